@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using DePIN.Protocol;
 
 namespace DePIN.Evidence;
 
@@ -24,6 +25,25 @@ public enum BatchBodyFault
 
     /// <summary>Ends inside a length or a frame.</summary>
     Truncated,
+}
+
+/// <summary>How a body contradicts its header.</summary>
+public enum BatchMatch
+{
+    /// <summary>It does not.</summary>
+    Matches = 0,
+
+    /// <summary>Another number of frames.</summary>
+    FrameCountDiffers,
+
+    /// <summary>Another number of readable samples.</summary>
+    SampleCountDiffers,
+
+    /// <summary>Another SHA-256.</summary>
+    BodyHashDiffers,
+
+    /// <summary>Another Merkle root.</summary>
+    RootDiffers,
 }
 
 /// <summary>
@@ -83,13 +103,45 @@ public sealed class BatchBody
     /// <summary>The Merkle root, without keeping the tree.</summary>
     public Hash32 Root() => MerkleTree.RootInPlace(Leaves());
 
+    /// <summary>Readable samples in all frames: payload / 16 where the sealed flag is clear. Trusts that the frames are well formed.</summary>
+    public uint SampleCount()
+    {
+        uint samples = 0;
+        for (int i = 0; i < Count; i++)
+        {
+            ReadOnlySpan<byte> frame = this[i].Span;
+            if ((frame[FrameFormat.FlagsOffset] & FrameFormat.FlagPayloadSealed) == 0)
+                samples += (uint)(frame.Length - FrameFormat.FrameBytesMin) / FrameFormat.SampleBytes;
+        }
+        return samples;
+    }
+
+    /// <summary>The header of a batch with this body.</summary>
+    /// <param name="gateway">Who received the frames.</param>
+    /// <param name="number">From 1.</param>
+    /// <param name="previous">Hash of the gateway's batch before; zero for number 1.</param>
+    /// <param name="firstReceivedMs">When the first frame came, ms since the Unix epoch.</param>
+    /// <param name="lastReceivedMs">When the last came.</param>
+    public BatchHeader ToHeader(Address gateway, ulong number, Hash32 previous, ulong firstReceivedMs, ulong lastReceivedMs) =>
+        new(gateway, number, previous, Root(), (uint)Count, SampleCount(), firstReceivedMs, lastReceivedMs, Hash());
+
+    /// <summary>Whether this is the body that a header commits to; cheap differences first.</summary>
+    public BatchMatch Compare(BatchHeader header)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        if (header.Frames != Count) return BatchMatch.FrameCountDiffers;
+        if (header.Body != Hash()) return BatchMatch.BodyHashDiffers;
+        if (header.Samples != SampleCount()) return BatchMatch.SampleCountDiffers;
+        return header.Root != Root() ? BatchMatch.RootDiffers : BatchMatch.Matches;
+    }
+
     /// <summary>Writes one frame with its length: a body is these one after another.</summary>
     /// <exception cref="ArgumentException">Not the length of a frame.</exception>
     public static void Append(IBufferWriter<byte> writer, ReadOnlySpan<byte> frame)
     {
         ArgumentNullException.ThrowIfNull(writer);
-        if (frame.Length is < EvidenceLimits.FrameBytesMin or > EvidenceLimits.FrameBytesMax)
-            throw new ArgumentException($"A frame has {EvidenceLimits.FrameBytesMin} to {EvidenceLimits.FrameBytesMax} bytes.", nameof(frame));
+        if (frame.Length is < FrameFormat.FrameBytesMin or > FrameFormat.FrameBytesMax)
+            throw new ArgumentException($"A frame has {FrameFormat.FrameBytesMin} to {FrameFormat.FrameBytesMax} bytes.", nameof(frame));
         Span<byte> destination = writer.GetSpan(2 + frame.Length);
         BinaryPrimitives.WriteUInt16BigEndian(destination, (ushort)frame.Length);
         frame.CopyTo(destination[2..]);
@@ -115,13 +167,13 @@ public sealed class BatchBody
         if (bytes.IsEmpty) return BatchBodyFault.Empty;
         if (bytes.Length > EvidenceLimits.BatchBodyBytesMax) return BatchBodyFault.TooLong;
         ReadOnlySpan<byte> span = bytes.Span;
-        List<int> offsets = new(Math.Min(EvidenceLimits.BatchFramesMax, bytes.Length / (2 + EvidenceLimits.FrameBytesMin)));
+        List<int> offsets = new(Math.Min(EvidenceLimits.BatchFramesMax, bytes.Length / (2 + FrameFormat.FrameBytesMin)));
         for (int at = 0; at < span.Length;)
         {
             if (offsets.Count == EvidenceLimits.BatchFramesMax) return BatchBodyFault.TooManyFrames;
             if (span.Length - at < 2) return BatchBodyFault.Truncated;
             int length = BinaryPrimitives.ReadUInt16BigEndian(span[at..]);
-            if (length is < EvidenceLimits.FrameBytesMin or > EvidenceLimits.FrameBytesMax) return BatchBodyFault.FrameLengthOutOfRange;
+            if (length is < FrameFormat.FrameBytesMin or > FrameFormat.FrameBytesMax) return BatchBodyFault.FrameLengthOutOfRange;
             if (span.Length - at - 2 < length) return BatchBodyFault.Truncated;
             offsets.Add(at + 2);
             at += 2 + length;

@@ -1,3 +1,5 @@
+using DePIN.Protocol;
+
 namespace DePIN.Evidence;
 
 /// <summary>Every bound of this assembly in one place. What exceeds one is refused with a result that names it, never truncated.</summary>
@@ -7,7 +9,7 @@ public static class EvidenceLimits
     public const int BatchFramesMax = 65_536;
 
     /// <summary>Bytes of one encoded batch body: every frame at its longest, each with its two length bytes.</summary>
-    public const int BatchBodyBytesMax = BatchFramesMax * (2 + FrameBytesMax);
+    public const int BatchBodyBytesMax = BatchFramesMax * (2 + FrameFormat.FrameBytesMax);
 
     /// <summary>Path elements from a frame's leaf to its batch root: ceil(log2(65,536)).</summary>
     public const int BatchPathMax = 16;
@@ -26,10 +28,4 @@ public static class EvidenceLimits
 
     /// <summary>Bytes of a certificate in JSON: 256 attestations of about 220 bytes and the header.</summary>
     public const int CertificateJsonBytesMax = 128 * 1024;
-
-    /// <summary>Frame sizes as <c>DePIN.Protocol.FrameFormat</c> fixes them (header 80, payload 0 to 1,024, signature 64).</summary>
-    public const int FrameBytesMin = 144;
-
-    /// <inheritdoc cref="FrameBytesMin"/>
-    public const int FrameBytesMax = 1_168;
 }
