@@ -1,0 +1,130 @@
+using DePIN.Gateway.Verify;
+using Microsoft.Data.Sqlite;
+
+namespace DePIN.Gateway.Store;
+
+/// <summary>Reads of frames: by row range, by device, by (device, sequence), latest. Each is one short snapshot; ranges are read in pages, so the WAL is not held.</summary>
+public sealed partial class FrameLog
+{
+    /// <summary>Frames in one page of a streamed range.</summary>
+    private const int PageFrames = 512;
+
+    /// <summary>Frames one call gives at most.</summary>
+    public const int ReadFramesMax = 4_096;
+
+    /// <summary>Runs a read on a connection of its own (read-only). For the tables of others too.</summary>
+    public T Read<T>(Func<SqliteConnection, T> read)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        if (readers.TryTake(out SqliteConnection? reader))
+            Interlocked.Decrement(ref idleReaders);
+        else
+            reader = Connect(SqliteOpenMode.ReadOnly);
+        bool sound = false;
+        try
+        {
+            T result = read(reader);
+            sound = true;
+            return result;
+        }
+        finally
+        {
+            if (sound && !stopping && Interlocked.Increment(ref idleReaders) <= ReadersMax)
+                readers.Add(reader);
+            else
+                Discard(reader, sound);
+        }
+    }
+
+    /// <summary>The frame at a row, or null.</summary>
+    public StoredFrame? FrameAt(long row) => Read(connection => Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row));
+
+    /// <summary>Frames of rows <paramref name="firstRow"/> … <paramref name="lastRow"/>, ascending, streamed in pages.</summary>
+    public IEnumerable<StoredFrame> Frames(long firstRow, long lastRow)
+    {
+        for (long row = firstRow; row <= lastRow;)
+        {
+            long from = row;
+            long to = Math.Min(lastRow, from + PageFrames - 1);
+            List<StoredFrame> page = Read(connection =>
+                Sql.Rows(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to));
+            foreach (StoredFrame frame in page)
+                yield return frame;
+            row = to + 1;
+        }
+    }
+
+    /// <summary>The newest frames, newest first; page on with <paramref name="beforeRow"/> = the last row got (0 = from the newest).</summary>
+    public List<StoredFrame> Latest(int count, long beforeRow = 0) => Read(connection => Sql.Rows(connection, Frame,
+        "SELECT row, device, received_ms, frame FROM frames WHERE row < $0 ORDER BY row DESC LIMIT $1",
+        beforeRow > 0 ? beforeRow : long.MaxValue, Math.Clamp(count, 0, ReadFramesMax)));
+
+    /// <summary>A device's frames from a sequence on, ascending; page on with the last sequence + 1.</summary>
+    public List<StoredFrame> FramesOf(int device, ulong fromSequence, int count)
+    {
+        count = Math.Clamp(count, 0, ReadFramesMax);
+        if (!devices.TryGetValue(device, out DeviceLog? log))
+            return [];
+        return Read(connection =>
+        {
+            // Memory first: a block saved in between is then read twice, not missed.
+            List<long> recent = [];
+            log.Collect(fromSequence, recent, int.MaxValue);
+            List<long> rows = [];
+            if (fromSequence < log.FirstInMemory)
+            {
+                int blocks = 2 + (count / DeviceLog.BlockFramesMax);
+                foreach (IndexBlock block in Sql.Rows(connection, Block,
+                    "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND last_sequence >= $1 AND first_sequence >= " +
+                    "coalesce((SELECT max(first_sequence) FROM frame_index WHERE device = $0 AND first_sequence <= $1), 0) ORDER BY first_sequence LIMIT $2",
+                    device, (long)Math.Min(fromSequence, long.MaxValue), blocks))
+                    block.Collect(fromSequence, rows, count);
+            }
+            long last = rows.Count > 0 ? rows[^1] : 0;
+            foreach (long row in recent)
+            {
+                if (row > last && rows.Count < count)
+                    rows.Add(row);
+            }
+            List<StoredFrame> frames = new(Math.Min(rows.Count, count));
+            foreach (long row in rows.Take(count))
+                frames.Add(ReadRow(connection, row) ?? throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} is missing")));
+            return frames;
+        });
+    }
+
+    /// <summary>The frame of a device with a sequence, or null.</summary>
+    public StoredFrame? Find(int device, ulong sequence) => devices.TryGetValue(device, out DeviceLog? log) ? Find(log, sequence) : null;
+
+    internal StoredFrame? Find(DeviceLog log, ulong sequence)
+    {
+        long row = log.Find(sequence, out bool before);
+        if (row == 0 && !before)
+            return null;
+        return Read(connection =>
+        {
+            if (row == 0)
+            {
+                row = Sql.Rows(connection, Block,
+                    "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND first_sequence <= $1 ORDER BY first_sequence DESC LIMIT 1",
+                    log.Device, (long)sequence) is [IndexBlock block] ? block.Find(sequence) : 0;
+            }
+            return row == 0 ? null : ReadRow(connection, row);
+        });
+    }
+
+    private static StoredFrame? ReadRow(SqliteConnection connection, long row) =>
+        Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row);
+
+    private static StoredFrame Frame(SqliteDataReader row) => new(row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), (byte[])row.GetValue(3));
+
+    private static IndexBlock Block(SqliteDataReader row) =>
+        new((ulong)row.GetInt64(0), (ulong)row.GetInt64(1), row.GetInt64(2), 0, row.GetInt32(3), (byte[])row.GetValue(4));
+
+    private void Discard(SqliteConnection reader, bool counted)
+    {
+        if (counted && !stopping)
+            Interlocked.Decrement(ref idleReaders);
+        reader.Dispose();
+    }
+}

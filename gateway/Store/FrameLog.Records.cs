@@ -1,0 +1,163 @@
+using DePIN.Gateway.Verify;
+using Microsoft.Data.Sqlite;
+
+namespace DePIN.Gateway.Store;
+
+/// <summary>
+/// Typed rows beside the frames: devices, batches, certificates, anchors, transactions, evidence, named values. Every Save may be repeated
+/// with the same content. Stages with needs of their own add tables through <see cref="WriteAsync{T}"/> and <see cref="Read{T}"/>.
+/// </summary>
+public sealed partial class FrameLog
+{
+    /// <summary>Registered devices in the store.</summary>
+    public int DeviceCount => Volatile.Read(ref deviceCount);
+
+    /// <summary>Inserts or updates a device; gives its integer, or 0 when <see cref="FrameLogOptions.DevicesMax"/> are there already.</summary>
+    public async Task<int> SaveDeviceAsync(RegisteredDevice device)
+    {
+        (int id, int count) = await WriteAsync(connection =>
+        {
+            byte[] key = device.Id.ToArray();
+            int known = (int)Sql.Scalar(connection, "SELECT id FROM devices WHERE device_id = $0", key);
+            int total = (int)Sql.Scalar(connection, "SELECT count(*) FROM devices");
+            if (known == 0 && total >= options.DevicesMax)
+                return (0, total);
+            Sql.Execute(connection,
+                "INSERT INTO devices (device_id, public_key, key_kind, owner, registered_at, revoked_at) VALUES ($0, $1, $2, $3, $4, $5) ON CONFLICT (device_id) DO UPDATE SET " +
+                "owner = excluded.owner, registered_at = excluded.registered_at, revoked_at = max(revoked_at, excluded.revoked_at)",
+                key, device.PublicKey.ToArray(), (int)device.KeyKind, device.Owner.ToArray(), (long)device.RegisteredAt, (long)device.RevokedAt);
+            return known != 0 ? (known, total) : ((int)Sql.Scalar(connection, "SELECT id FROM devices WHERE device_id = $0", key), total + 1);
+        }, whenFull: true).ConfigureAwait(false);
+        Volatile.Write(ref deviceCount, count);
+        return id;
+    }
+
+    /// <summary>All devices with their integers.</summary>
+    public List<(int Id, RegisteredDevice Device)> Devices() => Read(connection => Sql.Rows(connection,
+        static row => (row.GetInt32(0), new RegisteredDevice(new DeviceIdValue((byte[])row.GetValue(1)), (byte[])row.GetValue(2), row.GetByte(3), (byte[])row.GetValue(4), (ulong)row.GetInt64(5), (ulong)row.GetInt64(6))),
+        "SELECT id, device_id, public_key, key_kind, owner, registered_at, revoked_at FROM devices ORDER BY id"));
+
+    /// <summary>Saves a batch before anything of it leaves. False when another batch with the number is there: then nothing changed.</summary>
+    public Task<bool> SaveBatchAsync(StoredBatch batch) => WriteAsync(connection =>
+    {
+        Sql.Execute(connection,
+            "INSERT OR IGNORE INTO batches (number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            (long)batch.Number, batch.FirstRow, batch.LastRow, batch.Gateway, batch.Previous, batch.Root, (long)batch.Samples, (long)batch.FirstReceivedMs, (long)batch.LastReceivedMs, batch.Body, batch.Hash);
+        return Sql.Scalar(connection, "SELECT count(*) FROM batches WHERE number = $0 AND hash = $1 AND first_row = $2 AND last_row = $3", (long)batch.Number, batch.Hash, batch.FirstRow, batch.LastRow) == 1;
+    }, whenFull: true);
+
+    /// <summary>The last batch, or null.</summary>
+    public StoredBatch? LastBatch() => Read(connection => Sql.First(connection, Batch, SelectBatch + "ORDER BY number DESC LIMIT 1"));
+
+    /// <summary>The batch with a number, or null.</summary>
+    public StoredBatch? BatchAt(ulong number) => Read(connection => Sql.First(connection, Batch, SelectBatch + "WHERE number = $0", (long)number));
+
+    /// <summary>Batches from a number on, ascending.</summary>
+    public List<StoredBatch> Batches(ulong fromNumber, int count) => Read(connection => Sql.Rows(connection, Batch,
+        SelectBatch + "WHERE number >= $0 ORDER BY number LIMIT $1", (long)fromNumber, Math.Clamp(count, 0, ReadFramesMax)));
+
+    /// <summary>The batch a row is in, or null when it is in none yet.</summary>
+    public StoredBatch? BatchOf(long row) => Read(connection =>
+    {
+        // Numbers and rows both rise: bisect instead of an index.
+        ulong low = 1;
+        ulong high = (ulong)Sql.Scalar(connection, "SELECT max(number) FROM batches");
+        while (low <= high)
+        {
+            ulong middle = low + ((high - low) / 2);
+            StoredBatch? batch = Sql.First(connection, Batch, SelectBatch + "WHERE number = $0", (long)middle);
+            if (batch is null || (row >= batch.FirstRow && row <= batch.LastRow))
+                return batch;
+            if (row < batch.FirstRow)
+                high = middle - 1;
+            else
+                low = middle + 1;
+        }
+        return null;
+    });
+
+    /// <summary>Saves a certificate; the first one per (gateway, number) stays. False when another batch hash is certified there.</summary>
+    public Task<bool> SaveCertificateAsync(StoredCertificate certificate) => WriteAsync(connection =>
+    {
+        Sql.Execute(connection, "INSERT OR IGNORE INTO certificates (gateway, number, hash, content) VALUES ($0, $1, $2, $3)",
+            certificate.Gateway, (long)certificate.Number, certificate.BatchHash, certificate.Content);
+        return Sql.Scalar(connection, "SELECT count(*) FROM certificates WHERE gateway = $0 AND number = $1 AND hash = $2", certificate.Gateway, (long)certificate.Number, certificate.BatchHash) == 1;
+    }, whenFull: true);
+
+    /// <summary>The certificate of a batch, or null.</summary>
+    public StoredCertificate? Certificate(byte[] gateway, ulong number) => Read(connection => Sql.First(connection, Certificate,
+        "SELECT gateway, number, hash, content FROM certificates WHERE gateway = $0 AND number = $1", gateway, (long)number));
+
+    /// <summary>A gateway's certificates from a number on, ascending.</summary>
+    public List<StoredCertificate> Certificates(byte[] gateway, ulong fromNumber, int count) => Read(connection => Sql.Rows(connection, Certificate,
+        "SELECT gateway, number, hash, content FROM certificates WHERE gateway = $0 AND number >= $1 ORDER BY number LIMIT $2", gateway, (long)fromNumber, Math.Clamp(count, 0, ReadFramesMax)));
+
+    /// <summary>Saves a peer's batch and body; the first one per (gateway, number) stays. False when another hash is there: an equivocation of that gateway.</summary>
+    public Task<bool> SavePeerBatchAsync(StoredPeerBatch batch) => WriteAsync(connection =>
+    {
+        Sql.Execute(connection, "INSERT OR IGNORE INTO peer_batches (gateway, number, hash, header, body) VALUES ($0, $1, $2, $3, $4)",
+            batch.Gateway, (long)batch.Number, batch.BatchHash, batch.Header, batch.Body);
+        return Sql.Scalar(connection, "SELECT count(*) FROM peer_batches WHERE gateway = $0 AND number = $1 AND hash = $2", batch.Gateway, (long)batch.Number, batch.BatchHash) == 1;
+    });
+
+    /// <summary>A peer's batch, or null.</summary>
+    public StoredPeerBatch? PeerBatch(byte[] gateway, ulong number) => Read(connection => Sql.First(connection,
+        static row => new StoredPeerBatch((byte[])row.GetValue(0), (ulong)row.GetInt64(1), (byte[])row.GetValue(2), (byte[])row.GetValue(3), (byte[])row.GetValue(4)),
+        "SELECT gateway, number, hash, header, body FROM peer_batches WHERE gateway = $0 AND number = $1", gateway, (long)number));
+
+    /// <summary>Inserts or updates an anchor.</summary>
+    public Task SaveAnchorAsync(StoredAnchor anchor) => WriteAsync(connection => Sql.Execute(connection,
+        "INSERT INTO anchors (epoch, hash, state, content) VALUES ($0, $1, $2, $3) ON CONFLICT (epoch, hash) DO UPDATE SET state = excluded.state, content = excluded.content",
+        (long)anchor.Epoch, anchor.Hash, anchor.State, anchor.Content), whenFull: true);
+
+    /// <summary>Anchors from an epoch on, ascending.</summary>
+    public List<StoredAnchor> Anchors(ulong fromEpoch, int count) => Read(connection => Sql.Rows(connection,
+        static row => new StoredAnchor((ulong)row.GetInt64(0), (byte[])row.GetValue(1), row.GetInt32(2), (byte[])row.GetValue(3)),
+        "SELECT epoch, hash, state, content FROM anchors WHERE epoch >= $0 ORDER BY epoch, hash LIMIT $1", (long)fromEpoch, Math.Clamp(count, 0, ReadFramesMax)));
+
+    /// <summary>Inserts a transaction or updates its state.</summary>
+    public Task SaveTransactionAsync(StoredTransaction transaction) => WriteAsync(connection => Sql.Execute(connection,
+        "INSERT INTO transactions (hash, epoch, nonce, state, raw) VALUES ($0, $1, $2, $3, $4) ON CONFLICT (hash) DO UPDATE SET state = excluded.state",
+        transaction.Hash, (long)transaction.Epoch, (long)transaction.Nonce, transaction.State, transaction.Raw), whenFull: true);
+
+    /// <summary>Transactions of an epoch in the order they were saved.</summary>
+    public List<StoredTransaction> Transactions(ulong epoch) => Read(connection => Sql.Rows(connection,
+        static row => new StoredTransaction((byte[])row.GetValue(0), (ulong)row.GetInt64(1), (ulong)row.GetInt64(2), row.GetInt32(3), (byte[])row.GetValue(4)),
+        "SELECT hash, epoch, nonce, state, raw FROM transactions WHERE epoch = $0 ORDER BY rowid", (long)epoch));
+
+    /// <summary>A named value another stage keeps (a block cursor, a nonce), or null. Names of the store itself are refused on writing.</summary>
+    public byte[]? Value(string name) => Read(connection => Sql.First(connection, static row => (byte[])row.GetValue(0), "SELECT value FROM meta WHERE key = $0", "stage." + name));
+
+    /// <summary>Sets a named value.</summary>
+    public Task SaveValueAsync(string name, byte[] value) => WriteAsync(connection =>
+        Sql.Execute(connection, "INSERT OR REPLACE INTO meta (key, value) VALUES ($0, $1)", "stage." + name, value), whenFull: true);
+
+    /// <summary>Keeps two frames that contradict each other. False when it is kept already or one of the limits is reached.</summary>
+    public async Task<bool> SaveEquivocationAsync(int device, ulong sequence, long receivedMs, byte[] first, byte[] second)
+    {
+        bool added = await WriteAsync(connection =>
+        {
+            if (Interlocked.Read(ref evidenceCount) >= options.EvidenceMax
+                || Sql.Scalar(connection, "SELECT count(*) FROM evidence WHERE device = $0", device) >= options.EvidencePerDeviceMax
+                || Sql.Scalar(connection, "SELECT count(*) FROM evidence WHERE device = $0 AND sequence = $1 AND second = $2", device, (long)sequence, second) > 0)
+                return false;
+            Sql.Execute(connection, "INSERT INTO evidence (device, sequence, received_ms, first, second) VALUES ($0, $1, $2, $3, $4)", device, (long)sequence, receivedMs, first, second);
+            return true;
+        }).ConfigureAwait(false);
+        if (added)
+            Interlocked.Increment(ref evidenceCount);
+        return added;
+    }
+
+    /// <summary>Kept equivocations from an id on, ascending.</summary>
+    public List<StoredEquivocation> Equivocations(long fromId, int count) => Read(connection => Sql.Rows(connection,
+        static row => new StoredEquivocation(row.GetInt64(0), row.GetInt32(1), (ulong)row.GetInt64(2), row.GetInt64(3), (byte[])row.GetValue(4), (byte[])row.GetValue(5)),
+        "SELECT id, device, sequence, received_ms, first, second FROM evidence WHERE id >= $0 ORDER BY id LIMIT $1", fromId, Math.Clamp(count, 0, ReadFramesMax)));
+
+    private const string SelectBatch = "SELECT number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash FROM batches ";
+
+    private static StoredBatch Batch(SqliteDataReader row) => new((ulong)row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), (byte[])row.GetValue(3), (byte[])row.GetValue(4),
+        (byte[])row.GetValue(5), (uint)row.GetInt64(6), (ulong)row.GetInt64(7), (ulong)row.GetInt64(8), (byte[])row.GetValue(9), (byte[])row.GetValue(10));
+
+    private static StoredCertificate Certificate(SqliteDataReader row) => new((byte[])row.GetValue(0), (ulong)row.GetInt64(1), (byte[])row.GetValue(2), (byte[])row.GetValue(3));
+}

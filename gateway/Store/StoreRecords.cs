@@ -1,0 +1,69 @@
+namespace DePIN.Gateway.Store;
+
+// The rows of the store as values: what the typed reads give and the typed writes take.
+
+/// <summary>One stored frame.</summary>
+/// <param name="Row">Place in the arrival log, from 1 without holes.</param>
+/// <param name="Device">The store's integer for the device.</param>
+/// <param name="ReceivedMs">Gateway time of arrival, ms since the Unix epoch.</param>
+/// <param name="Frame">The bytes as received.</param>
+public sealed record StoredFrame(long Row, int Device, long ReceivedMs, byte[] Frame);
+
+/// <summary>One own batch: the range of the log and the header fields (EIP-712 Batch).</summary>
+/// <param name="Number">From 1 without holes.</param>
+/// <param name="FirstRow">First frame's row.</param>
+/// <param name="LastRow">Last frame's row; every row between belongs to the batch.</param>
+/// <param name="Gateway">The gateway's address, 20 bytes.</param>
+/// <param name="Previous">Hash of the batch before, 32 bytes; zero for number 1.</param>
+/// <param name="Root">Merkle root, 32 bytes.</param>
+/// <param name="Samples">Samples in all frames; a sealed payload counts none.</param>
+/// <param name="FirstReceivedMs">Earliest receive time, ms since the Unix epoch.</param>
+/// <param name="LastReceivedMs">Latest receive time.</param>
+/// <param name="Body">SHA-256 of the body, 32 bytes.</param>
+/// <param name="Hash">EIP-712 struct hash of the header, 32 bytes.</param>
+public sealed record StoredBatch(
+    ulong Number, long FirstRow, long LastRow, byte[] Gateway, byte[] Previous, byte[] Root,
+    uint Samples, ulong FirstReceivedMs, ulong LastReceivedMs, byte[] Body, byte[] Hash)
+{
+    /// <summary>How many frames.</summary>
+    public uint Frames => checked((uint)(LastRow - FirstRow + 1));
+}
+
+/// <summary>A certificate of any gateway's batch, in the encoding of whoever saved it.</summary>
+/// <param name="Gateway">The batch's gateway, 20 bytes.</param>
+/// <param name="Number">The batch's number.</param>
+/// <param name="BatchHash">32 bytes.</param>
+/// <param name="Content">Header and attestations, encoded by DePIN.Evidence.</param>
+public sealed record StoredCertificate(byte[] Gateway, ulong Number, byte[] BatchHash, byte[] Content);
+
+/// <summary>A peer's batch body, held because it was attested.</summary>
+/// <param name="Gateway">20 bytes.</param>
+/// <param name="Number">The batch's number.</param>
+/// <param name="BatchHash">32 bytes.</param>
+/// <param name="Header">The header, encoded by DePIN.Evidence.</param>
+/// <param name="Body">u16 length | frame, repeated.</param>
+public sealed record StoredPeerBatch(byte[] Gateway, ulong Number, byte[] BatchHash, byte[] Header, byte[] Body);
+
+/// <summary>An anchor, own or heard of.</summary>
+/// <param name="Epoch">Its epoch.</param>
+/// <param name="Hash">EIP-712 struct hash, 32 bytes.</param>
+/// <param name="State">Whatever the anchor stage says it means; 0 new.</param>
+/// <param name="Content">Anchor and signatures, encoded by DePIN.Evidence.</param>
+public sealed record StoredAnchor(ulong Epoch, byte[] Hash, int State, byte[] Content);
+
+/// <summary>A transaction of ours, saved before it is sent.</summary>
+/// <param name="Hash">Transaction hash, 32 bytes.</param>
+/// <param name="Epoch">The epoch it anchors.</param>
+/// <param name="Nonce">Account nonce.</param>
+/// <param name="State">Whatever the anchor stage says it means; 0 new.</param>
+/// <param name="Raw">The signed bytes.</param>
+public sealed record StoredTransaction(byte[] Hash, ulong Epoch, ulong Nonce, int State, byte[] Raw);
+
+/// <summary>Two validly signed frames with one sequence.</summary>
+/// <param name="Id">From 1.</param>
+/// <param name="Device">The store's integer for the device.</param>
+/// <param name="Sequence">The sequence both carry.</param>
+/// <param name="ReceivedMs">When the second arrived, ms since the Unix epoch.</param>
+/// <param name="First">The frame accepted first.</param>
+/// <param name="Second">The other one.</param>
+public sealed record StoredEquivocation(long Id, int Device, ulong Sequence, long ReceivedMs, byte[] First, byte[] Second);

@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using DePIN.Gateway.Store;
+
+namespace DePIN.Gateway.Verify;
+
+/// <summary>
+/// The devices this gateway takes frames from, in memory, saved in the store: a restart without the chain still knows them.
+/// Written by the registry stage, read by the verifier on every frame. At most <see cref="FrameLogOptions.DevicesMax"/>.
+/// </summary>
+public sealed class DeviceTable
+{
+    private readonly ConcurrentDictionary<DeviceIdValue, KnownDevice> devices = new();
+    private readonly FrameLog log;
+
+    /// <summary>Reads the saved devices.</summary>
+    public DeviceTable(FrameLog log)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        this.log = log;
+        foreach ((int id, RegisteredDevice device) in log.Devices())
+            devices[device.Id] = new KnownDevice(device, log.LogOf(id));
+    }
+
+    /// <summary>How many devices are known, revoked ones included.</summary>
+    public int Count => devices.Count;
+
+    /// <summary>All devices, in no order.</summary>
+    public IEnumerable<KnownDevice> All => devices.Values;
+
+    /// <summary>The device, or null.</summary>
+    public KnownDevice? Find(DeviceIdValue id) => devices.GetValueOrDefault(id);
+
+    /// <summary>
+    /// Takes what the registry says of a device: new, changed owner, revoked. A revocation holds in memory at once, even when the store cannot
+    /// save it, and is never taken back. Repeatable. False when the key is not the id's or the table is full.
+    /// </summary>
+    /// <exception cref="StoreException">Not known to be saved: call again later.</exception>
+    public async ValueTask<bool> PutAsync(RegisteredDevice device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (!KeyMatches(device))
+            return false;
+        if (devices.TryGetValue(device.Id, out KnownDevice? known))
+        {
+            if (!known.Update(device) && known.IsSaved)
+                return true;
+            known.IsSaved = false;
+        }
+        int id = await log.SaveDeviceAsync(known?.Registration ?? device).ConfigureAwait(false);
+        if (id == 0)
+            return false;
+        known ??= devices.GetOrAdd(device.Id, static (_, made) => made, new KnownDevice(device, log.LogOf(id)));
+        known.IsSaved = !known.Update(device);
+        return true;
+    }
+
+    // The registry contract guarantees it; an RPC node that lies does not.
+    private static bool KeyMatches(RegisteredDevice device)
+    {
+        if (device.PublicKey.Length != 64)
+            return false;
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(device.PublicKey.Span, hash);
+        return new DeviceIdValue(hash[12..]) == device.Id;
+    }
+}
+
+/// <summary>One device of the table: what the registry says, and where its frames are.</summary>
+public sealed class KnownDevice
+{
+    private RegisteredDevice registration;
+
+    internal KnownDevice(RegisteredDevice registration, DeviceLog log)
+    {
+        this.registration = registration;
+        Log = log;
+        Lane = new DeviceLane(this);
+    }
+
+    /// <summary>The newest word of the registry.</summary>
+    public RegisteredDevice Registration => Volatile.Read(ref registration);
+
+    /// <summary>Where its frames are in the store.</summary>
+    public DeviceLog Log { get; }
+
+    internal DeviceLane Lane { get; }
+
+    // False after a change that the store has not confirmed: the next Put saves it again.
+    internal bool IsSaved { get; set; } = true;
+
+    /// <summary>False when nothing changed and nothing needs saving.</summary>
+    internal bool Update(RegisteredDevice next)
+    {
+        while (true)
+        {
+            RegisteredDevice now = Registration;
+            RegisteredDevice merged = next with { PublicKey = now.PublicKey, RevokedAt = Math.Max(now.RevokedAt, next.RevokedAt) };
+            if (merged.RevokedAt == now.RevokedAt && merged.RegisteredAt == now.RegisteredAt && merged.KeyKind == now.KeyKind && merged.Owner.Span.SequenceEqual(now.Owner.Span))
+                return false;
+            if (Interlocked.CompareExchange(ref registration, merged, now) == now)
+                return true;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+namespace DePIN.Gateway.Verify;
+
+/// <summary>What the DeviceRegistry contract says of one device. The registry stage makes it, the device table keeps it.</summary>
+/// <param name="Id">The device id; must be the last 20 bytes of SHA-256(<paramref name="PublicKey"/>).</param>
+/// <param name="PublicKey">X ‖ Y, 64 bytes.</param>
+/// <param name="KeyKind">1 software, 2 secure element.</param>
+/// <param name="Owner">The owner's address, 20 bytes, or empty when not looked up.</param>
+/// <param name="RegisteredAt">Chain time of the registration, seconds since the Unix epoch; 0 unknown.</param>
+/// <param name="RevokedAt">Chain time of the revocation, seconds since the Unix epoch; 0 not revoked.</param>
+public sealed record RegisteredDevice(
+    DeviceIdValue Id, ReadOnlyMemory<byte> PublicKey, byte KeyKind, ReadOnlyMemory<byte> Owner, ulong RegisteredAt, ulong RevokedAt)
+{
+    /// <summary>True once the owner has revoked it; permanent (DeviceRegistry.revoke).</summary>
+    public bool IsRevoked => RevokedAt != 0;
+}
+
+/// <summary>
+/// Looks up one device that the table does not know, normally by one call to the DeviceRegistry contract.
+/// Implemented by the registry stage. The verifier bounds the calls in flight and remembers a "no" for a while.
+/// </summary>
+public interface IDeviceSource
+{
+    /// <summary>The device, or null when the registry does not know it. May throw when the registry cannot be asked: nothing is then remembered.</summary>
+    ValueTask<RegisteredDevice?> FindAsync(DeviceIdValue device, CancellationToken cancellationToken);
+}
