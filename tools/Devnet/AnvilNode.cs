@@ -6,6 +6,8 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using DePIN.Contracts;
+using DePIN.Evidence;
 
 namespace DePIN.Devnet;
 
@@ -159,6 +161,18 @@ public sealed partial class AnvilNode : IAsyncDisposable
             throw new DevnetException($"{method} failed: {error.ToJsonString()}");
         return answer?["result"]?.DeepClone();
     }
+
+    /// <summary>A client of this node, as the gateway and the CLI use, that names our contracts' errors.</summary>
+    public EthereumClient CreateClient()
+    {
+        JsonRpc rpc = new(_http, new JsonRpcSettings(RpcUrl), TimeProvider.System, new Random(0));
+        ContractErrors.AddTo(rpc.Reverts);
+        return new EthereumClient(rpc);
+    }
+
+    /// <summary>One of the ten funded development accounts.</summary>
+    /// <param name="index">0 to 9.</param>
+    public GatewaySigner CreateSigner(int index = 0) => new(Convert.FromHexString(_privateKeys[index].AsSpan(2)));
 
     /// <summary>Mines blocks now.</summary>
     /// <param name="blocks">How many.</param>

@@ -25,6 +25,8 @@ internal sealed class CallerWriter
 
     private readonly StringBuilder _text = new();
     private readonly SortedDictionary<string, JsonArray> _structs = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _written = [];
+    private readonly HashSet<string> _read = [];
     private readonly string _contract;
 
     private CallerWriter(string contract) => _contract = contract;
@@ -63,9 +65,9 @@ internal sealed class CallerWriter
         }
         foreach (JsonObject item in items.Where(item => Type(item) == "event"))
             WriteEvent(item);
-        WriteErrors(items.Where(item => Type(item) == "error").ToList());
         foreach ((string internalType, JsonArray members) in _structs)
             WriteStruct(internalType, members);
+        WriteErrors(items.Where(item => Type(item) == "error").ToList());
         Line(0, "}");
     }
 
@@ -151,24 +153,12 @@ internal sealed class CallerWriter
         }
         Line(1, "}");
         Line(0, "");
-        Line(1, "/// <summary>Names what a call reverted with, its arguments as text; never throws for what a node sent.</summary>");
-        Line(1, "/// <param name=\"data\">Revert data: selector and arguments, or empty.</param>");
-        Line(1, "public static ContractError DecodeError(ReadOnlyMemory<byte> data)");
+        Line(1, "/// <summary>Makes a client name these errors: <c>ExecutionRevertedException.Revert</c> then has name and arguments.</summary>");
+        Line(1, "public static void AddErrors(RevertRegistry reverts)");
         Line(1, "{");
-        Line(2, "uint selector = ContractError.SelectorOf(data.Span);");
-        Line(2, "AbiDecoder d = new(data.Length >= 4 ? data[4..] : default);");
-        Line(2, "ContractError error = selector switch");
-        Line(2, "{");
         foreach (JsonObject error in errors)
-        {
-            string arguments = string.Join(", ", Inputs(error).Select(input => $"(\"{input["name"]}\", ContractError.Text({Decode(input, "d")}))"));
-            Line(3, $"Errors.{ErrorName(error)} => new ContractError(selector, \"{Name(error)}\", [{arguments}]),");
-        }
-        Line(3, "_ => ContractError.Standard(data),");
-        Line(2, "};");
-        Line(2, "return d.Fault == AbiFault.None ? error : ContractError.Unreadable(data);");
+            Line(2, $"reverts.Add(\"{Signature(error)}\");");
         Line(1, "}");
-        Line(0, "");
     }
 
     private void WriteStruct(string internalType, JsonArray members)
@@ -177,11 +167,17 @@ internal sealed class CallerWriter
         List<JsonObject> fields = members.Select(member => member!.AsObject()).ToList();
         if (!EvidenceTypes.ContainsKey(internalType))
             WriteRecord(name, fields, $"Solidity's <c>{internalType}</c>.");
-        Line(1, $"private static void Write{name}(AbiEncoder e, {name} value) =>");
-        Line(2, $"e{string.Concat(fields.Select(field => Encode(field, "value." + Pascal(Name(field)))))};");
-        Line(0, "");
-        Line(1, $"private static {name} Read{name}(AbiDecoder d) => new({DecodeAll(fields, "d")});");
-        Line(0, "");
+        if (_written.Contains(name))
+        {
+            Line(1, $"private static void Write{name}(AbiEncoder e, {name} value) =>");
+            Line(2, $"e{string.Concat(fields.Select(field => Encode(field, "value." + Pascal(Name(field)))))};");
+            Line(0, "");
+        }
+        if (_read.Contains(name))
+        {
+            Line(1, $"private static {name} Read{name}(AbiDecoder d) => new({DecodeAll(fields, "d")});");
+            Line(0, "");
+        }
     }
 
     private void WriteRecord(string name, List<JsonObject> members, string summary)
@@ -210,7 +206,10 @@ internal sealed class CallerWriter
         if (type.EndsWith("[]", StringComparison.Ordinal))
             return $".Array({value}, static (e, item) => e{Encode(Element(item), "item")})";
         if (type == "tuple")
+        {
+            MarkAll(item, _written);
             return $".Tuple(e => Write{CsType(item)}(e, {value}))";
+        }
         return type switch
         {
             "address" => $".Address({value})",
@@ -232,7 +231,10 @@ internal sealed class CallerWriter
         if (type.EndsWith("[]", StringComparison.Ordinal))
             return $"{decoder}.Array({ResultCountMax}, static e => {Decode(Element(item), "e")})";
         if (type == "tuple")
+        {
+            MarkAll(item, _read);
             return IsDynamic(item) ? $"{decoder}.DynamicTuple(static e => Read{CsType(item)}(e))" : $"Read{CsType(item)}({decoder})";
+        }
         return type switch
         {
             "address" => $"{decoder}.Address()",
@@ -285,6 +287,17 @@ internal sealed class CallerWriter
             _ when type.StartsWith("bytes", StringComparison.Ordinal) => "byte[]",
             _ => "BigInteger",
         };
+    }
+
+    // A struct and those inside it.
+    private void MarkAll(JsonObject item, HashSet<string> marked)
+    {
+        JsonObject bare = Type(item).EndsWith("[]", StringComparison.Ordinal) ? Element(item) : item;
+        if (Type(bare) != "tuple")
+            return;
+        marked.Add(CsType(bare));
+        foreach (JsonObject member in Members(bare, "components"))
+            MarkAll(member, marked);
     }
 
     private static bool IsDynamic(JsonObject item)

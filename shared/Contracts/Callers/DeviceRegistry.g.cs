@@ -339,6 +339,11 @@ public static partial class DeviceRegistry
         }
     }
 
+    /// <summary>Solidity's <c>struct DeviceRegistry.Device</c>.</summary>
+    public sealed record Device(Hash32 X, Hash32 Y, byte KeyKind, ulong RegisteredAt, ulong RevokedAt);
+
+    private static Device ReadDevice(AbiDecoder d) => new(d.Bytes32(), d.Bytes32(), (byte)d.UInt64(8), d.UInt64(), d.UInt64());
+
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
     {
@@ -374,40 +379,23 @@ public static partial class DeviceRegistry
         public const uint TransferToZeroAddress = 0xea553b34;
     }
 
-    /// <summary>Names what a call reverted with, its arguments as text; never throws for what a node sent.</summary>
-    /// <param name="data">Revert data: selector and arguments, or empty.</param>
-    public static ContractError DecodeError(ReadOnlyMemory<byte> data)
+    /// <summary>Makes a client name these errors: <c>ExecutionRevertedException.Revert</c> then has name and arguments.</summary>
+    public static void AddErrors(RevertRegistry reverts)
     {
-        uint selector = ContractError.SelectorOf(data.Span);
-        AbiDecoder d = new(data.Length >= 4 ? data[4..] : default);
-        ContractError error = selector switch
-        {
-            Errors.AccountBalanceOverflow => new ContractError(selector, "AccountBalanceOverflow", []),
-            Errors.BalanceQueryForZeroAddress => new ContractError(selector, "BalanceQueryForZeroAddress", []),
-            Errors.AlreadyRegistered => new ContractError(selector, "DeviceRegistry_AlreadyRegistered", [("device", ContractError.Text(d.FixedBytes(20)))]),
-            Errors.AlreadyRevoked => new ContractError(selector, "DeviceRegistry_AlreadyRevoked", [("device", ContractError.Text(d.FixedBytes(20)))]),
-            Errors.BadSignature => new ContractError(selector, "DeviceRegistry_BadSignature", [("device", ContractError.Text(d.FixedBytes(20)))]),
-            Errors.NotOwner => new ContractError(selector, "DeviceRegistry_NotOwner", [("device", ContractError.Text(d.FixedBytes(20))), ("caller", ContractError.Text(d.Address()))]),
-            Errors.NotRegistered => new ContractError(selector, "DeviceRegistry_NotRegistered", [("device", ContractError.Text(d.FixedBytes(20)))]),
-            Errors.OwnerZero => new ContractError(selector, "DeviceRegistry_OwnerZero", []),
-            Errors.UnknownKeyKind => new ContractError(selector, "DeviceRegistry_UnknownKeyKind", [("keyKind", ContractError.Text((byte)d.UInt64(8)))]),
-            Errors.NotOwnerNorApproved => new ContractError(selector, "NotOwnerNorApproved", []),
-            Errors.TokenAlreadyExists => new ContractError(selector, "TokenAlreadyExists", []),
-            Errors.TokenDoesNotExist => new ContractError(selector, "TokenDoesNotExist", []),
-            Errors.TransferFromIncorrectOwner => new ContractError(selector, "TransferFromIncorrectOwner", []),
-            Errors.TransferToNonERC721ReceiverImplementer => new ContractError(selector, "TransferToNonERC721ReceiverImplementer", []),
-            Errors.TransferToZeroAddress => new ContractError(selector, "TransferToZeroAddress", []),
-            _ => ContractError.Standard(data),
-        };
-        return d.Fault == AbiFault.None ? error : ContractError.Unreadable(data);
+        reverts.Add("AccountBalanceOverflow()");
+        reverts.Add("BalanceQueryForZeroAddress()");
+        reverts.Add("DeviceRegistry_AlreadyRegistered(bytes20)");
+        reverts.Add("DeviceRegistry_AlreadyRevoked(bytes20)");
+        reverts.Add("DeviceRegistry_BadSignature(bytes20)");
+        reverts.Add("DeviceRegistry_NotOwner(bytes20,address)");
+        reverts.Add("DeviceRegistry_NotRegistered(bytes20)");
+        reverts.Add("DeviceRegistry_OwnerZero()");
+        reverts.Add("DeviceRegistry_UnknownKeyKind(uint8)");
+        reverts.Add("NotOwnerNorApproved()");
+        reverts.Add("TokenAlreadyExists()");
+        reverts.Add("TokenDoesNotExist()");
+        reverts.Add("TransferFromIncorrectOwner()");
+        reverts.Add("TransferToNonERC721ReceiverImplementer()");
+        reverts.Add("TransferToZeroAddress()");
     }
-
-    /// <summary>Solidity's <c>struct DeviceRegistry.Device</c>.</summary>
-    public sealed record Device(Hash32 X, Hash32 Y, byte KeyKind, ulong RegisteredAt, ulong RevokedAt);
-
-    private static void WriteDevice(AbiEncoder e, Device value) =>
-        e.Bytes32(value.X).Bytes32(value.Y).UInt(value.KeyKind).UInt(value.RegisteredAt).UInt(value.RevokedAt);
-
-    private static Device ReadDevice(AbiDecoder d) => new(d.Bytes32(), d.Bytes32(), (byte)d.UInt64(8), d.UInt64(), d.UInt64());
-
 }

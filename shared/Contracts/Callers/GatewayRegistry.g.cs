@@ -233,6 +233,14 @@ public static partial class GatewayRegistry
         }
     }
 
+    /// <summary>Solidity's <c>struct GatewayRegistry.Gateway</c>.</summary>
+    public sealed record Gateway(Address Signer, Hash32 TlsKeyHash, string Endpoint);
+
+    private static void WriteGateway(AbiEncoder e, Gateway value) =>
+        e.Address(value.Signer).Bytes32(value.TlsKeyHash).String(value.Endpoint);
+
+    private static Gateway ReadGateway(AbiDecoder d) => new(d.Address(), d.Bytes32(), d.String(65536));
+
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
     {
@@ -262,37 +270,20 @@ public static partial class GatewayRegistry
         public const uint QuorumUnknownSigner = 0x61b00d24;
     }
 
-    /// <summary>Names what a call reverted with, its arguments as text; never throws for what a node sent.</summary>
-    /// <param name="data">Revert data: selector and arguments, or empty.</param>
-    public static ContractError DecodeError(ReadOnlyMemory<byte> data)
+    /// <summary>Makes a client name these errors: <c>ExecutionRevertedException.Revert</c> then has name and arguments.</summary>
+    public static void AddErrors(RevertRegistry reverts)
     {
-        uint selector = ContractError.SelectorOf(data.Span);
-        AbiDecoder d = new(data.Length >= 4 ? data[4..] : default);
-        ContractError error = selector switch
-        {
-            Errors.AlreadyActive => new ContractError(selector, "GatewayRegistry_AlreadyActive", [("signer", ContractError.Text(d.Address()))]),
-            Errors.EndpointTooLong => new ContractError(selector, "GatewayRegistry_EndpointTooLong", [("length", ContractError.Text(d.UInt256())), ("max", ContractError.Text(d.UInt256()))]),
-            Errors.NotActive => new ContractError(selector, "GatewayRegistry_NotActive", [("signer", ContractError.Text(d.Address()))]),
-            Errors.NothingChanged => new ContractError(selector, "GatewayRegistry_NothingChanged", []),
-            Errors.SetEmpty => new ContractError(selector, "GatewayRegistry_SetEmpty", []),
-            Errors.SetTooLarge => new ContractError(selector, "GatewayRegistry_SetTooLarge", [("count", ContractError.Text(d.UInt256())), ("max", ContractError.Text(d.UInt256()))]),
-            Errors.SignerZero => new ContractError(selector, "GatewayRegistry_SignerZero", []),
-            Errors.UnknownVersion => new ContractError(selector, "GatewayRegistry_UnknownVersion", [("version", ContractError.Text(d.UInt64()))]),
-            Errors.QuorumBadSignature => new ContractError(selector, "Quorum_BadSignature", [("index", ContractError.Text(d.UInt256())), ("expected", ContractError.Text(d.Address()))]),
-            Errors.QuorumSignatureBytes => new ContractError(selector, "Quorum_SignatureBytes", [("given", ContractError.Text(d.UInt256())), ("expected", ContractError.Text(d.UInt256()))]),
-            Errors.QuorumTooFewSigners => new ContractError(selector, "Quorum_TooFewSigners", [("signed", ContractError.Text(d.UInt256())), ("needed", ContractError.Text(d.UInt256()))]),
-            Errors.QuorumUnknownSigner => new ContractError(selector, "Quorum_UnknownSigner", [("index", ContractError.Text(d.UInt256())), ("count", ContractError.Text(d.UInt256()))]),
-            _ => ContractError.Standard(data),
-        };
-        return d.Fault == AbiFault.None ? error : ContractError.Unreadable(data);
+        reverts.Add("GatewayRegistry_AlreadyActive(address)");
+        reverts.Add("GatewayRegistry_EndpointTooLong(uint256,uint256)");
+        reverts.Add("GatewayRegistry_NotActive(address)");
+        reverts.Add("GatewayRegistry_NothingChanged()");
+        reverts.Add("GatewayRegistry_SetEmpty()");
+        reverts.Add("GatewayRegistry_SetTooLarge(uint256,uint256)");
+        reverts.Add("GatewayRegistry_SignerZero()");
+        reverts.Add("GatewayRegistry_UnknownVersion(uint64)");
+        reverts.Add("Quorum_BadSignature(uint256,address)");
+        reverts.Add("Quorum_SignatureBytes(uint256,uint256)");
+        reverts.Add("Quorum_TooFewSigners(uint256,uint256)");
+        reverts.Add("Quorum_UnknownSigner(uint256,uint256)");
     }
-
-    /// <summary>Solidity's <c>struct GatewayRegistry.Gateway</c>.</summary>
-    public sealed record Gateway(Address Signer, Hash32 TlsKeyHash, string Endpoint);
-
-    private static void WriteGateway(AbiEncoder e, Gateway value) =>
-        e.Address(value.Signer).Bytes32(value.TlsKeyHash).String(value.Endpoint);
-
-    private static Gateway ReadGateway(AbiDecoder d) => new(d.Address(), d.Bytes32(), d.String(65536));
-
 }

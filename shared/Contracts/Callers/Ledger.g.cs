@@ -204,6 +204,18 @@ public static partial class Ledger
         }
     }
 
+    private static void WriteAnchorHeader(AbiEncoder e, AnchorHeader value) =>
+        e.UInt(value.Epoch).Bytes32(value.Previous).Bytes32(value.Root).UInt(value.Batches).UInt(value.Frames);
+
+    private static void WriteBatchHeader(AbiEncoder e, BatchHeader value) =>
+        e.Address(value.Gateway).UInt(value.Number).Bytes32(value.Previous).Bytes32(value.Root).UInt(value.Frames).UInt(value.Samples).UInt(value.FirstReceivedMs).UInt(value.LastReceivedMs).Bytes32(value.Body);
+
+    /// <summary>Solidity's <c>struct Ledger.FrameProof</c>.</summary>
+    public sealed record FrameProof(byte[] Frame, Hash32 X, Hash32 Y, Hash32[] BatchPath, BatchHeader Batch, Hash32[] AnchorPath, AnchorHeader Anchor, Hash32[] LedgerPath);
+
+    private static void WriteFrameProof(AbiEncoder e, FrameProof value) =>
+        e.Bytes(value.Frame).Bytes32(value.X).Bytes32(value.Y).Array(value.BatchPath, static (e, item) => e.Bytes32(item)).Tuple(e => WriteBatchHeader(e, value.Batch)).Array(value.AnchorPath, static (e, item) => e.Bytes32(item)).Tuple(e => WriteAnchorHeader(e, value.Anchor)).Array(value.LedgerPath, static (e, item) => e.Bytes32(item));
+
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
     {
@@ -239,50 +251,23 @@ public static partial class Ledger
         public const uint QuorumUnknownSigner = 0x61b00d24;
     }
 
-    /// <summary>Names what a call reverted with, its arguments as text; never throws for what a node sent.</summary>
-    /// <param name="data">Revert data: selector and arguments, or empty.</param>
-    public static ContractError DecodeError(ReadOnlyMemory<byte> data)
+    /// <summary>Makes a client name these errors: <c>ExecutionRevertedException.Revert</c> then has name and arguments.</summary>
+    public static void AddErrors(RevertRegistry reverts)
     {
-        uint selector = ContractError.SelectorOf(data.Span);
-        AbiDecoder d = new(data.Length >= 4 ? data[4..] : default);
-        ContractError error = selector switch
-        {
-            Errors.BadDeviceSignature => new ContractError(selector, "Ledger_BadDeviceSignature", [("device", ContractError.Text(d.FixedBytes(20)))]),
-            Errors.EpochInFuture => new ContractError(selector, "Ledger_EpochInFuture", [("epoch", ContractError.Text(d.UInt64())), ("current", ContractError.Text(d.UInt64()))]),
-            Errors.EpochSecondsZero => new ContractError(selector, "Ledger_EpochSecondsZero", []),
-            Errors.EpochTaken => new ContractError(selector, "Ledger_EpochTaken", [("epoch", ContractError.Text(d.UInt64())), ("last", ContractError.Text(d.UInt64()))]),
-            Errors.MalformedFrame => new ContractError(selector, "Ledger_MalformedFrame", [("fault", ContractError.Text((byte)d.UInt64(8)))]),
-            Errors.NotInAnchor => new ContractError(selector, "Ledger_NotInAnchor", [("batch", ContractError.Text(d.Bytes32())), ("root", ContractError.Text(d.Bytes32()))]),
-            Errors.NotInBatch => new ContractError(selector, "Ledger_NotInBatch", [("leaf", ContractError.Text(d.Bytes32())), ("root", ContractError.Text(d.Bytes32()))]),
-            Errors.NotInLedger => new ContractError(selector, "Ledger_NotInLedger", [("anchor", ContractError.Text(d.Bytes32())), ("height", ContractError.Text(d.UInt256()))]),
-            Errors.RegistryEmpty => new ContractError(selector, "Ledger_RegistryEmpty", [("registry", ContractError.Text(d.Address()))]),
-            Errors.WrongKey => new ContractError(selector, "Ledger_WrongKey", [("device", ContractError.Text(d.FixedBytes(20))), ("keyDevice", ContractError.Text(d.FixedBytes(20)))]),
-            Errors.WrongPrevious => new ContractError(selector, "Ledger_WrongPrevious", [("given", ContractError.Text(d.Bytes32())), ("head", ContractError.Text(d.Bytes32()))]),
-            Errors.QuorumBadSignature => new ContractError(selector, "Quorum_BadSignature", [("index", ContractError.Text(d.UInt256())), ("expected", ContractError.Text(d.Address()))]),
-            Errors.QuorumSignatureBytes => new ContractError(selector, "Quorum_SignatureBytes", [("given", ContractError.Text(d.UInt256())), ("expected", ContractError.Text(d.UInt256()))]),
-            Errors.QuorumTooFewSigners => new ContractError(selector, "Quorum_TooFewSigners", [("signed", ContractError.Text(d.UInt256())), ("needed", ContractError.Text(d.UInt256()))]),
-            Errors.QuorumUnknownSigner => new ContractError(selector, "Quorum_UnknownSigner", [("index", ContractError.Text(d.UInt256())), ("count", ContractError.Text(d.UInt256()))]),
-            _ => ContractError.Standard(data),
-        };
-        return d.Fault == AbiFault.None ? error : ContractError.Unreadable(data);
+        reverts.Add("Ledger_BadDeviceSignature(bytes20)");
+        reverts.Add("Ledger_EpochInFuture(uint64,uint64)");
+        reverts.Add("Ledger_EpochSecondsZero()");
+        reverts.Add("Ledger_EpochTaken(uint64,uint64)");
+        reverts.Add("Ledger_MalformedFrame(uint8)");
+        reverts.Add("Ledger_NotInAnchor(bytes32,bytes32)");
+        reverts.Add("Ledger_NotInBatch(bytes32,bytes32)");
+        reverts.Add("Ledger_NotInLedger(bytes32,uint256)");
+        reverts.Add("Ledger_RegistryEmpty(address)");
+        reverts.Add("Ledger_WrongKey(bytes20,bytes20)");
+        reverts.Add("Ledger_WrongPrevious(bytes32,bytes32)");
+        reverts.Add("Quorum_BadSignature(uint256,address)");
+        reverts.Add("Quorum_SignatureBytes(uint256,uint256)");
+        reverts.Add("Quorum_TooFewSigners(uint256,uint256)");
+        reverts.Add("Quorum_UnknownSigner(uint256,uint256)");
     }
-
-    private static void WriteAnchorHeader(AbiEncoder e, AnchorHeader value) =>
-        e.UInt(value.Epoch).Bytes32(value.Previous).Bytes32(value.Root).UInt(value.Batches).UInt(value.Frames);
-
-    private static AnchorHeader ReadAnchorHeader(AbiDecoder d) => new(d.UInt64(), d.Bytes32(), d.Bytes32(), (uint)d.UInt64(32), d.UInt64());
-
-    private static void WriteBatchHeader(AbiEncoder e, BatchHeader value) =>
-        e.Address(value.Gateway).UInt(value.Number).Bytes32(value.Previous).Bytes32(value.Root).UInt(value.Frames).UInt(value.Samples).UInt(value.FirstReceivedMs).UInt(value.LastReceivedMs).Bytes32(value.Body);
-
-    private static BatchHeader ReadBatchHeader(AbiDecoder d) => new(d.Address(), d.UInt64(), d.Bytes32(), d.Bytes32(), (uint)d.UInt64(32), (uint)d.UInt64(32), d.UInt64(), d.UInt64(), d.Bytes32());
-
-    /// <summary>Solidity's <c>struct Ledger.FrameProof</c>.</summary>
-    public sealed record FrameProof(byte[] Frame, Hash32 X, Hash32 Y, Hash32[] BatchPath, BatchHeader Batch, Hash32[] AnchorPath, AnchorHeader Anchor, Hash32[] LedgerPath);
-
-    private static void WriteFrameProof(AbiEncoder e, FrameProof value) =>
-        e.Bytes(value.Frame).Bytes32(value.X).Bytes32(value.Y).Array(value.BatchPath, static (e, item) => e.Bytes32(item)).Tuple(e => WriteBatchHeader(e, value.Batch)).Array(value.AnchorPath, static (e, item) => e.Bytes32(item)).Tuple(e => WriteAnchorHeader(e, value.Anchor)).Array(value.LedgerPath, static (e, item) => e.Bytes32(item));
-
-    private static FrameProof ReadFrameProof(AbiDecoder d) => new(d.Bytes(65536), d.Bytes32(), d.Bytes32(), d.Array(4096, static e => e.Bytes32()), ReadBatchHeader(d), d.Array(4096, static e => e.Bytes32()), ReadAnchorHeader(d), d.Array(4096, static e => e.Bytes32()));
-
 }
