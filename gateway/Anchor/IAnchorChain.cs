@@ -1,0 +1,74 @@
+using System.Numerics;
+using DePIN.Contracts;
+using DePIN.Evidence;
+
+namespace DePIN.Gateway.Anchor;
+
+/// <summary>The account and the block the anchorer decides on.</summary>
+/// <param name="BlockHash">The block these values belong to.</param>
+/// <param name="TimeS">Chain time: the block's, or that of the block being built when the endpoint tells it.</param>
+public sealed record AccountView(Hash32 BlockHash, ulong TimeS, BigInteger BaseFeePerGas, ulong MinedNonce, BigInteger Balance);
+
+/// <summary>What anchoring needs of the chain. Throws <see cref="RpcException"/> when it cannot be asked; tests put faults in between.</summary>
+public interface IAnchorChain
+{
+    /// <summary>The account as of block <paramref name="block"/>; null when the endpoint does not have that block.</summary>
+    Task<AccountView?> ViewAsync(Address account, ulong block, CancellationToken stopping);
+
+    /// <summary>Gas of the call. Throws <see cref="ExecutionRevertedException"/> when the ledger would refuse it.</summary>
+    Task<ulong> EstimateAsync(Address from, byte[] call, CancellationToken stopping);
+
+    /// <summary>Hands a signed transaction to an endpoint.</summary>
+    Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping);
+
+    /// <summary>The receipt, or null when not mined.</summary>
+    Task<TransactionReceipt?> ReceiptAsync(Hash32 transaction, CancellationToken stopping);
+}
+
+/// <summary>The Ledger contract through JSON-RPC.</summary>
+public sealed class AnchorChain(EthereumClient client, Address ledger) : IAnchorChain
+{
+    /// <inheritdoc/>
+    public async Task<AccountView?> ViewAsync(Address account, ulong block, CancellationToken stopping)
+    {
+        if (await client.GetBlockAsync(BlockTag.At(block), stopping).ConfigureAwait(false) is not { } at) return null;
+        ulong nonce = await client.GetTransactionCountAsync(account, BlockTag.At(block), stopping).ConfigureAwait(false);
+        BigInteger balance = await client.GetBalanceAsync(account, BlockTag.At(block), stopping).ConfigureAwait(false);
+        return new AccountView(at.Hash, await TimeAsync(at, stopping).ConfigureAwait(false), at.BaseFeePerGas, nonce, balance);
+    }
+
+    /// <inheritdoc/>
+    public Task<ulong> EstimateAsync(Address from, byte[] call, CancellationToken stopping) =>
+        client.EstimateGasAsync(new CallRequest(ledger, call, from), stopping);
+
+    /// <inheritdoc/>
+    public Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping) => client.SendRawTransactionAsync(raw, stopping);
+
+    /// <inheritdoc/>
+    public Task<TransactionReceipt?> ReceiptAsync(Hash32 transaction, CancellationToken stopping) => client.GetTransactionReceiptAsync(transaction, stopping);
+
+    /// <summary>The call that appends an anchor.</summary>
+    public static byte[] Call(AnchorHeader header, IEnumerable<Attestation> attestations, GatewaySet active)
+    {
+        ArgumentNullException.ThrowIfNull(active);
+        (BigInteger signers, byte[] signatures) = active.Pack(attestations.Where(a => active.Contains(a.Gateway)));
+        return Ledger.EncodeAnchor(header, signers, signatures);
+    }
+
+    /// <summary>
+    /// A chain that makes blocks only for transactions stands still in time while nobody sends one, so its epochs would
+    /// never advance; the pending block tells the time the next block would have. Not all endpoints have one.
+    /// </summary>
+    private async Task<ulong> TimeAsync(Block at, CancellationToken stopping)
+    {
+        try
+        {
+            return await client.GetBlockAsync(BlockTag.Pending, stopping).ConfigureAwait(false) is { } pending && pending.Number == at.Number + 1
+                ? Math.Max(at.Timestamp, pending.Timestamp) : at.Timestamp;
+        }
+        catch (RpcException fault) when (fault is RpcRejectedException or RpcAnswerException) // geth gives null hashes for it
+        {
+            return at.Timestamp;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using DePIN.Gateway.Settings;
+using DePIN.Gateway.Store;
+using Microsoft.Data.Sqlite;
+
+namespace DePIN.Gateway.Operate;
+
+/// <summary>
+/// <c>chain.db</c>: what this gateway read from the chain and what it signed for it (registry and ledger events,
+/// certificates, anchors, transactions). A file of its own, apart from the frames, so that neither load nor damage of
+/// one touches the other. SQLite WAL with synchronous=FULL: a completed <see cref="Write"/> survives a power cut.
+/// One connection under one lock: a few small writes per epoch.
+/// </summary>
+public sealed class ChainDatabase : IDisposable
+{
+    /// <summary>The file's name in the data folder.</summary>
+    public const string FileName = "chain.db";
+
+    private const int SchemaVersion = 1;
+    private const int ApplicationId = 0x44654343; // "DeCC": tells this file from any other SQLite database
+
+    private const string Schema = """
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE checkpoints (block INTEGER PRIMARY KEY, hash BLOB NOT NULL);
+        CREATE TABLE device_events (
+            block INTEGER NOT NULL, position INTEGER NOT NULL, device BLOB NOT NULL, kind INTEGER NOT NULL,
+            public_key BLOB NOT NULL, key_kind INTEGER NOT NULL, owner BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (block, position)) WITHOUT ROWID;
+        CREATE INDEX device_events_device ON device_events (device, block, position);
+        CREATE TABLE gateway_sets (block INTEGER NOT NULL, version INTEGER PRIMARY KEY, signers BLOB NOT NULL);
+        CREATE TABLE ledger (
+            ordinal INTEGER PRIMARY KEY, epoch INTEGER NOT NULL UNIQUE, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL,
+            block INTEGER NOT NULL, transaction_hash BLOB NOT NULL);
+        CREATE INDEX ledger_block ON ledger (block);
+        CREATE TABLE certificates (number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL, attestations BLOB NOT NULL, ordinal INTEGER);
+        CREATE INDEX certificates_pending ON certificates (number) WHERE ordinal IS NULL;
+        CREATE INDEX certificates_ordinal ON certificates (ordinal) WHERE ordinal IS NOT NULL;
+        CREATE TABLE anchors (
+            epoch INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, previous BLOB NOT NULL UNIQUE, header BLOB NOT NULL,
+            attestations BLOB NOT NULL, signed_ms INTEGER NOT NULL);
+        CREATE TABLE anchor_certificates (epoch INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (epoch, number)) WITHOUT ROWID;
+        CREATE TABLE attempts (
+            id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, epoch INTEGER NOT NULL, nonce INTEGER NOT NULL, max_fee TEXT NOT NULL, priority_fee TEXT NOT NULL,
+            gas_limit INTEGER NOT NULL, saved_ms INTEGER NOT NULL, sent_ms INTEGER NOT NULL, raw BLOB NOT NULL);
+        CREATE INDEX attempts_epoch ON attempts (epoch, id);
+        """;
+
+    private readonly SqliteConnection _connection;
+    private readonly Lock _gate = new();
+
+    private ChainDatabase(string path, SqliteConnection connection) => (Path, _connection) = (path, connection);
+
+    /// <summary>The database file.</summary>
+    public string Path { get; }
+
+    /// <summary>Opens or creates the file. Throws <see cref="SettingsException"/> when it is damaged, newer, or another program's.</summary>
+    public static ChainDatabase Open(string folder)
+    {
+        string path = System.IO.Path.Combine(folder, FileName);
+        SQLitePCL.Batteries_V2.Init();
+        SqliteConnection connection = new(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ConnectionString);
+        try
+        {
+            connection.Open();
+            Sql.Execute(connection, "PRAGMA locking_mode = EXCLUSIVE"); // one process: a second gateway on the same folder would sign twice
+            Sql.Execute(connection, "PRAGMA journal_mode = WAL");
+            Sql.Execute(connection, "PRAGMA synchronous = FULL");
+            long application = Sql.Scalar(connection, "PRAGMA application_id"), version = Sql.Scalar(connection, "PRAGMA user_version");
+            if (application == 0 && Sql.Scalar(connection, "SELECT count(*) FROM sqlite_master") == 0)
+                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
+            else if (application != ApplicationId)
+                throw new SettingsException($"{path} is another program's database. Give the gateway a data folder of its own (--data).");
+            else if (version != SchemaVersion)
+                throw new SettingsException($"{path} has schema {version}; this gateway knows {SchemaVersion}. Install the gateway version that wrote it.");
+            return new ChainDatabase(path, connection);
+        }
+        catch (SqliteException fault)
+        {
+            connection.Dispose();
+            throw new SettingsException(fault.SqliteErrorCode is 5 or 6 // SQLITE_BUSY, SQLITE_LOCKED
+                ? $"{path} is in use by another process. Two gateways must not share a data folder: stop the other one."
+                : $"{path} cannot be used ({fault.Message}). Restore it from your backup; if there is none, move it away: registry and ledger are read again from the chain, but batches not yet anchored need their certificates signed again.");
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs a query.</summary>
+    public T Read<T>(Func<SqliteConnection, T> query)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        lock (_gate) return query(_connection);
+    }
+
+    /// <summary>Runs the changes in one transaction, durable when this returns; all or nothing.</summary>
+    public void Write(Action<SqliteConnection> changes)
+    {
+        ArgumentNullException.ThrowIfNull(changes);
+        lock (_gate)
+        {
+            Sql.Execute(_connection, "BEGIN IMMEDIATE");
+            try
+            {
+                changes(_connection);
+                Sql.Execute(_connection, "COMMIT");
+            }
+            catch
+            {
+                // SQLite itself rolls back on some errors (disk full); a second ROLLBACK would hide the first fault.
+                if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0) Sql.Execute(_connection, "ROLLBACK");
+                throw;
+            }
+        }
+    }
+
+    /// <summary>A remembered text, or null.</summary>
+    public string? Recall(string key) => Read(c => Sql.First(c, r => r.GetString(0), "SELECT value FROM meta WHERE key = $0", key));
+
+    /// <summary>Remembers a text durably.</summary>
+    public void Remember(string key, string value) => Write(c => Sql.Execute(c, "INSERT OR REPLACE INTO meta VALUES ($0, $1)", key, value));
+
+    /// <inheritdoc/>
+    public void Dispose() => _connection.Dispose();
+}

@@ -1,0 +1,25 @@
+using DePIN.Evidence;
+using DePIN.Gateway.Verify;
+
+namespace DePIN.Gateway.Registry;
+
+/// <summary>A block's number, hash and time (seconds since the Unix epoch).</summary>
+public sealed record BlockMark(ulong Number, Hash32 Hash, ulong TimeS);
+
+/// <summary>One event of our contracts, with its place on the chain. Position is the log's index in its block.</summary>
+public abstract record ChainEvent(ulong Block, uint Position);
+
+/// <summary>A device was registered.</summary>
+public sealed record DeviceRegistered(ulong Block, uint Position, DeviceIdValue Device, byte[] PublicKey, byte KeyKind, Address Owner, ulong AtS) : ChainEvent(Block, Position);
+
+/// <summary>A device's token changed hands.</summary>
+public sealed record DeviceTransferred(ulong Block, uint Position, DeviceIdValue Device, Address Owner) : ChainEvent(Block, Position);
+
+/// <summary>A device was revoked, for ever.</summary>
+public sealed record DeviceRevoked(ulong Block, uint Position, DeviceIdValue Device, ulong AtS) : ChainEvent(Block, Position);
+
+/// <summary>The active set has a new version.</summary>
+public sealed record GatewaySetChanged(ulong Block, uint Position, ulong Version, IReadOnlyList<Address> Signers) : ChainEvent(Block, Position);
+
+/// <summary>The ledger took an anchor.</summary>
+public sealed record LedgerAppended(ulong Block, uint Position, ulong Ordinal, AnchorHeader Header, Hash32 TransactionHash) : ChainEvent(Block, Position);

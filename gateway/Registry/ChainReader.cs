@@ -1,0 +1,136 @@
+using System.Buffers.Binary;
+using DePIN.Contracts;
+using DePIN.Evidence;
+using DePIN.Gateway.Verify;
+
+namespace DePIN.Gateway.Registry;
+
+/// <summary>
+/// Reads our three contracts through JSON-RPC. Everything an endpoint says is decoded strictly; a log that does not decode
+/// is a fault of the endpoint (<see cref="RpcAnswerException"/>), not an event to skip.
+/// </summary>
+public sealed class ChainReader(EthereumClient client, ChainAddresses at) : IChainReader
+{
+    private static readonly IReadOnlyList<Hash32> Topics =
+    [
+        DeviceRegistry.DeviceRegisteredEvent.Topic, DeviceRegistry.DeviceRevokedEvent.Topic, DeviceRegistry.TransferEvent.Topic,
+        GatewayRegistry.ActiveSetChangedEvent.Topic, Ledger.AnchoredEvent.Topic,
+    ];
+
+    /// <inheritdoc/>
+    public async Task CheckAsync(CancellationToken stopping)
+    {
+        ulong chainId = await client.GetChainIdAsync(stopping).ConfigureAwait(false);
+        if (chainId != at.ChainId)
+            throw new ChainMismatchException($"the RPC endpoint serves chain {chainId}, not {at.ChainId}.", "Correct chain.rpcUrls or chain.chainId.");
+        foreach ((string name, Address contract) in new[] { ("DeviceRegistry", at.DeviceRegistry), ("GatewayRegistry", at.GatewayRegistry), ("Ledger", at.Ledger) })
+        {
+            if ((await client.GetCodeAsync(contract, default, stopping).ConfigureAwait(false)).Length == 0)
+                throw new ChainMismatchException($"there is no {name} contract at {contract.ToChecksumString()} on chain {chainId}.",
+                    "Correct the addresses (chain.deployment); on a development chain that was started anew, deploy again.");
+        }
+    }
+
+    /// <summary>The ledger's epoch length, seconds.</summary>
+    public async Task<ulong> EpochSecondsAsync(CancellationToken stopping)
+    {
+        byte[] answer = await client.CallAsync(new CallRequest(at.Ledger, Ledger.EncodeEpochSeconds()), default, stopping).ConfigureAwait(false);
+        return Ledger.TryDecodeEpochSeconds(answer, out ulong seconds) && seconds > 0 ? seconds : throw Misshapen("epochSeconds");
+    }
+
+    /// <inheritdoc/>
+    public async Task<BlockMark> HeadAsync(CancellationToken stopping) =>
+        Mark(await client.GetBlockAsync(BlockTag.Latest, stopping).ConfigureAwait(false)) ?? throw Misshapen("latest block");
+
+    /// <inheritdoc/>
+    public async Task<BlockMark?> BlockAsync(ulong number, CancellationToken stopping) =>
+        Mark(await client.GetBlockAsync(BlockTag.At(number), stopping).ConfigureAwait(false));
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ChainEvent>> EventsAsync(ulong from, ulong to, CancellationToken stopping)
+    {
+        List<ChainEvent> events = [];
+        Dictionary<ulong, ulong> times = [];
+        LogFilter filter = new([at.DeviceRegistry, at.GatewayRegistry, at.Ledger], [Topics], from, to);
+        await foreach (EventLog log in client.GetLogsAsync(filter, stopping).ConfigureAwait(false))
+        {
+            if (log.Removed) continue;
+            uint position = (uint)Math.Min(log.LogIndex, uint.MaxValue);
+            if (log.Address == at.DeviceRegistry)
+            {
+                if (DeviceRegistry.DeviceRegisteredEvent.TryDecode(log.Topics, log.Data, out var registered))
+                {
+                    if (!times.TryGetValue(log.BlockNumber, out ulong time))
+                        times[log.BlockNumber] = time = (await BlockAsync(log.BlockNumber, stopping).ConfigureAwait(false))?.TimeS ?? 0;
+                    events.Add(new DeviceRegistered(log.BlockNumber, position, new DeviceIdValue(registered.Device),
+                        [.. registered.X.ToArray(), .. registered.Y.ToArray()], registered.KeyKind, registered.Owner, time));
+                }
+                else if (DeviceRegistry.DeviceRevokedEvent.TryDecode(log.Topics, log.Data, out var revoked))
+                {
+                    events.Add(new DeviceRevoked(log.BlockNumber, position, new DeviceIdValue(revoked.Device), revoked.At));
+                }
+                else if (DeviceRegistry.TransferEvent.TryDecode(log.Topics, log.Data, out var moved))
+                {
+                    events.Add(new DeviceTransferred(log.BlockNumber, position, DeviceOfToken(moved.Id), moved.To));
+                }
+                else
+                {
+                    throw Misshapen("DeviceRegistry event");
+                }
+            }
+            else if (log.Address == at.GatewayRegistry && GatewayRegistry.ActiveSetChangedEvent.TryDecode(log.Topics, log.Data, out var changed))
+            {
+                events.Add(new GatewaySetChanged(log.BlockNumber, position, changed.Version, await ActiveAtAsync(changed.Version, stopping).ConfigureAwait(false)));
+            }
+            else if (log.Address == at.Ledger && Ledger.AnchoredEvent.TryDecode(log.Topics, log.Data, out var anchored))
+            {
+                AnchorHeader header = new(anchored.Epoch, anchored.Previous, anchored.Root, anchored.Batches, anchored.Frames);
+                if (header.Hash() != anchored.Hash) throw Misshapen("Anchored event");
+                events.Add(new LedgerAppended(log.BlockNumber, position, anchored.Ordinal, header, log.TransactionHash));
+            }
+            else
+            {
+                throw Misshapen("event");
+            }
+        }
+
+        return events;
+    }
+
+    /// <inheritdoc/>
+    public async Task<RegisteredDevice?> DeviceAsync(DeviceIdValue device, CancellationToken stopping)
+    {
+        try
+        {
+            byte[] answer = await client.CallAsync(new CallRequest(at.DeviceRegistry, DeviceRegistry.EncodeDeviceOf(device.ToArray())), default, stopping).ConfigureAwait(false);
+            if (!DeviceRegistry.TryDecodeDeviceOf(answer, out DeviceRegistry.Device? found)) throw Misshapen("deviceOf");
+            return found.RegisteredAt == 0 ? null
+                : new RegisteredDevice(device, (byte[])[.. found.X.ToArray(), .. found.Y.ToArray()], found.KeyKind, ReadOnlyMemory<byte>.Empty, found.RegisteredAt, found.RevokedAt);
+        }
+        catch (ExecutionRevertedException reverted) when (reverted.Revert.Selector == DeviceRegistry.Errors.NotRegistered)
+        {
+            return null;
+        }
+    }
+
+    private async Task<IReadOnlyList<Address>> ActiveAtAsync(ulong version, CancellationToken stopping)
+    {
+        byte[] answer = await client.CallAsync(new CallRequest(at.GatewayRegistry, GatewayRegistry.EncodeActiveAt(version)), default, stopping).ConfigureAwait(false);
+        return GatewayRegistry.TryDecodeActiveAt(answer, out Address[]? signers) && signers.Length is > 0 and <= EvidenceLimits.GatewaysMax
+            && signers.Distinct().Count() == signers.Length && !signers.Any(s => s.IsZero) ? signers : throw Misshapen("activeAt");
+    }
+
+    /// <summary>tokenId = uint160(device id): the low 20 bytes.</summary>
+    private static DeviceIdValue DeviceOfToken(System.Numerics.BigInteger token)
+    {
+        byte[] id = new byte[DeviceIdValue.Bytes];
+        byte[] bytes = token.ToByteArray(isUnsigned: true, isBigEndian: true);
+        if (bytes.Length > id.Length) throw Misshapen("token id");
+        bytes.CopyTo(id, id.Length - bytes.Length);
+        return new DeviceIdValue(id);
+    }
+
+    private static BlockMark? Mark(Block? block) => block is null ? null : new BlockMark(block.Number, block.Hash, block.Timestamp);
+
+    private static RpcAnswerException Misshapen(string what) => new(what, $"the RPC endpoint's answer for {what} does not decode");
+}
