@@ -9,7 +9,7 @@ namespace DePIN.Mqtt;
 public sealed class PacketBuffer : IBufferWriter<byte>
 {
     private const int BytesFirst = 512;
-    private const int BytesKept = 64 * 1024;
+    private const int BytesKept = 16 * 1024;
 
     private byte[] _bytes = [];
 

@@ -1,0 +1,75 @@
+// Who may open another connection: a bound for all, and one for each IPv4 address or IPv6 /64 (one subscriber owns a whole /64).
+// Asked before TLS, so that a refused client costs no handshake.
+
+using System.Net;
+using System.Net.Sockets;
+
+namespace DePIN.Gateway.Ingest;
+
+internal sealed class Admission(int connectionsMax, int perAddressMax)
+{
+    private const int Ipv6NetworkBytes = 8;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<IPAddress, int> _perAddress = [];
+    private int _count;
+
+    /// <summary>Takes a place; null when there was one, otherwise why not.</summary>
+    public AdmissionRefusal? Enter(IPAddress? address)
+    {
+        IPAddress network = NetworkOf(address);
+        lock (_gate)
+        {
+            if (_count >= connectionsMax)
+            {
+                return AdmissionRefusal.ConnectionsMax;
+            }
+
+            int here = _perAddress.GetValueOrDefault(network);
+            if (here >= perAddressMax)
+            {
+                return AdmissionRefusal.AddressMax;
+            }
+
+            _count++;
+            _perAddress[network] = here + 1;
+            return null;
+        }
+    }
+
+    /// <summary>Gives a place back.</summary>
+    public void Leave(IPAddress? address)
+    {
+        IPAddress network = NetworkOf(address);
+        lock (_gate)
+        {
+            _count--;
+            if (--_perAddress[network] == 0)
+            {
+                _perAddress.Remove(network);
+            }
+        }
+    }
+
+    private static IPAddress NetworkOf(IPAddress? address)
+    {
+        if (address is null)
+        {
+            return IPAddress.None;
+        }
+
+        if (address.IsIPv4MappedToIPv6)
+        {
+            return address.MapToIPv4();
+        }
+
+        if (address.AddressFamily != AddressFamily.InterNetworkV6)
+        {
+            return address;
+        }
+
+        byte[] bytes = address.GetAddressBytes();
+        bytes.AsSpan(Ipv6NetworkBytes).Clear();
+        return new IPAddress(bytes);
+    }
+}

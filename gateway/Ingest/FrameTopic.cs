@@ -1,0 +1,31 @@
+// depin/1/<40 lower-case hex digits>/frame, read from the topic's bytes without allocating. Upper-case digits are another topic.
+
+using System.Buffers;
+using DePIN.Protocol;
+
+namespace DePIN.Gateway.Ingest;
+
+/// <summary>Recognises the topics of depin/1.</summary>
+internal static class FrameTopic
+{
+    private static readonly SearchValues<byte> LowerHex = SearchValues.Create("0123456789abcdef"u8);
+
+    private static ReadOnlySpan<byte> Prefix => "depin/1/"u8;
+
+    private static ReadOnlySpan<byte> Suffix => "/frame"u8;
+
+    /// <summary>Whether only the gateway, or a device with a frame, may publish here.</summary>
+    public static bool IsReserved(ReadOnlySpan<byte> topic) => topic.StartsWith("depin/"u8);
+
+    /// <summary>Reads the device id into 20 bytes; false when this is no frame topic.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> topic, Span<byte> deviceId)
+    {
+        if (topic.Length != Prefix.Length + DeviceId.TextChars + Suffix.Length || !topic.StartsWith(Prefix) || !topic.EndsWith(Suffix))
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> digits = topic.Slice(Prefix.Length, DeviceId.TextChars);
+        return !digits.ContainsAnyExcept(LowerHex) && Convert.FromHexString(digits, deviceId, out _, out _) == OperationStatus.Done;
+    }
+}

@@ -1,0 +1,61 @@
+// What all connections of a listener share, so that each of them takes one argument.
+
+using System.Buffers.Binary;
+using DePIN.Gateway.Verify;
+using DePIN.Mqtt;
+using DePIN.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace DePIN.Gateway.Ingest;
+
+internal sealed class IngestServices(
+    IngestSettings settings, IngestMetrics metrics, Broker broker, IFrameIntake intake, TimeProvider time, IngestLog log, CancellationToken stopping)
+{
+    // A clock before this has not been set since power-on: boards are better off without it.
+    private static readonly DateTimeOffset TimeEarliest = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    /// <summary>Frame bytes in the intake, of all connections.</summary>
+    public long IntakeBytes;
+
+    public IngestSettings Settings => settings;
+
+    public IngestMetrics Metrics => metrics;
+
+    public Broker Broker => broker;
+
+    public IFrameIntake Intake => intake;
+
+    public TimeProvider Time => time;
+
+    public IngestLog Log => log;
+
+    /// <summary>Cancelled when the intake shall give up.</summary>
+    public CancellationToken Stopping => stopping;
+
+    /// <summary>The gateway's clock as a message, or null while it is not set.</summary>
+    public Message? TimeMessage()
+    {
+        DateTimeOffset now = time.GetUtcNow();
+        if (now < TimeEarliest)
+        {
+            return null;
+        }
+
+        byte[] payload = new byte[Protocol.TimeMessage.Bytes];
+        BinaryPrimitives.WriteUInt64BigEndian(payload, (ulong)now.ToUnixTimeMilliseconds());
+        return new Message(MqttIngest.TimeTopicBytes, payload, [], MqttQos.AtMostOnce, Retain: false, 0, null);
+    }
+}
+
+/// <summary>The listener's log lines.</summary>
+internal sealed partial class IngestLog(ILogger logger)
+{
+    [LoggerMessage(Level = LogLevel.Error, Message = "The intake failed on a frame; the device was told to keep it.")]
+    public partial void IntakeFailed(Exception fault);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "An MQTT connection ended by a fault of the gateway.")]
+    public partial void ConnectionFailed(Exception fault);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "MQTT listens on {EndPoint} ({Security}).")]
+    public partial void Listening(System.Net.IPEndPoint endPoint, string security);
+}
