@@ -1,0 +1,242 @@
+using System;
+using System.Text;
+using DePIN.Firmware.Keep;
+using DePIN.Protocol;
+
+namespace DePIN.Firmware.Board
+{
+    /// <summary>
+    /// What an operator decides: lines key=value in node.conf, and over them the lines that came over serial (kept in conf.a/conf.b).
+    /// An unknown key or a value out of range is named in <see cref="Problem"/> and nothing runs on a guess.
+    /// </summary>
+    public sealed class NodeSettings
+    {
+        public const string FileName = "node.conf";
+        public const string SerialName = "conf";
+        public const int TextBytesMax = TwoGenerations.ValueBytesMax;
+        public const int IntervalMsMin = 100;
+        public const int IntervalMsMax = 86400000;
+        public const int RingBytesMax = 2097152;
+        public const int WindowMax = 32;
+
+        /// <summary>Gateway host name or address; empty: sign and keep, send nothing.</summary>
+        public string GatewayHost = "";
+
+        public int GatewayPort = 1883;
+
+        public bool Tls;
+
+        /// <summary>PEM file on flash with the authority that signed the gateway's certificate.</summary>
+        public string TlsCaFile = "ca.pem";
+
+        /// <summary>Between two rounds of measurements, ms.</summary>
+        public int IntervalMs = 10000;
+
+        /// <summary>Rounds of measurements in one frame.</summary>
+        public int SamplesPerFrame = 6;
+
+        /// <summary>0: what the sensors that were found suggest.</summary>
+        public ushort Profile;
+
+        public int RingBytes = 98304;
+
+        /// <summary>Frames sent and not yet acknowledged, at most.</summary>
+        public int Window = 4;
+
+        /// <summary>Empty: do not ask, use the gateway's time.</summary>
+        public string SntpServer = "pool.ntp.org";
+
+        /// <summary>Join the Wi-Fi network that is stored in the board's configuration.</summary>
+        public bool Wifi = true;
+
+        public bool Battery;
+
+        /// <summary>What is wrong, naming the key; null when nothing is.</summary>
+        public string Problem;
+
+        /// <summary>Reads node.conf and, over it, what came over serial.</summary>
+        public static NodeSettings Open(IFlash flash)
+        {
+            NodeSettings settings = OpenFile(flash);
+            TwoGenerations serial = new TwoGenerations(flash, SerialName);
+            PairState state = serial.Open();
+            if (state == PairState.Damaged)
+            {
+                settings.Note("the settings that came over serial are unreadable: configure again");
+            }
+            else if (serial.Value != null)
+            {
+                settings.Apply(serial.Value, 0, serial.Value.Length);
+            }
+
+            return settings;
+        }
+
+        /// <summary>Reads node.conf alone; all defaults when there is none.</summary>
+        public static NodeSettings OpenFile(IFlash flash)
+        {
+            NodeSettings settings = new NodeSettings();
+            int length = flash.Length(FileName);
+            if (length > TextBytesMax)
+            {
+                settings.Problem = FileName + " has more than " + TextBytesMax.ToString() + " bytes";
+            }
+            else if (length > 0)
+            {
+                byte[] text = new byte[length];
+                int count = flash.Read(FileName, 0, text, 0, length);
+                settings.Apply(text, 0, count);
+            }
+
+            return settings;
+        }
+
+        /// <summary>Old lines and new ones, of which the new win: old lines with a key that is new again are left out.</summary>
+        public static byte[] Merge(byte[] older, byte[] newer)
+        {
+            string added = Encoding.UTF8.GetString(newer, 0, newer.Length);
+            StringBuilder merged = new StringBuilder();
+            if (older != null)
+            {
+                string probe = "\n" + added;
+                string[] lines = Encoding.UTF8.GetString(older, 0, older.Length).Split(new char[] { '\n' });
+                for (int i = 0; i < lines.Length; i++)
+                {
+                    int equals = lines[i].IndexOf('=');
+                    if (equals > 0 && probe.IndexOf("\n" + lines[i].Substring(0, equals + 1)) < 0)
+                    {
+                        merged.Append(lines[i]);
+                        merged.Append("\n");
+                    }
+                }
+            }
+
+            merged.Append(added);
+            return Encoding.UTF8.GetBytes(merged.ToString());
+        }
+
+        /// <summary>The profile that was set, or the suggested one for auto.</summary>
+        public ushort ProfileOr(ushort suggested)
+        {
+            return Profile != 0 ? Profile : suggested;
+        }
+
+        /// <summary>Takes over lines "key=value"; blank lines and those that begin with # are passed over.</summary>
+        public void Apply(byte[] text, int offset, int count)
+        {
+            for (int i = offset; i < offset + count; i++)
+            {
+                if (text[i] > 126 || (text[i] < 32 && text[i] != 10 && text[i] != 13 && text[i] != 9))
+                {
+                    Note("settings are plain ASCII lines key=value");
+                    return;
+                }
+            }
+
+            string[] lines = Encoding.UTF8.GetString(text, offset, count).Split(new char[] { '\n' });
+            for (int i = 0; i < lines.Length; i++)
+            {
+                string line = lines[i].Trim();
+                if (line.Length == 0 || line[0] == '#')
+                {
+                    continue;
+                }
+
+                int equals = line.IndexOf('=');
+                if (equals <= 0)
+                {
+                    Note("line without key=value: " + line);
+                    continue;
+                }
+
+                Set(line.Substring(0, equals).Trim(), line.Substring(equals + 1).Trim());
+            }
+        }
+
+        private void Set(string key, string value)
+        {
+            switch (key)
+            {
+                case "gateway-host": GatewayHost = Text(key, value, 128); break;
+                case "gateway-port": GatewayPort = Number(key, value, 1, 65535); break;
+                case "tls": Tls = Switch(key, value); break;
+                case "tls-ca": TlsCaFile = Text(key, value, 31); break;
+                case "interval-ms": IntervalMs = Number(key, value, IntervalMsMin, IntervalMsMax); break;
+                case "samples-per-frame": SamplesPerFrame = Number(key, value, 1, FrameFormat.SamplesMax); break;
+                case "profile": Profile = ProfileOf(key, value); break;
+                case "ring-bytes": RingBytes = Number(key, value, FrameRing.CapacityBytesMin, RingBytesMax); break;
+                case "window": Window = Number(key, value, 1, WindowMax); break;
+                case "sntp-server": SntpServer = Text(key, value, 128); break;
+                case "wifi": Wifi = Switch(key, value); break;
+                case "battery": Battery = Switch(key, value); break;
+                default: Note("unknown key " + key); break;
+            }
+        }
+
+        private string Text(string key, string value, int charactersMax)
+        {
+            if (value.Length > charactersMax || value.IndexOf(' ') >= 0)
+            {
+                Note(key + " has at most " + charactersMax.ToString() + " characters and no blanks");
+                return "";
+            }
+
+            return value;
+        }
+
+        private int Number(string key, string value, int min, int max)
+        {
+            int number;
+            if (!int.TryParse(value, out number) || number < min || number > max)
+            {
+                Note(key + " is a number from " + min.ToString() + " to " + max.ToString());
+                return min;
+            }
+
+            return number;
+        }
+
+        private bool Switch(string key, string value)
+        {
+            if (value != "on" && value != "off")
+            {
+                Note(key + " is on or off");
+            }
+
+            return value == "on";
+        }
+
+        private ushort ProfileOf(string key, string value)
+        {
+            if (value == "auto")
+            {
+                return 0;
+            }
+
+            for (ushort profile = 1; Profiles.Name(profile) != null; profile++)
+            {
+                if (Profiles.Name(profile) == value)
+                {
+                    return profile;
+                }
+            }
+
+            ushort number;
+            if (!ushort.TryParse(value, out number) || number == 0)
+            {
+                Note(key + " is auto, a profile's name, or its number");
+                return 0;
+            }
+
+            return number;
+        }
+
+        private void Note(string problem)
+        {
+            if (Problem == null)
+            {
+                Problem = problem;
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System;
+using System.Threading;
+using DePIN.Firmware.Board;
+using DePIN.Firmware.Clock;
+using DePIN.Firmware.Frame;
+using DePIN.Firmware.Keep;
+using DePIN.Firmware.Provision;
+using DePIN.Firmware.Publish;
+using DePIN.Firmware.Sense;
+using DePIN.Firmware.Sign;
+using nanoFramework.Runtime.Native;
+
+namespace DePIN.Firmware
+{
+    /// <summary>
+    /// The node: sense, frame, keep, sign, publish. Start is the table of contents, in the order a reading goes; the same lines run on
+    /// an ESP32 and on a virtual board, which gives another flash drive and its own switch-off.
+    /// </summary>
+    public static class Program
+    {
+        public const string Version = "0.1.0";
+        private const int RestartMs = 5000;
+
+        public static void Main()
+        {
+            try
+            {
+                Start(new FileFlash(BoardPins.FlashRoot), new DeviceTime(), new StopSignal());
+            }
+            catch (Exception e)
+            {
+                NodeLog.Fault("start", e);
+                Thread.Sleep(RestartMs);
+            }
+
+            Power.RebootDevice();
+        }
+
+        /// <summary>Runs the node until a stop is asked for.</summary>
+        public static void Start(IFlash flash, ITimeSource time, StopSignal stop)
+        {
+            Esp32Board.RoutePins();
+            NodeStatus status = new NodeStatus();
+            NodeSettings settings = NodeSettings.Open(flash);                                    // node.conf, then what came over serial
+            Network network = new Network(settings);
+            NodeClock clock = NodeClock.Open(flash, time);
+            DeviceKey key = DeviceKey.Open(flash, new HardwareEntropy(time, network), status);   // made once, never replaced
+            SerialService service = new SerialService(flash, key, status, Version);
+            Thread serial = Stages.Start(() => service.Run(stop));                               // answers in every state
+            Stages.Judge(status, settings);
+            if (!status.MaySign)
+            {
+                Stages.Finish(stop, serial, null, null);
+                return;
+            }
+
+            FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);           // a frame is on flash before it is signed
+            NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
+            SensorSet sensors = SensorSet.Open(settings);
+            FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
+            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time);
+            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network);
+            Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
+            Stages.Ready(status, settings);
+            loop.Run(stop);
+            Stages.Finish(stop, serial, publishing, store);
+        }
+    }
+}

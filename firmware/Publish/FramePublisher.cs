@@ -1,0 +1,315 @@
+using System;
+using System.Security.Cryptography.X509Certificates;
+using DePIN.Firmware.Board;
+using DePIN.Firmware.Clock;
+using DePIN.Firmware.Keep;
+using DePIN.Firmware.Sign;
+using DePIN.Protocol;
+using nanoFramework.M2Mqtt;
+using nanoFramework.M2Mqtt.Messages;
+
+namespace DePIN.Firmware.Publish
+{
+    /// <summary>
+    /// Sends what the store owes to the gateway, oldest first, QoS 1, at most a window unanswered, on a thread of its own. A PUBACK
+    /// frees a frame. The verdict topic says what became of a refused one: refused for good frees it, counted; "later" keeps it and
+    /// backs off. After any break everything that was not answered is sent again in order: the gateway knows duplicates.
+    /// MQTT 3.1.1, because nanoFramework's client misreads a short PUBACK of version 5.
+    /// </summary>
+    public sealed class FramePublisher
+    {
+        public const ushort KeepAliveSeconds = 60;
+        private const int ReconnectMsMin = 1000;
+        private const int ReconnectMsMax = 60000;
+        private const int LaterMsMin = 5000;
+        private const int LaterMsMax = 300000;
+        private const int IdleMs = 1000;
+
+        private readonly NodeSettings _settings;
+        private readonly DeviceKey _key;
+        private readonly FrameStore _store;
+        private readonly NodeClock _clock;
+        private readonly IFlash _flash;
+        private readonly Network _network;
+        private readonly object _gate = new object();
+        private readonly BackOff _reconnect = new BackOff(ReconnectMsMin, ReconnectMsMax);
+        private readonly BackOff _later = new BackOff(LaterMsMin, LaterMsMax);
+        private readonly InFlight _inFlight;
+        private readonly byte[] _frame = new byte[FrameFormat.FrameBytesMax];
+        private readonly string _frameTopic;
+        private readonly string _verdictTopic;
+        private MqttClient _client;
+        private ulong _nextSequence;
+        private uint _published;
+        private uint _acked;
+        private bool _broken;
+        private bool _sendLater;
+
+        public FramePublisher(NodeSettings settings, DeviceKey key, FrameStore store, NodeClock clock, IFlash flash, Network network)
+        {
+            _settings = settings;
+            _key = key;
+            _store = store;
+            _clock = clock;
+            _flash = flash;
+            _network = network;
+            _inFlight = new InFlight(settings.Window);
+            _frameTopic = Topics.Frame(key.IdText);
+            _verdictTopic = Topics.Verdict(key.IdText);
+        }
+
+        /// <summary>Runs until a stop is asked for. Nothing that happens on the network ends it.</summary>
+        public void Run(StopSignal stop)
+        {
+            if (_settings.GatewayHost.Length == 0)
+            {
+                return;
+            }
+
+            while (!stop.IsRequested)
+            {
+                try
+                {
+                    if (_network.Join())
+                    {
+                        Connect();
+                        SendWhileConnected(stop);
+                    }
+                }
+                catch (Exception e)
+                {
+                    NodeLog.Fault("publish", e);
+                }
+
+                Disconnect();
+                int wait = _sendLater ? _later.Next() : _reconnect.Next();
+                if (!stop.IsRequested)
+                {
+                    NodeLog.Event("disconnected", "retry_ms=" + wait.ToString() + " " + _store.Describe());
+                    stop.Wait(wait);
+                }
+            }
+        }
+
+        private void Connect()
+        {
+            lock (_gate)
+            {
+                _inFlight.Clear();
+                _broken = false;
+                _sendLater = false;
+                _nextSequence = 0;
+            }
+
+            X509Certificate authority = _settings.Tls ? ReadAuthority() : null;
+            MqttClient client = new MqttClient(_settings.GatewayHost, _settings.GatewayPort, _settings.Tls, authority, null,
+                _settings.Tls ? MqttSslProtocols.TLSv1_2 : MqttSslProtocols.None);
+            _client = client;
+            client.ProtocolVersion = MqttProtocolVersion.Version_3_1_1;
+            client.MqttMsgPublished += OnPublished;
+            client.MqttMsgPublishReceived += OnMessage;
+            client.ConnectionClosed += OnClosed;
+            MqttReasonCode reason = client.Connect(_key.IdText, null, null, true, KeepAliveSeconds);
+            if (reason != MqttReasonCode.Success)
+            {
+                throw new InvalidOperationException("the gateway refused the connection, code " + ((int)reason).ToString());
+            }
+
+            // Subscribed before the first frame: a refusal without a listener would be a closed connection without a reason.
+            client.Subscribe(new string[] { _verdictTopic, Topics.Time },
+                new MqttQoSLevel[] { MqttQoSLevel.AtMostOnce, MqttQoSLevel.AtMostOnce });
+            NodeLog.Event("connected", "host=" + _settings.GatewayHost + " port=" + _settings.GatewayPort.ToString() + " "
+                + _store.Describe());
+        }
+
+        private void SendWhileConnected(StopSignal stop)
+        {
+            while (!stop.IsRequested && !_broken && _client.IsConnected)
+            {
+                if (!SendNext())
+                {
+                    _store.WaitForFrame(IdleMs);
+                }
+            }
+        }
+
+        // Returns whether there may be more to send at once.
+        private bool SendNext()
+        {
+            ulong sequence;
+            lock (_gate)
+            {
+                if (_inFlight.IsFull || _broken)
+                {
+                    return false;
+                }
+            }
+
+            sequence = _store.NextOwed(_nextSequence);
+            if (sequence == 0)
+            {
+                return false;
+            }
+
+            int count = _store.Read(sequence, _frame);
+            _nextSequence = sequence + 1;
+            byte[] message = new byte[count];
+            Array.Copy(_frame, 0, message, 0, count);
+            lock (_gate)
+            {
+                if (count == 0)
+                {
+                    // Dropped meanwhile, or unreadable: it is a gap that the next frame's previous hash proves.
+                    _inFlight.Add(sequence, 0);
+                    _inFlight.AnswerSequence(sequence);
+                    FreeAnswered();
+                    return true;
+                }
+
+                // The answer may come on the client's thread before Publish has returned: it waits for the gate.
+                ushort id = _client.Publish(_frameTopic, message, null, null, MqttQoSLevel.AtLeastOnce, false);
+                _inFlight.Add(sequence, id);
+                _published++;
+            }
+
+            return true;
+        }
+
+        private void OnPublished(object sender, MqttMsgPublishedEventArgs e)
+        {
+            lock (_gate)
+            {
+                if (sender != _client)
+                {
+                    return;
+                }
+
+                if (!e.IsPublished)
+                {
+                    _broken = true;
+                }
+                else
+                {
+                    ulong sequence = _inFlight.AnswerMessage(e.MessageId);
+                    if (sequence != 0)
+                    {
+                        _acked++;
+                        _reconnect.Reset();
+                        _later.Reset();
+                        FreeAnswered();
+                        NodeLog.Event("acked", "sequence=" + sequence.ToString() + " published=" + _published.ToString()
+                            + " acked=" + _acked.ToString());
+                    }
+                }
+            }
+
+            _store.Wake();
+        }
+
+        private void OnMessage(object sender, MqttMsgPublishEventArgs e)
+        {
+            if (e.Topic == Topics.Time && TimeMessage.IsValid(e.Message, 0, e.Message.Length))
+            {
+                _clock.TakeGatewayTime((long)TimeMessage.UnixMs(e.Message, 0));
+            }
+            else if (e.Topic == _verdictTopic && VerdictMessage.IsValid(e.Message, 0, e.Message.Length))
+            {
+                OnVerdict(sender, e.Message);
+            }
+        }
+
+        private void OnVerdict(object sender, byte[] message)
+        {
+            ulong sequence = VerdictMessage.Sequence(message, 0);
+            bool keep = VerdictMessage.Keep(message, 0);
+            lock (_gate)
+            {
+                if (sender != _client)
+                {
+                    return;
+                }
+
+                NodeLog.Event("verdict", "sequence=" + sequence.ToString() + " verdict=" + VerdictMessage.Verdict(message, 0).ToString()
+                    + " keep=" + (keep ? "1" : "0"));
+                if (keep)
+                {
+                    _sendLater = true;
+                    _broken = true;
+                }
+                else if (_inFlight.AnswerSequence(sequence))
+                {
+                    // Only a frame that we did send can be refused: a verdict about anything else frees nothing.
+                    _store.CountRefused();
+                    _reconnect.Reset();
+                    FreeAnswered();
+                }
+            }
+
+            _store.Wake();
+        }
+
+        private void OnClosed(object sender, EventArgs e)
+        {
+            lock (_gate)
+            {
+                if (sender == _client)
+                {
+                    _broken = true;
+                }
+            }
+
+            _store.Wake();
+        }
+
+        private void FreeAnswered()
+        {
+            ulong freed = _inFlight.TakeAnswered();
+            if (freed != 0)
+            {
+                _store.FreeThrough(freed);
+            }
+        }
+
+        private void Disconnect()
+        {
+            MqttClient client = _client;
+            lock (_gate)
+            {
+                _client = null;
+            }
+
+            if (client == null)
+            {
+                return;
+            }
+
+            try
+            {
+                if (client.IsConnected)
+                {
+                    client.Disconnect();
+                }
+
+                client.Close();
+            }
+            catch (Exception e)
+            {
+                NodeLog.Fault("disconnect", e);
+            }
+        }
+
+        private X509Certificate ReadAuthority()
+        {
+            int length = _flash.Length(_settings.TlsCaFile);
+            if (length <= 0)
+            {
+                throw new InvalidOperationException(_settings.TlsCaFile + " is not on flash: tls=on needs the gateway's authority there");
+            }
+
+            // mbedTLS reads PEM up to a zero byte.
+            byte[] pem = new byte[length + 1];
+            _flash.Read(_settings.TlsCaFile, 0, pem, 0, length);
+            return new X509Certificate(pem);
+        }
+    }
+}

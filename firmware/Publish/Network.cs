@@ -1,0 +1,43 @@
+using System.Threading;
+using DePIN.Firmware.Board;
+using nanoFramework.Networking;
+
+namespace DePIN.Firmware.Publish
+{
+    /// <summary>
+    /// Joins the Wi-Fi network whose name and password are in the board's configuration (put there by nanoff, never in node.conf).
+    /// </summary>
+    public sealed class Network
+    {
+        private const int JoinMs = 30000;
+
+        private readonly bool _useWifi;
+        private bool _joined;
+
+        public Network(NodeSettings settings)
+        {
+            _useWifi = settings.Wifi;
+        }
+
+        /// <summary>Makes sure there is a network; waits at most 30 s. True at once when Wi-Fi is not used.</summary>
+        public bool Join()
+        {
+            if (!_useWifi)
+            {
+                return true;
+            }
+
+            using (CancellationTokenSource limit = new CancellationTokenSource(JoinMs))
+            {
+                bool joined = WifiNetworkHelper.Reconnect(false, 0, limit.Token);
+                if (joined != _joined)
+                {
+                    _joined = joined;
+                    NodeLog.Event("network", "wifi=" + (joined ? "1" : "0"));
+                }
+
+                return joined;
+            }
+        }
+    }
+}

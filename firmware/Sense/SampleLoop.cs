@@ -1,0 +1,106 @@
+using System;
+using System.IO;
+using DePIN.Firmware.Board;
+using DePIN.Firmware.Clock;
+using DePIN.Firmware.Frame;
+using DePIN.Firmware.Keep;
+
+namespace DePIN.Firmware.Sense
+{
+    /// <summary>
+    /// The node's heart: measure every interval, a frame every few rounds, without end. Rounds keep to the interval's grid instead of
+    /// drifting by what a signature takes; a round that was missed is left out, not made up for.
+    /// </summary>
+    public sealed class SampleLoop
+    {
+        private const int FlashFailuresMax = 5;
+
+        private readonly NodeSettings _settings;
+        private readonly NodeStatus _status;
+        private readonly SensorSet _sensors;
+        private readonly FrameComposer _composer;
+        private readonly FrameStore _store;
+        private readonly NodeClock _clock;
+        private readonly ITimeSource _time;
+        private readonly SampleSet _samples = new SampleSet();
+        private int _rounds;
+        private int _flashFailures;
+
+        public SampleLoop(NodeSettings settings, NodeStatus status, SensorSet sensors, FrameComposer composer, FrameStore store,
+            NodeClock clock, ITimeSource time)
+        {
+            _settings = settings;
+            _status = status;
+            _sensors = sensors;
+            _composer = composer;
+            _store = store;
+            _clock = clock;
+            _time = time;
+        }
+
+        /// <summary>Runs until a stop is asked for, or the state forbids signing.</summary>
+        public void Run(StopSignal stop)
+        {
+            long next = _time.UptimeMs();
+            while (!stop.IsRequested && _status.MaySign)
+            {
+                Tend();
+                Round();
+                long now = _time.UptimeMs();
+                next += _settings.IntervalMs;
+                if (next < now)
+                {
+                    long missed = (now - next) / _settings.IntervalMs;
+                    next += (missed + 1) * _settings.IntervalMs;
+                }
+
+                stop.Wait((int)(next - now));
+            }
+        }
+
+        /// <summary>One round of measurements, and a frame when it is due.</summary>
+        public void Round()
+        {
+            _sensors.Read(_samples, _time.UptimeMs());
+            _rounds++;
+            int perRound = _rounds == 0 ? 0 : (_samples.Count + _rounds - 1) / _rounds;
+            bool full = _samples.Free < perRound;
+            if (_samples.Count == 0 || (_rounds < _settings.SamplesPerFrame && !full))
+            {
+                return;
+            }
+
+            int count = _samples.Count;
+            try
+            {
+                ulong sequence = _composer.Compose(_samples);
+                _flashFailures = 0;
+                NodeLog.Event("frame", "sequence=" + sequence.ToString() + " samples=" + count.ToString() + " " + _store.Describe());
+            }
+            catch (IOException e)
+            {
+                _flashFailures++;
+                NodeLog.Event("frame-lost", "samples=" + count.ToString() + " message=flash did not take the frame: " + e.Message);
+                if (_flashFailures >= FlashFailuresMax)
+                {
+                    _status.Set(BoardState.FlashFailed, "flash refused " + _flashFailures.ToString() + " frames in a row");
+                }
+            }
+
+            _samples.Truncate(0);
+            _rounds = 0;
+        }
+
+        private void Tend()
+        {
+            try
+            {
+                _clock.Tend(_settings.SntpServer);
+            }
+            catch (IOException e)
+            {
+                NodeLog.Fault("keep-time", e);
+            }
+        }
+    }
+}

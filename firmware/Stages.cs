@@ -1,0 +1,58 @@
+using System.Threading;
+using DePIN.Firmware.Board;
+using DePIN.Firmware.Keep;
+using DePIN.Firmware.Sign;
+
+namespace DePIN.Firmware
+{
+    /// <summary>Starting and ending the node's two side threads (serial, publishing), and the verdict whether it may sign at all.</summary>
+    public static class Stages
+    {
+        private const int StopMs = 15000;
+
+        public static Thread Start(ThreadStart run)
+        {
+            Thread thread = new Thread(run);
+            thread.Start();
+            return thread;
+        }
+
+        /// <summary>A bad setting stops the node with its key's name: it does not run on a guess.</summary>
+        public static void Judge(NodeStatus status, NodeSettings settings)
+        {
+            if (settings.Problem != null)
+            {
+                status.Set(BoardState.SettingsInvalid, settings.Problem);
+            }
+        }
+
+        /// <summary>Running, or signing and keeping without a gateway to send to.</summary>
+        public static void Ready(NodeStatus status, NodeSettings settings)
+        {
+            if (settings.GatewayHost.Length > 0)
+            {
+                status.Set(BoardState.Running, "signing");
+            }
+            else
+            {
+                status.Set(BoardState.NotConfigured, "no gateway-host: readings are signed and kept, nothing is sent");
+            }
+        }
+
+        /// <summary>Waits until a stop is asked for, then for the side threads.</summary>
+        public static void Finish(StopSignal stop, Thread serial, Thread publishing, FrameStore store)
+        {
+            while (!stop.Wait(1000))
+            {
+            }
+
+            if (store != null)
+            {
+                store.Wake();
+                publishing.Join(StopMs);
+            }
+
+            serial.Join(StopMs);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+// The command line of the virtual board. A mistake is told with what to write instead; nothing is guessed.
+
+using System.Globalization;
+
+namespace DePIN.VirtualBoard;
+
+/// <summary>What to simulate.</summary>
+/// <param name="Folder">Holds flash/, which is the board's I: drive.</param>
+/// <param name="Sense">host, model, or the path of a trace file.</param>
+/// <param name="Seed">Of the model's noise.</param>
+/// <param name="Json">Events as JSON lines instead of plain ones.</param>
+/// <param name="ParentProcess">Switch off when this process is gone; 0: nobody's.</param>
+public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess)
+{
+    public const string Usage =
+        """
+        DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board esp32-devkitc] [--json] [--parent PID]
+
+          --folder DIR    the board: DIR/flash is its I: drive (settings in DIR/flash/node.conf), made when it is missing
+          --sense host    this computer's own measurements (default)
+          --sense model   a weather model with noise and drift behind a simulated BME280 and a battery
+          --sense FILE    a trace: lines time_ms,channel,value; played from the beginning again at its end
+          --seed N        of the model's noise (default 1)
+          --board NAME    esp32-devkitc is the one there is
+          --json          events as JSON, one a line
+          --parent PID    switch off when that process is gone
+        """;
+
+    /// <summary>Reads the arguments; <paramref name="error"/> says what is wrong with them, and the result is null then.</summary>
+    public static BoardOptions? Parse(string[] args, out string error)
+    {
+        ArgumentNullException.ThrowIfNull(args);
+        string folder = "";
+        string sense = "host";
+        int seed = 1;
+        int parent = 0;
+        bool json = false;
+        error = "";
+        for (int i = 0; i < args.Length; i++)
+        {
+            string name = args[i];
+            if (name == "--json")
+            {
+                json = true;
+                continue;
+            }
+
+            if (name is not ("--folder" or "--sense" or "--seed" or "--board" or "--parent"))
+            {
+                error = $"unknown argument {name}";
+                return null;
+            }
+
+            if (++i == args.Length)
+            {
+                error = $"{name} needs a value";
+                return null;
+            }
+
+            string value = args[i];
+            switch (name)
+            {
+                case "--folder":
+                    folder = value;
+                    break;
+                case "--sense":
+                    sense = value;
+                    break;
+                case "--seed" when int.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out seed):
+                case "--parent" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out parent):
+                case "--board" when value == "esp32-devkitc":
+                    break;
+                default:
+                    error = name == "--board" ? $"unknown board {value}: there is esp32-devkitc" : $"{name} is a number, not {value}";
+                    return null;
+            }
+        }
+
+        if (folder.Length == 0)
+        {
+            error = "--folder says where the board's flash is kept";
+            return null;
+        }
+
+        if (sense is not ("host" or "model") && !File.Exists(sense))
+        {
+            error = $"--sense {sense}: there is no such trace file (or write host, or model)";
+            return null;
+        }
+
+        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent);
+    }
+}

@@ -1,0 +1,116 @@
+// Power for the board: runs the firmware, starts it again when it asked for a restart or fell over, as a chip's reset does, and
+// switches it off on SIGTERM, SIGINT, or when the parent process is gone.
+
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using DePIN.Firmware.Board;
+using DePIN.VirtualBoard.Hardware;
+
+namespace DePIN.VirtualBoard;
+
+/// <summary>One switched-on board.</summary>
+public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter log) : IDisposable
+{
+    private const int FaultRestartMs = 5000;
+    private const int ParentPollMs = 500;
+
+    private readonly Lock _gate = new();
+    private readonly ManualResetEventSlim _off = new();
+    private StopSignal _stop = new();
+
+    /// <summary>Runs until it is switched off.</summary>
+    public void Run()
+    {
+        hardware.PowerOn();
+        while (!_off.IsSet)
+        {
+            StopSignal stop;
+            lock (_gate)
+            {
+                _stop = stop = new StopSignal();
+            }
+
+            if (_off.IsSet)
+            {
+                return;
+            }
+
+            try
+            {
+                DePIN.Firmware.Program.Start(flash, new DeviceTime(), stop);
+                log.WriteLine(_off.IsSet ? "off" : "restart");
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                log.WriteLine($"fault where=start message={e.GetType().Name}: {e.Message}");
+                stop.Request();
+                _off.Wait(FaultRestartMs);
+            }
+        }
+    }
+
+    /// <summary>Switches the board off: the firmware ends its round and the connection, then <see cref="Run"/> returns.</summary>
+    public void SwitchOff()
+    {
+        lock (_gate)
+        {
+            _off.Set();
+            _stop.Request();
+        }
+    }
+
+    /// <summary>Switches off on SIGTERM and SIGINT.</summary>
+    public IDisposable SwitchOffOnSignals() => new SignalHandlers(this);
+
+    /// <summary>Switches off when that process is gone; 0 watches nobody.</summary>
+    public void SwitchOffWithout(int process)
+    {
+        if (process != 0)
+        {
+            new Thread(() => Watch(process)) { IsBackground = true, Name = "parent" }.Start();
+        }
+    }
+
+    public void Dispose() => _off.Dispose();
+
+    private void Watch(int process)
+    {
+        try
+        {
+            using Process parent = Process.GetProcessById(process);
+            while (!parent.WaitForExit(ParentPollMs) && !_off.IsSet)
+            {
+            }
+        }
+        catch (ArgumentException)
+        {
+            // Already gone.
+        }
+
+        SwitchOff();
+    }
+
+    private sealed class SignalHandlers : IDisposable
+    {
+        private readonly PosixSignalRegistration _terminate;
+        private readonly PosixSignalRegistration _interrupt;
+
+        public SignalHandlers(BoardRun board)
+        {
+            void Off(PosixSignalContext context)
+            {
+                context.Cancel = true;
+                board.SwitchOff();
+            }
+
+            _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Off);
+            _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Off);
+        }
+
+        public void Dispose()
+        {
+            _terminate.Dispose();
+            _interrupt.Dispose();
+        }
+    }
+}

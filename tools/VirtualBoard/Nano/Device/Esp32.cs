@@ -1,0 +1,35 @@
+// nanoFramework.Hardware.Esp32, as far as the firmware uses it: routing pins to functions. The routes can be read back.
+
+using System.Collections.Concurrent;
+
+namespace nanoFramework.Hardware.Esp32;
+
+/// <summary>Same numbers as on the board.</summary>
+public enum DeviceFunction
+{
+    I2C1_DATA = 131328,
+    I2C1_CLOCK = 131329,
+    I2C2_DATA = 131584,
+    I2C2_CLOCK = 131585,
+    COM1_TX = 196864,
+    COM1_RX = 196865,
+    COM2_TX = 197120,
+    COM2_RX = 197121,
+    COM3_TX = 197376,
+    COM3_RX = 197377,
+    ADC1_CH0 = 327936,
+    ADC1_CH3 = 327939,
+    ADC1_CH4 = 327940,
+    ADC1_CH5 = 327941,
+    ADC1_CH6 = 327942,
+    ADC1_CH7 = 327943,
+}
+
+public class Configuration
+{
+    private static readonly ConcurrentDictionary<DeviceFunction, int> Pins = new();
+
+    public static void SetPinFunction(int pin, DeviceFunction value) => Pins[value] = pin;
+
+    public static int GetFunctionPin(DeviceFunction function) => Pins.TryGetValue(function, out int pin) ? pin : -1;
+}

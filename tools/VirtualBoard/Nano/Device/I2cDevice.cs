@@ -1,0 +1,116 @@
+// System.Device.I2c of nanoFramework 1.x over the simulated bus.
+
+using DePIN.VirtualBoard.Hardware;
+
+namespace System.Device.I2c;
+
+public enum I2cBusSpeed
+{
+    StandardMode = 0,
+    FastMode = 1,
+    FastModePlus = 2,
+}
+
+public enum I2cTransferStatus
+{
+    UnknownError = 0,
+    FullTransfer = 1,
+    ClockStretchTimeout = 2,
+    PartialTransfer = 3,
+    SlaveAddressNotAcknowledged = 4,
+}
+
+public readonly struct I2cTransferResult
+{
+    internal I2cTransferResult(I2cTransferStatus status, int bytes)
+    {
+        Status = status;
+        BytesTransferred = (uint)bytes;
+    }
+
+    public uint BytesTransferred { get; }
+
+    public I2cTransferStatus Status { get; }
+}
+
+public sealed class I2cConnectionSettings(int busId, int deviceAddress, I2cBusSpeed busSpeed)
+{
+    public I2cConnectionSettings(int busId, int deviceAddress)
+        : this(busId, deviceAddress, I2cBusSpeed.FastMode)
+    {
+    }
+
+    public int BusId { get; } = busId;
+
+    public int DeviceAddress { get; } = deviceAddress;
+
+    public I2cBusSpeed BusSpeed { get; } = busSpeed;
+}
+
+public class I2cDevice(I2cConnectionSettings settings) : IDisposable
+{
+    private static readonly I2cTransferResult Nobody = new(I2cTransferStatus.SlaveAddressNotAcknowledged, 0);
+
+    private readonly VirtualHardware _hardware = VirtualHardware.Current;
+
+    public I2cConnectionSettings ConnectionSettings { get; } = settings;
+
+    public static I2cDevice Create(I2cConnectionSettings settings) => new(settings);
+
+    public byte ReadByte()
+    {
+        byte[] one = new byte[1];
+        Read(one);
+        return one[0];
+    }
+
+    public I2cTransferResult Read(SpanByte buffer)
+    {
+        if (Find() is not { } peripheral)
+        {
+            return Nobody;
+        }
+
+        byte[] bytes = new byte[buffer.Length];
+        peripheral.Read(bytes);
+        new SpanByte(bytes).CopyTo(buffer);
+        return new I2cTransferResult(I2cTransferStatus.FullTransfer, bytes.Length);
+    }
+
+    public I2cTransferResult WriteByte(byte value) => Write(new byte[] { value });
+
+    public I2cTransferResult Write(SpanByte buffer)
+    {
+        if (Find() is not { } peripheral)
+        {
+            return Nobody;
+        }
+
+        int taken = peripheral.Write(buffer.ToArray());
+        return new I2cTransferResult(taken == buffer.Length ? I2cTransferStatus.FullTransfer : I2cTransferStatus.PartialTransfer, taken);
+    }
+
+    public I2cTransferResult WriteRead(SpanByte writeBuffer, SpanByte readBuffer)
+    {
+        I2cTransferResult written = Write(writeBuffer);
+        if (written.Status != I2cTransferStatus.FullTransfer)
+        {
+            return written;
+        }
+
+        I2cTransferResult read = Read(readBuffer);
+        return new I2cTransferResult(read.Status, (int)(written.BytesTransferred + read.BytesTransferred));
+    }
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+
+    private II2cPeripheral? Find() => _hardware.FindI2c(ConnectionSettings.BusId, ConnectionSettings.DeviceAddress);
+}
