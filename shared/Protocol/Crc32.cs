@@ -19,8 +19,8 @@ namespace DePIN.Protocol
             for (int i = offset; i < end; i++)
             {
                 crc ^= buffer[i];
-                crc = (crc >> 4) ^ Nibble[crc & 15];
-                crc = (crc >> 4) ^ Nibble[crc & 15];
+                crc = (crc >> 4) ^ Nibble[(int)(crc & 15)];
+                crc = (crc >> 4) ^ Nibble[(int)(crc & 15)];
             }
 
             return ~crc;

@@ -28,7 +28,7 @@ namespace DePIN.Protocol
             char[] text = new char[TextChars];
             for (int i = 0; i < Bytes; i++)
             {
-                text[2 * i] = HexDigits[id[offset + i] >> 4];
+                text[2 * i] = HexDigits[(int)((uint)id[offset + i] >> 4)];
                 text[(2 * i) + 1] = HexDigits[id[offset + i] & 15];
             }
 
@@ -57,15 +57,16 @@ namespace DePIN.Protocol
 
             char[] digits = text.ToCharArray();
             byte[] parsed = new byte[Bytes];
-            for (int i = 0; i < TextChars; i++)
+            for (int i = 0; i < Bytes; i++)
             {
-                int digit = Digit(digits[start + i]);
-                if (digit < 0)
+                int high = Digit(digits[start + (2 * i)]);
+                int low = Digit(digits[start + (2 * i) + 1]);
+                if (high < 0 || low < 0)
                 {
                     return false;
                 }
 
-                parsed[i / 2] = (byte)((parsed[i / 2] << 4) | digit);
+                parsed[i] = (byte)((high << 4) | low);
             }
 
             Array.Copy(parsed, 0, id, 0, Bytes);

@@ -37,9 +37,10 @@ namespace DePIN.Protocol
         /// <summary>Bytes of the signed frame; 0 before <see cref="Sign"/>.</summary>
         public int Count { get; private set; }
 
+        /// <summary>Samples added since <see cref="Begin"/>.</summary>
         public int SampleCount
         {
-            get { return _payloadBytes / FrameFormat.SampleBytes; }
+            get { return FrameParser.SampleCount(_buffer, 0); }
         }
 
         /// <summary>Starts a frame without samples.</summary>
@@ -75,7 +76,7 @@ namespace DePIN.Protocol
                 Array.Copy(previous, 0, _buffer, FrameFormat.PreviousOffset, FrameFormat.PreviousBytes);
             }
 
-            _payloadBytes = 0;
+            SetPayloadBytes(0);
             Count = 0;
             _begun = true;
         }
@@ -84,6 +85,11 @@ namespace DePIN.Protocol
         public bool TryAdd(ushort channel, sbyte exponent, byte quality, uint offsetMs, long value)
         {
             CheckBegun();
+            if (FrameParser.IsSealed(_buffer, 0))
+            {
+                throw new InvalidOperationException("the payload is sealed");
+            }
+
             if (_payloadBytes > FrameFormat.PayloadBytesMax - FrameFormat.SampleBytes)
             {
                 return false;
@@ -95,7 +101,7 @@ namespace DePIN.Protocol
             _buffer[at + FrameFormat.SampleQualityOffset] = quality;
             Bytes.WriteUInt32(_buffer, at + FrameFormat.SampleOffsetMsOffset, offsetMs);
             Bytes.WriteUInt64(_buffer, at + FrameFormat.SampleValueOffset, (ulong)value);
-            _payloadBytes += FrameFormat.SampleBytes;
+            SetPayloadBytes(_payloadBytes + FrameFormat.SampleBytes);
             return true;
         }
 
@@ -111,14 +117,13 @@ namespace DePIN.Protocol
 
             Array.Copy(payload, offset, _buffer, FrameFormat.PayloadOffset, count);
             _buffer[FrameFormat.FlagsOffset] |= FrameFormat.FlagPayloadSealed;
-            _payloadBytes = count;
+            SetPayloadBytes(count);
         }
 
-        /// <summary>Completes the frame: length, signature, and the digest the next frame names.</summary>
+        /// <summary>Completes the frame: signature, and the digest the next frame names.</summary>
         public void Sign(IDeviceSigner signer)
         {
             CheckBegun();
-            Bytes.WriteUInt16(_buffer, FrameFormat.PayloadBytesOffset, (uint)_payloadBytes);
             int signed = FrameFormat.HeaderBytes + _payloadBytes;
             _hash.Reset();
             _hash.Update(_buffer, 0, signed);
@@ -146,6 +151,12 @@ namespace DePIN.Protocol
             }
 
             Array.Copy(_digest, 0, destination, offset, Sha256.DigestBytes);
+        }
+
+        private void SetPayloadBytes(int count)
+        {
+            _payloadBytes = count;
+            Bytes.WriteUInt16(_buffer, FrameFormat.PayloadBytesOffset, (uint)count);
         }
 
         private void CheckBegun()

@@ -131,7 +131,7 @@ namespace DePIN.Protocol
         /// <summary>Samples that can be read; none when the payload is sealed.</summary>
         public static int SampleCount(byte[] buffer, int offset)
         {
-            return IsSealed(buffer, offset) ? 0 : PayloadBytes(buffer, offset) >> 4;
+            return IsSealed(buffer, offset) ? 0 : (int)((uint)PayloadBytes(buffer, offset) >> 4);
         }
 
         /// <summary>Reads one sample into a record the caller reuses.</summary>

@@ -106,9 +106,11 @@ namespace DePIN.Protocol
         {
             uint[] recoded = _recoded;
             uint digit = 0;
-            for (int at = (block * BlockColumns) + column + ((Teeth - 1) * Spacing); at >= 0; at -= Spacing)
+            uint at = (uint)((block * BlockColumns) + column + (Teeth * Spacing));
+            for (int tooth = 0; tooth < Teeth; tooth++)
             {
-                digit = (digit << 1) | ((recoded[at >> 5] >> (at & 31)) & 1);
+                at -= Spacing;
+                digit = (digit << 1) | ((recoded[(int)(at >> 5)] >> (int)(at & 31)) & 1);
             }
 
             uint top = digit >> (Teeth - 1);

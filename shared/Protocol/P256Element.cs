@@ -6,7 +6,7 @@
 // Two kinds of value, named in each method's comment:
 //   carried: limbs 0 to 7 below 2^29, value below 8p;
 //   loose:   limbs below 2^29 times the stated factor, value below the stated multiple of p.
-// For a product the factors of its two sides may multiply to at most 56 (9 x 56 x 2^58 and the reduction's terms stay below 2^64).
+// For a product the factors of its two sides may multiply to at most 6 (9 x 6 x 2^58 and the reduction's terms stay below 2^64).
 // A product of a < x p and b < y p is below (x y / 32 + 1) p. Results may be written over operands. Time does not depend on values.
 
 namespace DePIN.Protocol

@@ -1,5 +1,5 @@
 // ECDSA P-256 with a key in the board's flash: RFC 6979 nonce, low s, the same number of point operations for every key and digest.
-// About 0.6 M IL instructions a signature; tests/Protocol measures it. "Software" says what it is: who reads the flash has the key.
+// About 0.6 M IL instructions a signature; tests/Protocol (IlCostTests) holds it to that. "Software" says what it is: who reads the flash has the key.
 // One instance is not for several threads at once.
 
 using System;
