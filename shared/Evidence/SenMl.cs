@@ -86,7 +86,7 @@ public static class SenMl
         exponent += digits.Length - significant.Length;
         if (exponent >= 0)
         {
-            return exponent + significant.Length <= ZerosMax
+            return exponent <= ZerosMax
                 ? sign + significant + new string('0', exponent)
                 : string.Create(CultureInfo.InvariantCulture, $"{sign}{significant}e{exponent}");
         }

@@ -68,14 +68,11 @@ internal sealed class StrictJson
         ulong seen = 0;
         foreach (JsonProperty member in element.EnumerateObject())
         {
-            int index = -1;
-            for (int i = 0; i < names.Length && index < 0; i++)
-            {
-                if (member.NameEquals(names[i])) index = i;
-            }
+            string? name = NameOf(member);
+            int index = name is null ? -1 : names.IndexOf(name);
             if (index < 0)
             {
-                Fail(Join(path, NameOf(member)), "unknown field");
+                Fail(Join(path, Shown(name)), "unknown field");
                 return;
             }
             if ((seen >> index & 1) != 0)
@@ -95,18 +92,25 @@ internal sealed class StrictJson
         }
     }
 
-    // A hostile name is shown bounded and without control characters; one that is no Unicode has no text at all.
-    private static string NameOf(JsonProperty member)
+    // Null for a name that is no Unicode (an escaped lone surrogate): valid JSON, but no field of ours.
+    private static string? NameOf(JsonProperty member)
     {
         try
         {
-            string name = RpcText.Clean(member.Name);
-            return name.Length <= FieldCharsMax ? name : string.Concat(name.AsSpan(0, FieldCharsMax), "…");
+            return member.Name;
         }
         catch (InvalidOperationException)
         {
-            return "(a name that is not Unicode)";
+            return null;
         }
+    }
+
+    // A hostile name is shown bounded and without control characters.
+    private static string Shown(string? name)
+    {
+        if (name is null) return "(a name that is not Unicode)";
+        string clean = RpcText.Clean(name);
+        return clean.Length <= FieldCharsMax ? clean : string.Concat(clean.AsSpan(0, FieldCharsMax), "…");
     }
 
     internal static string Join(string path, string name) => path.Length == 0 ? name : path + "." + name;
