@@ -35,7 +35,7 @@ public sealed partial class FrameLog
     private long commits;
     private long failedCommits;
     private TaskCompletionSource frameCommitted = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool frameAwaited;
+    private long awaitedRow = long.MaxValue;
 
     /// <summary>Says whether more frames are on their way, so that a commit is worth a short wait. Set by the verifier.</summary>
     internal Func<bool>? MoreComing { get; set; }
@@ -107,7 +107,7 @@ public sealed partial class FrameLog
             Task committed;
             lock (gate)
             {
-                frameAwaited = true;
+                awaitedRow = Math.Min(awaitedRow, row);
                 committed = frameCommitted.Task;
             }
             if (LastRow > row)
@@ -264,11 +264,11 @@ public sealed partial class FrameLog
         TaskCompletionSource? announced = null;
         lock (gate)
         {
-            if (frameAwaited)
+            if (lastRow > awaitedRow)
             {
                 announced = frameCommitted;
                 frameCommitted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                frameAwaited = false;
+                awaitedRow = long.MaxValue;
             }
         }
         announced?.SetResult();
