@@ -1,8 +1,16 @@
 using System.Collections;
 using System.Net;
-using System.Text.Json;
+using System.Numerics;
+using DePIN.Contracts;
+using DePIN.Evidence;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Batch;
+using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Store;
+using DePIN.Gateway.Verify;
 
 namespace DePIN.Gateway;
 
@@ -75,6 +83,46 @@ public sealed class GatewaySettings
         return settings;
     }
 
+    /// <summary>Where the contracts are, as the chain side takes it.</summary>
+    public ChainAddresses Contracts() => new((ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), Address.Parse(Chain.GatewayRegistry),
+        Address.Parse(Chain.Ledger), (ulong)Chain.EpochSeconds, (ulong)Chain.DeployedAtBlock);
+
+    /// <summary>What the anchorer goes by.</summary>
+    public AnchorRules AnchorRules(Address self) => new(
+        self, new Eip712Domain((ulong)Chain.ChainId, Address.Parse(Chain.Ledger)), (ulong)Chain.EpochSeconds, Anchor.CertificatesMax,
+        Wei(Anchor.FeeCapGwei), Wei(Anchor.PriorityFeeGwei), Anchor.ReplaceAfterS * 1000L, (int)Math.Ceiling(Anchor.FeeBumpPercent * 10), (ulong)Anchor.LeaderTimeoutS)
+    {
+        ResendAfterMs = Math.Max(1_000, Math.Min(15_000, Anchor.ReplaceAfterS * 500L)),
+    };
+
+    /// <summary>How RPC endpoints are called: one round per call, because every caller has a back-off of its own.</summary>
+    public JsonRpcSettings Rpc() => new([.. Chain.RpcUrls.Select(u => new Uri(u))]) { AttemptTimeout = TimeSpan.FromMilliseconds(Chain.RpcTimeoutMs), RoundsMax = 1 };
+
+    /// <summary>The frame store.</summary>
+    public FrameLogOptions FrameLog() => new()
+    {
+        Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMiB << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMiB << 20,
+    };
+
+    /// <summary>The verifier.</summary>
+    public VerifierOptions Verifier() => new() { Workers = Verify.Workers, KeysCachedMax = Verify.KeysCachedMax };
+
+    /// <summary>The batcher.</summary>
+    public BatcherOptions Batcher(Address self) => new() { Gateway = self, FramesMax = Batch.FramesMax, AgeMaxMs = Batch.AgeMaxS * 1000 };
+
+    /// <summary>The MQTT listener.</summary>
+    public IngestSettings Ingest(GatewayTls tls) => new()
+    {
+        Plain = Mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(Mqtt.ListenPlain),
+        Tls = Mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(Mqtt.Listen),
+        Certificate = () => tls.Server, ConnectionsMax = Mqtt.ClientsMax,
+    };
+
+    /// <summary>How often the chain is asked.</summary>
+    public TimeSpan PollInterval() => TimeSpan.FromMilliseconds(Chain.PollIntervalMs);
+
+    private static BigInteger Wei(double gwei) => new((decimal)gwei * 1_000_000_000m);
+
     /// <summary>The process environment as <see cref="Load"/> takes it.</summary>
     public static IEnumerable<KeyValuePair<string, string>> ProcessEnvironment()
     {
@@ -113,6 +161,8 @@ public sealed class GatewaySettings
             throw reader.Fault("chain.rpcUrls", "no RPC endpoint.", "Name at least one, for example [\"http://127.0.0.1:8545\"]; more than one gives fail-over.");
         if (Chain.ChainId == 0)
             throw reader.Fault("chain.chainId", "missing.", "Set chain.deployment to the file 'depin deploy' wrote, or set chainId and the three addresses.");
+        if (Chain.EpochSeconds == 0)
+            throw reader.Fault("chain.epochSeconds", "missing.", "Set chain.deployment, or the ledger's epochSeconds().");
         RequireAddress(reader, "chain.deviceRegistry", Chain.DeviceRegistry);
         RequireAddress(reader, "chain.gatewayRegistry", Chain.GatewayRegistry);
         RequireAddress(reader, "chain.ledger", Chain.Ledger);
@@ -124,27 +174,26 @@ public sealed class GatewaySettings
 
     private void ReadDeployment(SettingsReader reader, string file)
     {
+        string json;
         try
         {
-            using JsonDocument record = JsonDocument.Parse(File.ReadAllBytes(file), new JsonDocumentOptions { MaxDepth = 8 });
-            JsonElement root = record.RootElement;
-            long chainId = root.GetProperty("chainId").GetInt64();
-            if (Chain.ChainId != 0 && Chain.ChainId != chainId)
-                throw reader.Fault("chain.chainId", $"{Chain.ChainId} contradicts {file} (chain id {chainId}).", "Remove chain.chainId or name the right deployment.");
-            Chain.ChainId = chainId;
-            if (Chain.DeviceRegistry.Length == 0) Chain.DeviceRegistry = root.GetProperty("deviceRegistry").GetString() ?? "";
-            if (Chain.GatewayRegistry.Length == 0) Chain.GatewayRegistry = root.GetProperty("gatewayRegistry").GetString() ?? "";
-            if (Chain.Ledger.Length == 0) Chain.Ledger = root.GetProperty("ledger").GetString() ?? "";
-            if (Chain.DeployedAtBlock == 0) Chain.DeployedAtBlock = root.GetProperty("deployedAtBlock").GetInt64();
+            json = File.ReadAllText(file);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             throw reader.Fault("chain.deployment", $"{file} cannot be read ({fault.Message}).", "Copy the file 'depin deploy' wrote there.");
         }
-        catch (Exception fault) when (fault is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
-        {
-            throw reader.Fault("chain.deployment", $"{file} is no deployment record ({fault.Message}).", "It needs chainId, deviceRegistry, gatewayRegistry, ledger and deployedAtBlock.");
-        }
+
+        DeploymentRecord record = DeploymentRecord.FromJson(json, out string problem)
+            ?? throw reader.Fault("chain.deployment", $"{file} is no deployment record ({problem}).", "Copy the file 'depin deploy' wrote there.");
+        if (Chain.ChainId != 0 && (ulong)Chain.ChainId != record.ChainId)
+            throw reader.Fault("chain.chainId", $"{Chain.ChainId} contradicts {file} (chain id {record.ChainId}).", "Remove chain.chainId or name the right deployment.");
+        Chain.ChainId = checked((long)record.ChainId);
+        if (Chain.DeviceRegistry.Length == 0) Chain.DeviceRegistry = record.DeviceRegistry.ToString();
+        if (Chain.GatewayRegistry.Length == 0) Chain.GatewayRegistry = record.GatewayRegistry.ToString();
+        if (Chain.Ledger.Length == 0) Chain.Ledger = record.Ledger.ToString();
+        if (Chain.EpochSeconds == 0) Chain.EpochSeconds = checked((long)record.EpochSeconds);
+        if (Chain.DeployedAtBlock == 0) Chain.DeployedAtBlock = checked((long)record.DeployedAtBlock);
     }
 
     /// <summary>A URL as logs and /health may show it: RPC URLs often carry an API key in the path, the query or the user part.</summary>
@@ -159,8 +208,8 @@ public sealed class GatewaySettings
 
     private static void RequireAddress(SettingsReader reader, string path, string text)
     {
-        if (text.Length != 42 || !text.StartsWith("0x", StringComparison.Ordinal) || !text.AsSpan(2).ToString().All(char.IsAsciiHexDigit))
-            throw reader.Fault(path, text.Length == 0 ? "missing." : $"'{text}' is no address.", "Set chain.deployment, or give 0x and 40 hex digits.");
+        if (!Address.TryParse(text, out Address address) || address.IsZero)
+            throw reader.Fault(path, text.Length == 0 ? "missing." : $"'{text}' is no address (in mixed case the EIP-55 checksum counts).", "Set chain.deployment, or give 0x and 40 hex digits.");
     }
 }
 
@@ -261,6 +310,9 @@ public sealed class ChainSettings
 
     [Setting("Address of the Ledger contract.")]
     public string Ledger { get; set; } = "";
+
+    [Setting("The ledger's epoch length: at most one anchor is made in each.", Unit = "s", Min = 0, Max = 31_536_000)]
+    public long EpochSeconds { get; set; }
 
     [Setting("The block the contracts were deployed in; events are read from there.", Min = 0, Max = 9_007_199_254_740_991)]
     public long DeployedAtBlock { get; set; }

@@ -1,35 +1,106 @@
 // The DePIN Edge gateway, in the order of the data. Exit codes: Operate/ExitCodes.cs.
+using DePIN.Contracts;
+using DePIN.Evidence;
 using DePIN.Gateway;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Attest;
+using DePIN.Gateway.Batch;
+using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Store;
+using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
 
-CommandLine line;
 GatewaySettings settings;
 try
 {
-    line = CommandLine.Parse(args);
+    CommandLine line = CommandLine.Parse(args);
     if (line.Help) return Say(CommandLine.Usage);
     if (line.PrintConfig) return Say(SettingsTemplate.Write(new GatewaySettings().Sections()));
-    settings = GatewaySettings.Load(line.ConfigFile, line.DataFolder, GatewaySettings.ProcessEnvironment());
+    settings = GatewaySettings.Load(line.ConfigFile, line.DataFolder, GatewaySettings.ProcessEnvironment()); // checked, or exits saying how to fix it
     if (line.Check) return Say("The settings are valid.");
 }
 catch (SettingsException wrong)
 {
-    await Console.Error.WriteLineAsync(wrong.Message);
-    return ExitCodes.Settings;
+    return Complain(wrong.Message, ExitCodes.Settings);
 }
 
 TimeProvider time = TimeProvider.System;
 using ILoggerFactory logs = GatewayLog.Create(settings.Log);
-using StopSignals stopping = new(logs.CreateLogger("DePIN.Gateway"));
-WebServer web = new(settings.Web, logs);
-await Stages.RunAsync(time, logs.CreateLogger("DePIN.Gateway"), stopping.Token,
-    new Stage("web", web.RunAsync));
-return ExitCodes.Stopped;
+ILogger log = logs.CreateLogger("DePIN.Gateway");
+using StopSignals stopping = new(log);
+try
+{
+    DataFolder.Prepare(settings.Data.Folder);
+    using ChainDatabase database = ChainDatabase.Open(settings.Data.Folder);                                  // one gateway per folder
+    using GatewaySigner key = GatewayKey.Open(settings.Key.File, Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
+    using GatewayTls tls = GatewayTls.Open(settings.Tls, settings.Data.Folder, time, log);
+    using FrameLog frames = FrameLog.Open(settings.FrameLog(), time: time);
+
+    ChainAddresses contracts = settings.Contracts();
+    AnchorRules rules = settings.AnchorRules(key.Address);
+    HealthBoard health = new(time, log);
+    using HttpClient http = JsonRpc.CreateHttpClient();
+    JsonRpc rpc = new(http, settings.Rpc(), time, new Random());                                              // fail-over between endpoints
+    ContractErrors.AddTo(rpc.Reverts);
+    EthereumClient chain = new(rpc);
+
+    DeviceTable devices = new(frames);
+    RegistryLog registryLog = new(database);
+    LedgerRange ledger = new(registryLog);
+    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
+    using FrameVerifier verifier = new(settings.Verifier(), devices, frames, registry, time);                 // one verdict per frame
+    MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
+    Batcher batcher = new(settings.Batcher(key.Address), frames, time);
+    BatchReader batches = new(frames);
+    CertificateLog certificates = new(database);
+    AnchorLog anchors = new(database);
+    NoPeers peers = new();                                                                                    // a network of one, until the peer stage
+    Attestor attestor = new(key, rules.Domain, new FrameLogBatches(frames, batches), certificates, () => registryLog.ActiveSet()?.Set, peers, health, time);
+    Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), peers, health, time, settings.PollInterval());
+    ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
+    using MetricsExporter metrics = new();
+    using GatewayFacts facts = new(settings, key.Address.ToChecksumString(), frames, verifier, certificates, registryLog, registry, anchorer, ingest, health, time);
+    ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, certificates, anchors, registryLog, ledger, facts);
+    WebServer web = new(settings.Web, api, facts, metrics, logs);
+
+    log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
+    await Stages.RunAsync(time, log, stopping.Token,
+        new Stage("ingest", ingest.RunAsync),
+        new Stage("batch", batcher.RunAsync),
+        new Stage("attest", attestor.RunAsync),
+        new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
+        new Stage("registry", registry.RunAsync),
+        new Stage("export", export.RunAsync),
+        new Stage("tls", tls.RunAsync),
+        new Stage("web", web.RunAsync));
+    log.LogInformation("stopped");
+    return ExitCodes.Stopped;
+}
+catch (SettingsException wrong)
+{
+    return Complain(wrong.Message, ExitCodes.Identity);
+}
+catch (StoreException damaged)
+{
+    return Complain(damaged.Message, ExitCodes.Identity);
+}
+catch (Exception fault)
+{
+    log.LogCritical(fault, "the gateway failed");
+    return ExitCodes.Failed;
+}
 
 static int Say(string text)
 {
     Console.Out.WriteLine(text);
     return ExitCodes.Stopped;
+}
+
+static int Complain(string message, int code)
+{
+    Console.Error.WriteLine(message);
+    return code;
 }

@@ -71,8 +71,11 @@ public abstract record AnchorAction
     /// <summary>Collect attestations for this anchor until they are a quorum.</summary>
     public sealed record Collect(SignedAnchor Anchor) : AnchorAction;
 
-    /// <summary>Make, save and send a transaction for this anchor.</summary>
-    public sealed record Submit(SignedAnchor Anchor, ulong Nonce, BigInteger MaxFeePerGas, BigInteger PriorityFeePerGas, bool Replaces) : AnchorAction;
+    /// <summary>
+    /// Make, save and send a transaction for this anchor. GasLimit: that of the one it replaces, because an estimate made
+    /// while that one waits may count it as done (anvil does); null when it replaces none.
+    /// </summary>
+    public sealed record Submit(SignedAnchor Anchor, ulong Nonce, BigInteger MaxFeePerGas, BigInteger PriorityFeePerGas, ulong? GasLimit) : AnchorAction;
 
     /// <summary>Send a saved transaction, for the first time or again.</summary>
     public sealed record Send(SignedAnchor Anchor, AnchorAttempt Attempt) : AnchorAction;
@@ -139,12 +142,12 @@ public static class AnchorCore
             BigInteger fee = BigInteger.Min(2 * chain.BaseFeePerGas + tip, rules.FeeCap);
             return fee < chain.BaseFeePerGas
                 ? new AnchorAction.Wait(AnchorWait.FeeAboveCap)
-                : new AnchorAction.Submit(anchor, chain.MinedNonce, fee, BigInteger.Min(tip, fee), Replaces: false);
+                : new AnchorAction.Submit(anchor, chain.MinedNonce, fee, BigInteger.Min(tip, fee), GasLimit: null);
         }
 
         if (live.SentMs == 0) return new AnchorAction.Send(anchor, live);
         if (Elapsed(input.NowMs, live.SavedMs) >= rules.ReplaceAfterMs && Bumped(live, chain, rules) is { } bumped)
-            return new AnchorAction.Submit(anchor, live.Nonce, bumped.Fee, bumped.Tip, Replaces: true);
+            return new AnchorAction.Submit(anchor, live.Nonce, bumped.Fee, bumped.Tip, live.GasLimit);
         if (Elapsed(input.NowMs, live.SentMs) >= rules.ResendAfterMs) return new AnchorAction.Send(anchor, live);
         return new AnchorAction.Wait(live.MaxFeePerGas < chain.BaseFeePerGas ? AnchorWait.FeeAboveCap : AnchorWait.InFlight);
     }

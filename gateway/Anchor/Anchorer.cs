@@ -152,10 +152,10 @@ public sealed class Anchorer(
     private async Task<bool?> SubmitAsync(AnchorAction.Submit submit, AnchorInput input, CancellationToken stopping)
     {
         byte[] call = AnchorChain.Call(submit.Anchor.Header, submit.Anchor.Attestations, input.Chain.Active);
-        ulong gas;
+        ulong limit;
         try
         {
-            gas = await chain.EstimateAsync(rules.Self, call, stopping).ConfigureAwait(false);
+            limit = submit.GasLimit ?? await EstimateAsync(call, stopping).ConfigureAwait(false);
         }
         catch (ExecutionRevertedException reverted)
         {
@@ -164,7 +164,6 @@ public sealed class Anchorer(
             return false;
         }
 
-        ulong limit = gas + gas / 4;
         BigInteger cost = submit.MaxFeePerGas * limit;
         if (input.Chain.Balance < cost)
         {
@@ -177,8 +176,15 @@ public sealed class Anchorer(
             rules.Domain.VerifyingContract, BigInteger.Zero, call).Sign(signer);
         log.SaveAttempt(submit.Anchor.Header.Epoch, new AnchorAttempt(
             signed.Hash, submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, limit, Now(), 0, signed.Raw));
-        if (submit.Replaces) Counters.Replaced++;
+        if (submit.GasLimit is not null) Counters.Replaced++;
         return true; // the next decision sends it
+    }
+
+    /// <summary>A quarter more than now: the tree's merges cost more in some blocks than in others.</summary>
+    private async Task<ulong> EstimateAsync(byte[] call, CancellationToken stopping)
+    {
+        ulong gas = await chain.EstimateAsync(rules.Self, call, stopping).ConfigureAwait(false);
+        return gas + gas / 4;
     }
 
     private async Task<bool?> SendAsync(AnchorAction.Send send, CancellationToken stopping)

@@ -50,6 +50,9 @@ public static class Stages
         if (failure is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
     }
 
+    /// <summary>A stage that is switched off: waits for its stop.</summary>
+    public static Task IdleAsync(CancellationToken stopping) => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopping);
+
     /// <summary>A stage that throws before its first await fails like any other.</summary>
     private static async Task RunOneAsync(Stage stage, CancellationToken stop)
     {

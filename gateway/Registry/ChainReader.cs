@@ -11,6 +11,10 @@ namespace DePIN.Gateway.Registry;
 /// </summary>
 public sealed class ChainReader(EthereumClient client, ChainAddresses at) : IChainReader
 {
+    private readonly DeviceRegistryReader _devices = new(client, at.DeviceRegistry);
+    private readonly GatewayRegistryReader _gateways = new(client, at.GatewayRegistry);
+    private readonly LedgerReader _ledger = new(client, at.Ledger);
+
     private static readonly IReadOnlyList<Hash32> Topics =
     [
         DeviceRegistry.DeviceRegisteredEvent.Topic, DeviceRegistry.DeviceRevokedEvent.Topic, DeviceRegistry.TransferEvent.Topic,
@@ -29,13 +33,10 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
                 throw new ChainMismatchException($"there is no {name} contract at {contract.ToChecksumString()} on chain {chainId}.",
                     "Correct the addresses (chain.deployment); on a development chain that was started anew, deploy again.");
         }
-    }
 
-    /// <summary>The ledger's epoch length, seconds.</summary>
-    public async Task<ulong> EpochSecondsAsync(CancellationToken stopping)
-    {
-        byte[] answer = await client.CallAsync(new CallRequest(at.Ledger, Ledger.EncodeEpochSeconds()), default, stopping).ConfigureAwait(false);
-        return Ledger.TryDecodeEpochSeconds(answer, out ulong seconds) && seconds > 0 ? seconds : throw Misshapen("epochSeconds");
+        ulong epochSeconds = await _ledger.ReadEpochSecondsAsync(stopping).ConfigureAwait(false);
+        if (epochSeconds != at.EpochSeconds)
+            throw new ChainMismatchException($"the ledger's epochs are {epochSeconds} s long, not {at.EpochSeconds}.", "Correct chain.epochSeconds, or use the deployment record of this ledger.");
     }
 
     /// <inheritdoc/>
@@ -80,7 +81,7 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
             }
             else if (log.Address == at.GatewayRegistry && GatewayRegistry.ActiveSetChangedEvent.TryDecode(log.Topics, log.Data, out var changed))
             {
-                events.Add(new GatewaySetChanged(log.BlockNumber, position, changed.Version, await ActiveAtAsync(changed.Version, stopping).ConfigureAwait(false)));
+                events.Add(new GatewaySetChanged(log.BlockNumber, position, changed.Version, (await _gateways.ReadActiveAtAsync(changed.Version, stopping).ConfigureAwait(false)).Signers.ToArray()));
             }
             else if (log.Address == at.Ledger && Ledger.AnchoredEvent.TryDecode(log.Topics, log.Data, out var anchored))
             {
@@ -98,27 +99,10 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
     }
 
     /// <inheritdoc/>
-    public async Task<RegisteredDevice?> DeviceAsync(DeviceIdValue device, CancellationToken stopping)
-    {
-        try
-        {
-            byte[] answer = await client.CallAsync(new CallRequest(at.DeviceRegistry, DeviceRegistry.EncodeDeviceOf(device.ToArray())), default, stopping).ConfigureAwait(false);
-            if (!DeviceRegistry.TryDecodeDeviceOf(answer, out DeviceRegistry.Device? found)) throw Misshapen("deviceOf");
-            return found.RegisteredAt == 0 ? null
-                : new RegisteredDevice(device, (byte[])[.. found.X.ToArray(), .. found.Y.ToArray()], found.KeyKind, ReadOnlyMemory<byte>.Empty, found.RegisteredAt, found.RevokedAt);
-        }
-        catch (ExecutionRevertedException reverted) when (reverted.Revert.Selector == DeviceRegistry.Errors.NotRegistered)
-        {
-            return null;
-        }
-    }
-
-    private async Task<IReadOnlyList<Address>> ActiveAtAsync(ulong version, CancellationToken stopping)
-    {
-        byte[] answer = await client.CallAsync(new CallRequest(at.GatewayRegistry, GatewayRegistry.EncodeActiveAt(version)), default, stopping).ConfigureAwait(false);
-        return GatewayRegistry.TryDecodeActiveAt(answer, out Address[]? signers) && signers.Length is > 0 and <= EvidenceLimits.GatewaysMax
-            && signers.Distinct().Count() == signers.Length && !signers.Any(s => s.IsZero) ? signers : throw Misshapen("activeAt");
-    }
+    public async Task<RegisteredDevice?> DeviceAsync(DeviceIdValue device, CancellationToken stopping) =>
+        await _devices.ReadDeviceAsync(device.ToArray(), default, stopping).ConfigureAwait(false) is { } found
+            ? new RegisteredDevice(device, (byte[])[.. found.X.ToArray(), .. found.Y.ToArray()], found.KeyKind, ReadOnlyMemory<byte>.Empty, found.RegisteredAt, found.RevokedAt)
+            : null;
 
     /// <summary>tokenId = uint160(device id): the low 20 bytes.</summary>
     private static DeviceIdValue DeviceOfToken(System.Numerics.BigInteger token)

@@ -40,7 +40,7 @@ public sealed class ChainRegistry(
     /// <summary>The newest block seen, with its time; null before the first.</summary>
     public BlockMark? Head { get; private set; }
 
-    /// <summary>The chain's time minus the gateway's clock when the newest block was seen, ms; null before the first.</summary>
+    /// <summary>The chain's time minus the gateway's clock when a new block was seen, ms (normally 0 to minus the poll interval); null before.</summary>
     public long? ClockErrorMs { get; private set; }
 
     /// <summary>Completes at the next change of what was read.</summary>
@@ -80,7 +80,8 @@ public sealed class ChainRegistry(
         _checked = true;
         if (!_fed) await FeedAllAsync().ConfigureAwait(false);
         BlockMark head = await chain.HeadAsync(stopping).ConfigureAwait(false);
-        if (Head is null || head.Hash != Head.Hash) ClockErrorMs = (long)head.TimeS * 1000 - time.GetUtcNow().ToUnixTimeMilliseconds();
+        // The first block seen may be old (a quiet chain); a new one was made within the last poll.
+        if (Head is not null && head.Number > Head.Number) ClockErrorMs = (long)head.TimeS * 1000 - time.GetUtcNow().ToUnixTimeMilliseconds();
         Head = head;
         if (!await IsOnChainAsync(head, stopping).ConfigureAwait(false)) return;
 

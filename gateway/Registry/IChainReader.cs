@@ -33,4 +33,4 @@ public sealed class ChainMismatchException(string message, string nextStep) : Ex
 }
 
 /// <summary>Where our contracts are.</summary>
-public sealed record ChainAddresses(ulong ChainId, Address DeviceRegistry, Address GatewayRegistry, Address Ledger, ulong DeployedAtBlock);
+public sealed record ChainAddresses(ulong ChainId, Address DeviceRegistry, Address GatewayRegistry, Address Ledger, ulong EpochSeconds, ulong DeployedAtBlock);

@@ -1,17 +1,21 @@
 using System.Net;
+using DePIN.Evidence;
+using DePIN.Gateway.Operate;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace DePIN.Gateway.Web;
 
 /// <summary>
 /// The HTTP side of the gateway on Kestrel: health, metrics and the read API. Loopback by default; bounded bodies,
-/// headers and connections, because anything on the network may try it.
+/// headers and connections, because anything on the network may try it. Every error is problem+json with a remedy.
 /// </summary>
-public sealed class WebServer(WebSettings settings, ILoggerFactory logs)
+public sealed class WebServer(WebSettings settings, ReadApi api, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs)
 {
     /// <summary>Open connections at most; the API is for a dashboard and a few applications.</summary>
     public const int ConnectionsMax = 256;
 
     private readonly TaskCompletionSource<IPEndPoint> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ILogger _log = logs.CreateLogger("DePIN.Gateway.Web");
 
     /// <summary>Completes with the bound address once requests are taken.</summary>
     public Task<IPEndPoint> Listening => _listening.Task;
@@ -19,19 +23,72 @@ public sealed class WebServer(WebSettings settings, ILoggerFactory logs)
     /// <summary>Serves until <paramref name="stopping"/>.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [] });
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = [] });
         builder.Services.AddSingleton(logs);
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
             kestrel.Limits.MaxRequestBodySize = 0;
-            kestrel.Listen(IPEndPoint.Parse(settings.Listen));
+            kestrel.Limits.MaxRequestLineSize = 4 * 1024;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
+            kestrel.Listen(IPEndPoint.Parse(settings.Listen), listen => listen.Protocols = HttpProtocols.Http1);
         });
         await using WebApplication application = builder.Build();
-        application.MapGet("/health", (RequestDelegate)(context => context.Response.WriteAsync("{\"status\":\"starting\"}")));
-        await application.StartAsync(stopping).ConfigureAwait(false);
+        application.Use(AnswerProblemsAsync);
+        application.UseRouting();
+        ReadApi.Get(application, "/health", Health);
+        ReadApi.Get(application, "/metrics", context => ApiRequest.WriteAsync(context, System.Text.Encoding.UTF8.GetBytes(metrics.Write()), MetricsExporter.MediaType));
+        api.Map(application);
+        try
+        {
+            await application.StartAsync(stopping).ConfigureAwait(false);
+        }
+        catch (IOException taken)
+        {
+            throw new Settings.SettingsException($"web.listen: {settings.Listen} cannot be bound ({taken.Message}). Stop what uses it, or choose another port.");
+        }
+
         _listening.TrySetResult(IPEndPoint.Parse(new Uri(application.Urls.First()).Authority));
+        _log.LogInformation("health, metrics and API on {Url}", application.Urls.First());
         await application.WaitForShutdownAsync(stopping).ConfigureAwait(false);
     }
+
+    private Task Health(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        HealthJson health = facts.Health();
+        bool serves = health.Status is HealthRules.Healthy or HealthRules.Degraded;
+        return ApiRequest.WriteAsync(context, health, ApiJsonContext.Default.HealthJson, serves ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+    }
+
+    private async Task AnswerProblemsAsync(HttpContext context, RequestDelegate next)
+    {
+        try
+        {
+            await next(context).ConfigureAwait(false);
+            if (context.Response.HasStarted || context.Response.ContentLength is not null) return;
+            if (context.Response.StatusCode == StatusCodes.Status404NotFound)
+                await WriteAsync(context, ApiRequest.NotFound("There is nothing at this path.", "See gateway/Web/README.md for the paths.").Problem).ConfigureAwait(false);
+            else if (context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
+                await WriteAsync(context, new Problem("about:blank", "Method not allowed", 405, "The API only reads.", null, "Use GET.")).ConfigureAwait(false);
+        }
+        catch (ProblemException problem)
+        {
+            await WriteAsync(context, problem.Problem).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client went away; there is nobody to answer.
+        }
+        catch (Exception fault) when (!context.Response.HasStarted && fault is Store.StoreException or Microsoft.Data.Sqlite.SqliteException or IOException)
+        {
+            _log.LogError(fault, "{Path} could not be answered", context.Request.Path);
+            await WriteAsync(context, new Problem("about:blank", "Store not readable", 503, fault.Message, null, "Try again; if it stays, run 'depin doctor'.")).ConfigureAwait(false);
+        }
+    }
+
+    private static Task WriteAsync(HttpContext context, Problem problem) =>
+        ApiRequest.WriteAsync(context, problem, ApiJsonContext.Default.Problem, problem.Status);
 }

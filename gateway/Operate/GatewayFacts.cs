@@ -1,0 +1,105 @@
+using System.Diagnostics.Metrics;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Attest;
+using DePIN.Gateway.Batch;
+using DePIN.Gateway.Ingest;
+using DePIN.Gateway.Registry;
+using DePIN.Gateway.Store;
+using DePIN.Gateway.Verify;
+using DePIN.Gateway.Web;
+
+namespace DePIN.Gateway.Operate;
+
+/// <summary>
+/// Gathers how the gateway stands from all parts: for /health, /api/status and the meter "DePIN.Gateway". Everything is read
+/// at the time of asking; nothing here is kept up to date in the background and so nothing can be stale.
+/// </summary>
+public sealed class GatewayFacts : IDisposable
+{
+    private readonly GatewaySettings _settings;
+    private readonly string _gateway;
+    private readonly FrameLog _frames;
+    private readonly FrameVerifier _verifier;
+    private readonly CertificateLog _certificates;
+    private readonly RegistryLog _registry;
+    private readonly ChainRegistry _follower;
+    private readonly MqttIngest _ingest;
+    private readonly HealthBoard _board;
+    private readonly TimeProvider _time;
+    private readonly long _startedMs;
+    private readonly Meter _meter = new("DePIN.Gateway");
+
+    public GatewayFacts(
+        GatewaySettings settings, string gateway, FrameLog frames, FrameVerifier verifier, CertificateLog certificates, RegistryLog registry,
+        ChainRegistry follower, Anchorer anchorer, MqttIngest ingest, HealthBoard board, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(anchorer);
+        ArgumentNullException.ThrowIfNull(time);
+        (_settings, _gateway, _frames, _verifier, _certificates, _registry, _follower, _ingest, _board, _time) =
+            (settings, gateway, frames, verifier, certificates, registry, follower, ingest, board, time);
+        _startedMs = Now();
+        Gauge("depin_up", "1 while the gateway's status is healthy, else 0.", f => Judge(f).Status == HealthRules.Healthy ? 1 : 0);
+        Gauge("depin_uptime_seconds", "Time since the start.", f => (f.NowMs - f.StartedMs) / 1000.0);
+        Gauge("depin_frames_unbatched", "Frames stored and in no batch.", f => f.FramesUnbatched);
+        Gauge("depin_certificates_pending", "Certificates not on the ledger.", f => f.CertificatesPending);
+        Gauge("depin_oldest_unanchored_seconds", "Age of the oldest frame that is not on the ledger; 0 when all are.", f => f.OldestUnanchoredMs is { } ms ? (f.NowMs - ms) / 1000.0 : 0);
+        Gauge("depin_clock_error_seconds", "Chain time minus our clock when the newest block came.", f => (f.ClockErrorMs ?? 0) / 1000.0);
+        _meter.CreateObservableGauge("depin_chain_block_read", () => (long)(_registry.Last?.Number ?? 0), description: "The last block whose events are stored.");
+        _meter.CreateObservableGauge("depin_ledger_size", () => (long)((_registry.LedgerHead()?.Ordinal + 1) ?? 0), description: "Anchors on the ledger.");
+        _meter.CreateObservableCounter("depin_anchors_signed", () => anchorer.Counters.Signed, description: "Anchors signed.");
+        _meter.CreateObservableCounter("depin_transactions_sent", () => anchorer.Counters.Sent, description: "Transactions handed to an endpoint, repetitions included.");
+        _meter.CreateObservableCounter("depin_transactions_replaced", () => anchorer.Counters.Replaced, description: "Transactions replaced at a higher fee.");
+        _meter.CreateObservableCounter("depin_anchor_failures", () => anchorer.Counters.Failures, description: "Anchoring turns that ended in a failure of endpoint or disk.");
+        _meter.CreateObservableGauge("depin_part_state", () => _board.Parts.Select(p => new Measurement<long>((long)p.State, new KeyValuePair<string, object?>("part", p.Name))),
+            description: "State of a part: 0 starting, 1 ok, 2 waiting, 3 degraded, 4 failed.");
+    }
+
+    /// <summary>Everything, now.</summary>
+    public HealthFacts Gather()
+    {
+        StoredBatch? lastBatch = _frames.LastBatch();
+        long unbatchedFrom = (lastBatch?.LastRow ?? 0) + 1;
+        long lastRow = _frames.LastRow;
+        long? oldestUnbatched = lastRow >= unbatchedFrom ? _frames.FrameAt(unbatchedFrom)?.ReceivedMs : null;
+        long? oldestPending = (long?)_certificates.OldestPending?.Header.FirstReceivedMs
+            ?? (lastBatch is not null && _certificates.LastNumber < lastBatch.Number ? (long?)_frames.BatchAt(_certificates.LastNumber + 1)?.FirstReceivedMs : null);
+        return new HealthFacts
+        {
+            NowMs = Now(), StartedMs = _startedMs, Parts = _board.Parts,
+            StoreWritable = _frames.State == StoreFault.None, StoreFault = _frames.LastError ?? _frames.State.ToString(),
+            VerifyInFlight = _verifier.InFlight, StoreQueue = _frames.QueueDepth, FramesUnbatched = Math.Max(0, lastRow - unbatchedFrom + 1),
+            CertificatesPending = _certificates.PendingCount, OldestUnbatchedMs = oldestUnbatched, OldestUnanchoredMs = oldestPending ?? oldestUnbatched,
+            LastFrameMs = lastRow > 0 ? _frames.FrameAt(lastRow)?.ReceivedMs : null, ClockErrorMs = _follower.ClockErrorMs, Connections = _ingest.Metrics.Connections,
+        };
+    }
+
+    /// <summary>Late is: three times what batching and two epochs (one to wait for, one to be confirmed in) take, and a minute.</summary>
+    public HealthVerdict Judge(HealthFacts facts) => HealthRules.Judge(facts, new HealthLimits(
+        UnanchoredMaxMs: 3 * (_settings.Batch.AgeMaxS + 2 * _settings.Chain.EpochSeconds) * 1000L + 60_000,
+        UnbatchedMaxMs: 3 * _settings.Batch.AgeMaxS * 1000L + 10_000,
+        ClockErrorMaxMs: 60_000 + _settings.Chain.PollIntervalMs));
+
+    /// <summary>/health.</summary>
+    public HealthJson Health()
+    {
+        HealthFacts f = Gather();
+        HealthVerdict verdict = Judge(f);
+        return new HealthJson(verdict.Status, _gateway, f.NowMs, f.NowMs - f.StartedMs, [.. verdict.Problems.Select(Json)], [.. f.Parts.Select(Json)],
+            new QueuesJson(f.VerifyInFlight, f.StoreQueue, f.FramesUnbatched, f.CertificatesPending),
+            f.NowMs - f.OldestUnanchoredMs, f.NowMs - f.LastFrameMs, f.ClockErrorMs, f.StoreWritable, Chain(), f.Connections);
+    }
+
+    /// <summary>How far the chain is read; endpoints without path and query, where API keys are.</summary>
+    public ChainJson Chain() => new(_settings.Chain.ChainId, _follower.Head?.Number, _follower.Head?.TimeS, _registry.Last?.Number, _follower.IsCurrent,
+        [.. _settings.Chain.RpcUrls.Select(GatewaySettings.Redacted)]);
+
+    /// <inheritdoc/>
+    public void Dispose() => _meter.Dispose();
+
+    private static PartJson Json(PartStatus part) => new(part.Name, part.State.ToString().ToLowerInvariant(), part.Reason, part.NextStep, part.SinceMs);
+
+    private void Gauge(string name, string description, Func<HealthFacts, double> read) =>
+        _meter.CreateObservableGauge(name, () => read(Gather()), description: description);
+
+    private long Now() => _time.GetUtcNow().ToUnixTimeMilliseconds();
+}

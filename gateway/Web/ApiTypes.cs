@@ -1,0 +1,87 @@
+using System.Text.Json.Serialization;
+
+namespace DePIN.Gateway.Web;
+
+// What the API answers, as records: gateway/Web/README.md shows each as JSON. Hashes and addresses are 0x lower-case hex,
+// device ids 40 hex digits without 0x, times are ms since the Unix epoch unless the name says otherwise.
+
+/// <summary>An error (RFC 9457) with two members of ours: the field at fault and what to do.</summary>
+public sealed record Problem(string Type, string Title, int Status, string Detail, string? Field, string Remedy);
+
+/// <summary>One part in /health.</summary>
+public sealed record PartJson(string Name, string State, string Reason, string NextStep, long SinceMs);
+
+/// <summary>Queue depths in /health.</summary>
+public sealed record QueuesJson(long VerifyInFlight, long Store, long FramesUnbatched, long CertificatesPending);
+
+/// <summary>/health.</summary>
+public sealed record HealthJson(
+    string Status, string Gateway, long NowMs, long UptimeMs, IReadOnlyList<PartJson> Problems, IReadOnlyList<PartJson> Parts, QueuesJson Queues,
+    long? OldestUnanchoredAgeMs, long? LastFrameAgeMs, long? ClockErrorMs, bool StoreWritable, ChainJson Chain, long MqttConnections);
+
+/// <summary>How far the chain is read.</summary>
+public sealed record ChainJson(long ChainId, ulong? Head, ulong? HeadTimeS, ulong? Read, bool Current, IReadOnlyList<string> Endpoints);
+
+/// <summary>/api/status.</summary>
+public sealed record StatusJson(
+    string Version, string Gateway, bool Active, int Gateways, int Quorum, long ChainId, string Ledger, string DeviceRegistry, string GatewayRegistry, ulong EpochSeconds,
+    int Devices, long Frames, ulong LastBatch, ulong LastCertificate, long CertificatesPending, ulong LedgerSize, ulong? LastEpoch, ChainJson Chain);
+
+/// <summary>One device.</summary>
+public sealed record DeviceJson(
+    string Device, string PublicKey, string KeyKind, string? Owner, ulong RegisteredAtS, ulong? RevokedAtS, ulong LastSequence, long? LastReceivedMs);
+
+/// <summary>/api/devices.</summary>
+public sealed record DevicesJson(IReadOnlyList<DeviceJson> Devices, string? Next);
+
+/// <summary>One sample of a frame.</summary>
+public sealed record SampleJson(ushort Channel, string? Name, string? Unit, string Value, byte Quality, uint OffsetMs);
+
+/// <summary>One frame.</summary>
+public sealed record FrameJson(
+    string Device, ulong Sequence, long ReceivedMs, ulong TimeMs, bool ClockSynchronised, uint BootCount, ushort Profile, bool Sealed,
+    IReadOnlyList<SampleJson> Samples, string Frame);
+
+/// <summary>/api/devices/{id}/frames.</summary>
+public sealed record FramesJson(IReadOnlyList<FrameJson> Frames, ulong? Next);
+
+/// <summary>/api/devices/{id}/frames/{sequence}: the frame and how far it is on its way. State: stored, batched, certified or anchored.</summary>
+public sealed record FrameStateJson(FrameJson Frame, string State, ulong? Batch, ulong? Ordinal);
+
+/// <summary>One batch of this gateway. Attestations only when asked for one batch.</summary>
+public sealed record BatchJson(
+    ulong Number, string Hash, string Gateway, string Previous, string Root, uint Frames, uint Samples, ulong FirstReceivedMs, ulong LastReceivedMs, string Body,
+    string State, ulong? Ordinal, IReadOnlyList<AttestationJson>? Attestations);
+
+/// <summary>One attestation.</summary>
+public sealed record AttestationJson(string Gateway, string Signature);
+
+/// <summary>/api/batches.</summary>
+public sealed record BatchesJson(IReadOnlyList<BatchJson> Batches, ulong? Next);
+
+/// <summary>One entry of the ledger. Batches of this gateway in it: OwnBatches.</summary>
+public sealed record AnchorJson(
+    ulong Ordinal, ulong Epoch, string Hash, string Previous, string Root, uint Batches, ulong Frames, ulong Block, string Transaction, ulong Confirmations, bool Final,
+    IReadOnlyList<ulong> OwnBatches);
+
+/// <summary>The anchor this gateway is bringing to the ledger.</summary>
+public sealed record OpenAnchorJson(ulong Epoch, string Hash, uint Batches, ulong Frames, int Attestations, IReadOnlyList<AttemptJson> Transactions);
+
+/// <summary>One transaction for it.</summary>
+public sealed record AttemptJson(string Hash, ulong Nonce, string MaxFeePerGasWei, string PriorityFeePerGasWei, long SavedMs, long? SentMs);
+
+/// <summary>/api/anchors.</summary>
+public sealed record AnchorsJson(IReadOnlyList<AnchorJson> Anchors, ulong? Next, OpenAnchorJson? Open);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(HealthJson))]
+[JsonSerializable(typeof(StatusJson))]
+[JsonSerializable(typeof(DeviceJson))]
+[JsonSerializable(typeof(DevicesJson))]
+[JsonSerializable(typeof(FramesJson))]
+[JsonSerializable(typeof(FrameStateJson))]
+[JsonSerializable(typeof(BatchJson))]
+[JsonSerializable(typeof(BatchesJson))]
+[JsonSerializable(typeof(AnchorsJson))]
+internal sealed partial class ApiJsonContext : JsonSerializerContext;

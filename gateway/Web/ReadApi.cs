@@ -1,0 +1,220 @@
+using System.Buffers;
+using System.Reflection;
+using DePIN.Evidence;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Attest;
+using DePIN.Gateway.Batch;
+using DePIN.Gateway.Operate;
+using DePIN.Gateway.Registry;
+using DePIN.Gateway.Store;
+using DePIN.Gateway.Verify;
+using DePIN.Protocol;
+
+namespace DePIN.Gateway.Web;
+
+/// <summary>
+/// The read API over what the other parts keep. Every answer is bounded (pages), built from the stores at the time of the
+/// request, and the same on every gateway that has the same data.
+/// </summary>
+public sealed class ReadApi(
+    WebSettings settings, ChainAddresses contracts, int confirmations, Address self, FrameLog frames, DeviceTable devices, BatchReader batches,
+    CertificateLog certificates, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts)
+{
+    /// <summary>Entries on a page when the client does not say.</summary>
+    public const int PageDefault = 100;
+
+    /// <summary>Adds the paths.</summary>
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        Get(routes, "/api/status", Status);
+        Get(routes, "/api/devices", Devices);
+        Get(routes, "/api/devices/{device}", Device);
+        Get(routes, "/api/devices/{device}/frames", Frames);
+        Get(routes, "/api/devices/{device}/frames/{sequence}", Frame);
+        Get(routes, "/api/devices/{device}/frames/{sequence}/proof", ProofOf);
+        Get(routes, "/api/batches", Batches);
+        Get(routes, "/api/batches/{number}", OneBatch);
+        Get(routes, "/api/anchors", Anchors);
+    }
+
+    internal static void Get(IEndpointRouteBuilder routes, string path, RequestDelegate handle) => routes.MapGet(path, handle);
+
+    private Task Status(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        GatewaySet? active = registry.ActiveSet()?.Set;
+        LedgerEntry? head = registry.LedgerHead();
+        string version = typeof(ReadApi).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+        return ApiRequest.WriteAsync(context, new StatusJson(
+            version, self.ToChecksumString(), active?.Contains(self) ?? false, active?.Count ?? 0, active?.Quorum ?? 0, (long)contracts.ChainId,
+            contracts.Ledger.ToString(), contracts.DeviceRegistry.ToString(), contracts.GatewayRegistry.ToString(), contracts.EpochSeconds,
+            devices.Count, frames.LastRow, frames.LastBatch()?.Number ?? 0, certificates.LastNumber, certificates.PendingCount,
+            head is null ? 0 : head.Ordinal + 1, head?.Header.Epoch, facts.Chain()), ApiJsonContext.Default.StatusJson);
+    }
+
+    private Task Devices(HttpContext context)
+    {
+        ApiRequest.Allow(context, "after", "limit");
+        string after = context.Request.Query.ContainsKey("after") ? ApiRequest.Device("after", context.Request.Query["after"]).ToString() : "";
+        int limit = Limit(context);
+        List<KnownDevice> page = [.. devices.All
+            .Select(d => (Id: d.Registration.Id.ToString(), Device: d))
+            .Where(d => string.CompareOrdinal(d.Id, after) > 0)
+            .OrderBy(d => d.Id, StringComparer.Ordinal).Take(limit + 1).Select(d => d.Device)];
+        string? next = page.Count > limit ? page[limit - 1].Registration.Id.ToString() : null;
+        return ApiRequest.WriteAsync(context, new DevicesJson([.. page.Take(limit).Select(Json)], next), ApiJsonContext.Default.DevicesJson);
+    }
+
+    private Task Device(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        return ApiRequest.WriteAsync(context, Json(Known(context)), ApiJsonContext.Default.DeviceJson);
+    }
+
+    private Task Frames(HttpContext context)
+    {
+        ApiRequest.Allow(context, "from", "limit");
+        KnownDevice device = Known(context);
+        ulong from = ApiRequest.Number(context, "from", 1, 1);
+        int limit = Limit(context);
+        List<StoredFrame> page = frames.FramesOf(device.Log.Device, from, limit);
+        if (ApiRequest.Wants(context, SenMl.MediaType)) return ApiRequest.WriteAsync(context, ReadingExport.Pack(page), SenMl.MediaType);
+        ulong? next = page.Count == limit ? FrameParser.Sequence(page[^1].Frame, 0) + 1 : null;
+        return ApiRequest.WriteAsync(context, new FramesJson([.. page.Select(f => Json(device, f))], next), ApiJsonContext.Default.FramesJson);
+    }
+
+    private Task Frame(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        (KnownDevice device, StoredFrame frame) = Stored(context);
+        if (ApiRequest.Wants(context, SenMl.MediaType)) return ApiRequest.WriteAsync(context, ReadingExport.Pack([frame]), SenMl.MediaType);
+        (string state, ulong? batch, ulong? ordinal) = StateOf(frame);
+        return ApiRequest.WriteAsync(context, new FrameStateJson(Json(device, frame), state, batch, ordinal), ApiJsonContext.Default.FrameStateJson);
+    }
+
+    private Task ProofOf(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        (KnownDevice device, StoredFrame frame) = Stored(context);
+        (string state, ulong? number, ulong? ordinal) = StateOf(frame);
+        if (ordinal is null || ledger.Proof(ordinal.Value) is not { } range || registry.Ledger(ordinal.Value, 1) is not [var entry])
+            throw new ProblemException(StatusCodes.Status409Conflict, "Not anchored yet", $"The frame is {state}, not anchored: there is no proof of it yet.",
+                "Ask again after the next epoch; /health says whether anchoring works.");
+        BatchProof proof = batches.Prove(frame.Row) ?? throw ApiRequest.NotFound("The frame is in no batch.", "Ask again later.");
+        List<OwnCertificate> together = [.. certificates.InLedgerEntry(ordinal.Value)];
+        BatchHeader[] leaves = [.. together.Select(c => c.Header)];
+        (AnchorHeader rebuilt, MerkleTree tree) = AnchorHeader.Build(entry.Header.Epoch, entry.Header.Previous, leaves);
+        if (rebuilt != entry.Header)
+            throw new ProblemException(StatusCodes.Status409Conflict, "Anchor not complete here", $"Anchor {ordinal} contains batches of other gateways that this one does not have.",
+                "Ask the gateway that made the anchor.");
+        Proof json = new()
+        {
+            ChainId = contracts.ChainId, Ledger = contracts.Ledger, Frame = frame.Frame, PublicKey = device.Registration.PublicKey,
+            BatchPath = [.. proof.Path], Batch = BatchReader.Header(proof.Batch), AnchorPath = [.. tree.Proof(Array.FindIndex(leaves, l => l.Number == number))],
+            Anchor = entry.Header, Ordinal = ordinal.Value, LedgerSize = (ulong)range.Size, LedgerPath = [.. range.Path],
+        };
+        return ApiRequest.WriteAsync(context, json.ToJson(), "application/json");
+    }
+
+    private Task Batches(HttpContext context)
+    {
+        ApiRequest.Allow(context, "from", "limit");
+        int limit = Limit(context);
+        List<StoredBatch> page = frames.Batches(ApiRequest.Number(context, "from", 1, 1), limit);
+        return ApiRequest.WriteAsync(context, new BatchesJson([.. page.Select(b => Json(b, certificates.Find(b.Number), false))],
+            page.Count == limit ? page[^1].Number + 1 : null), ApiJsonContext.Default.BatchesJson);
+    }
+
+    private Task OneBatch(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        ulong number = ApiRequest.PathNumber(context, "number");
+        StoredBatch batch = frames.BatchAt(number) ?? throw ApiRequest.NotFound($"There is no batch {number}.", "See /api/batches.");
+        return ApiRequest.WriteAsync(context, Json(batch, certificates.Find(number), true), ApiJsonContext.Default.BatchJson);
+    }
+
+    private Task Anchors(HttpContext context)
+    {
+        ApiRequest.Allow(context, "from", "limit");
+        int limit = Limit(context);
+        IReadOnlyList<LedgerEntry> page = registry.Ledger(ApiRequest.Number(context, "from", 0), limit);
+        ulong head = registry.Last?.Number ?? 0;
+        Hash32 previous = registry.LedgerHead()?.Hash ?? Hash32.Zero;
+        SignedAnchor? open = anchors.OnTopOf(previous);
+        return ApiRequest.WriteAsync(context, new AnchorsJson(
+            [.. page.Select(e => Json(e, head))],
+            page.Count == limit ? page[^1].Ordinal + 1 : null,
+            open is null ? null : new OpenAnchorJson(open.Header.Epoch, open.Hash.ToString(), open.Header.Batches, open.Header.Frames, open.Attestations.Count,
+                [.. open.Attempts.Select(a => new AttemptJson(a.Hash.ToString(), a.Nonce, a.MaxFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                    a.PriorityFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture), a.SavedMs, a.SentMs == 0 ? null : a.SentMs))])),
+            ApiJsonContext.Default.AnchorsJson);
+    }
+
+    private (string State, ulong? Batch, ulong? Ordinal) StateOf(StoredFrame frame)
+    {
+        if (frames.BatchOf(frame.Row) is not { } batch) return ("stored", null, null);
+        OwnCertificate? certificate = certificates.Find(batch.Number);
+        return (State(certificate), batch.Number, certificate?.Ordinal);
+    }
+
+    private static string State(OwnCertificate? certificate) => certificate is null ? "batched" : certificate.Ordinal is null ? "certified" : "anchored";
+
+    private int Limit(HttpContext context) => (int)ApiRequest.Number(context, "limit", (ulong)Math.Min(PageDefault, settings.PageMax), 1, (ulong)settings.PageMax);
+
+    private KnownDevice Known(HttpContext context)
+    {
+        DeviceIdValue id = ApiRequest.PathDevice(context);
+        return devices.Find(id) ?? throw ApiRequest.NotFound($"Device {id} is not in the registry, as far as this gateway knows.", "Register it (depin provision), or wait until the gateway has read the block.");
+    }
+
+    private (KnownDevice Device, StoredFrame Frame) Stored(HttpContext context)
+    {
+        KnownDevice device = Known(context);
+        ulong sequence = ApiRequest.PathNumber(context, "sequence");
+        StoredFrame frame = frames.Find(device.Log.Device, sequence)
+            ?? throw ApiRequest.NotFound($"There is no frame {sequence} of this device here.", $"The last sequence is {device.Log.LastSequence}; frames between may never have arrived.");
+        return (device, frame);
+    }
+
+    private DeviceJson Json(KnownDevice device)
+    {
+        RegisteredDevice r = device.Registration;
+        (ulong sequence, long row) = device.Log.Last;
+        return new DeviceJson(
+            r.Id.ToString(), HexText.Encode(r.PublicKey.Span), r.KeyKind switch { 1 => "software", 2 => "secure element", _ => "unknown" },
+            r.Owner.IsEmpty ? null : HexText.Encode(r.Owner.Span), r.RegisteredAt, r.IsRevoked ? r.RevokedAt : null, sequence, row == 0 ? null : frames.FrameAt(row)?.ReceivedMs);
+    }
+
+    private static FrameJson Json(KnownDevice device, StoredFrame stored)
+    {
+        byte[] frame = stored.Frame;
+        bool isSealed = FrameParser.IsSealed(frame, 0);
+        List<SampleJson> samples = [];
+        Sample sample = new();
+        for (int i = 0; !isSealed && i < FrameParser.SampleCount(frame, 0); i++)
+        {
+            FrameParser.ReadSample(frame, 0, i, sample);
+            samples.Add(new SampleJson(sample.Channel, Channels.Name(sample.Channel), Channels.Unit(sample.Channel),
+                SenMl.Decimal(sample.Value, sample.Exponent), sample.Quality, sample.OffsetMs));
+        }
+
+        return new FrameJson(device.Registration.Id.ToString(), FrameParser.Sequence(frame, 0), stored.ReceivedMs, FrameParser.TimeMs(frame, 0),
+            FrameParser.IsClockSynchronised(frame, 0), FrameParser.BootCount(frame, 0), FrameParser.Profile(frame, 0), isSealed, samples, HexText.Encode(frame));
+    }
+
+    private static BatchJson Json(StoredBatch stored, OwnCertificate? certificate, bool whole)
+    {
+        BatchHeader h = BatchReader.Header(stored);
+        return new BatchJson(h.Number, h.Hash().ToString(), h.Gateway.ToString(), h.Previous.ToString(), h.Root.ToString(), h.Frames, h.Samples,
+            h.FirstReceivedMs, h.LastReceivedMs, h.Body.ToString(), State(certificate), certificate?.Ordinal,
+            whole ? [.. (certificate?.Attestations ?? []).Select(a => new AttestationJson(a.Gateway.ToString(), a.Signature.ToString()))] : null);
+    }
+
+    private AnchorJson Json(LedgerEntry entry, ulong head)
+    {
+        ulong depth = head >= entry.Block ? head - entry.Block + 1 : 0;
+        AnchorHeader h = entry.Header;
+        return new AnchorJson(entry.Ordinal, h.Epoch, entry.Hash.ToString(), h.Previous.ToString(), h.Root.ToString(), h.Batches, h.Frames, entry.Block,
+            entry.TransactionHash.ToString(), depth, depth >= (ulong)confirmations, [.. certificates.InLedgerEntry(entry.Ordinal).Select(c => c.Header.Number)]);
+    }
+}

@@ -1,0 +1,241 @@
+using System.Numerics;
+using DePIN.Devnet;
+using DePIN.Evidence;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Operate;
+
+namespace DePIN.Gateway.Tests.Anchor;
+
+/// <summary>Anchoring on a real EVM node with the real contracts and a real database, through every fault we could think of.</summary>
+internal sealed class AnchorerTests
+{
+    [Test]
+    public async Task Certificates_reach_the_ledger_in_one_anchor_per_epoch()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        side.Certify();
+        side.Certify();
+        await side.AnchorAllAsync();
+        side.Certify();
+        for (int i = 0; i < 3; i++) await side.StepAsync();
+        Assert.That(side.Certificates.PendingCount, Is.EqualTo(1), "the epoch has its anchor");
+        Assert.That(side.Health.Find("anchor")!.State, Is.EqualTo(PartState.Waiting));
+
+        await network.NextEpochAsync();
+        await side.AnchorAllAsync();
+
+        side.AssertEachCertificateOnce(entries: 2, certificates: 3);
+        Assert.That(await side.NonceAsync(), Is.EqualTo(2UL), "one transaction per anchor");
+        Assert.That(side.Certificates.Find(1)!.Ordinal, Is.EqualTo(0UL));
+        Assert.That(side.Certificates.Find(3)!.Ordinal, Is.EqualTo(1UL));
+    }
+
+    [Test]
+    public async Task A_crash_at_any_step_never_anchors_twice(
+        [Values("SaveAnchor", "SaveAttempt", "Send", "MarkSent")] string step, [Values] bool persisted)
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        Faults faults = new();
+        faults.Arm(step, after: persisted);
+        using (ChainSide side = new(network, faults: faults))
+        {
+            side.Certify();
+            side.Certify();
+            Assert.That(async () =>
+            {
+                for (int i = 0; i < 5 && faults.IsArmed; i++) await side.StepAsync();
+            }, Throws.TypeOf<IOException>());
+        }
+
+        using ChainSide again = new(network);
+        await again.AnchorAllAsync();
+        await network.NextEpochAsync();
+        again.Certify();
+        await again.AnchorAllAsync();
+
+        again.AssertEachCertificateOnce(entries: 2, certificates: 3);
+        Assert.That(await again.NonceAsync(), Is.EqualTo(2UL), "no second transaction for the same anchor");
+    }
+
+    [Test]
+    public async Task A_fault_without_a_restart_is_only_a_pause([Values("SaveAnchor", "SaveAttempt", "Send", "MarkSent")] string step, [Values] bool persisted)
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        Faults faults = new();
+        faults.Arm(step, after: persisted);
+        using ChainSide side = new(network, faults: faults);
+        side.Certify();
+        Assert.That(async () =>
+        {
+            for (int i = 0; i < 5 && faults.IsArmed; i++) await side.StepAsync();
+        }, Throws.TypeOf<IOException>());
+
+        await side.AnchorAllAsync();
+
+        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        Assert.That(await side.NonceAsync(), Is.EqualTo(1UL));
+    }
+
+    [Test]
+    public async Task An_anchor_that_a_reorganisation_dropped_is_brought_back_unchanged()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        await network.Node.MineAsync(5);
+        side.Certify();
+        await side.AnchorAllAsync();
+        Hash32 anchor = side.RegistryLog.LedgerHead()!.Hash;
+        await network.Node.MineAsync(3);
+        await side.StepAsync();
+
+        await network.Node.ReorganiseAsync(5);
+        await network.DropPoolAsync();
+        await side.Registry.PollAsync(CancellationToken.None);
+        Assert.That(side.RegistryLog.LedgerHead(), Is.Null, "the reorganisation took the anchor back");
+        Assert.That(side.Certificates.PendingCount, Is.EqualTo(1));
+        side.Clock.Advance(TimeSpan.FromSeconds(20)); // the resend interval
+        await side.AnchorAllAsync();
+
+        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        Assert.That(side.RegistryLog.LedgerHead()!.Hash, Is.EqualTo(anchor), "the same anchor bytes");
+    }
+
+    [Test]
+    public async Task A_chain_that_went_back_gets_its_anchors_again()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        string before = await network.Node.SnapshotAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            side.Certify();
+            await side.AnchorAllAsync();
+            await network.NextEpochAsync();
+        }
+
+        await network.Node.RevertAsync(before); // as a node restarted from an older state
+        await network.Node.AdvanceAsync(TimeSpan.FromSeconds(4 * TestNetwork.EpochSeconds));
+        for (int i = 0; i < BehindPolls && side.RegistryLog.LedgerHead() is not null; i++) await side.Registry.PollAsync(CancellationToken.None);
+        Assert.That(side.Certificates.PendingCount, Is.EqualTo(3));
+        for (int i = 0; i < 6 && side.Certificates.PendingCount > 0; i++)
+        {
+            side.Clock.Advance(TimeSpan.FromSeconds(20));
+            await side.StepAsync();
+            await side.Registry.PollAsync(CancellationToken.None);
+        }
+
+        side.AssertEachCertificateOnce(entries: 3, certificates: 3);
+    }
+
+    [Test]
+    public async Task A_development_chain_started_anew_gets_everything_again()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        side.Certify();
+        await side.AnchorAllAsync();
+
+        await network.Node.RestartAsync();
+        Assert.That(async () => await side.Reader.CheckAsync(CancellationToken.None), Throws.TypeOf<DePIN.Gateway.Registry.ChainMismatchException>(), "no contracts there yet");
+        await network.DeployAsync();
+        for (int i = 0; i < 8 && side.RegistryLog.LedgerHead() is not null; i++) await side.Registry.PollAsync(CancellationToken.None);
+        side.Clock.Advance(TimeSpan.FromSeconds(20));
+        await side.AnchorAllAsync();
+
+        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+    }
+
+    [Test]
+    public async Task A_chain_that_is_away_costs_nothing_but_time()
+    {
+        string state = Path.Combine(Path.GetTempPath(), $"anvil-{Guid.NewGuid():N}.json");
+        try
+        {
+            await using TestNetwork network = await TestNetwork.StartAsync(new AnvilOptions { StateFile = state });
+            using ChainSide side = new(network);
+            side.Certify();
+            await side.Registry.PollAsync(CancellationToken.None);
+            await network.Node.StopAsync();
+            for (int i = 0; i < 2; i++)
+            {
+                Assert.That(async () => await side.Registry.PollAsync(CancellationToken.None), Throws.InstanceOf<RpcException>());
+                Assert.That(async () => await side.Anchorer.TurnAsync(CancellationToken.None), Throws.InstanceOf<RpcException>());
+            }
+
+            await network.Node.RestartAsync();
+            await side.AnchorAllAsync();
+
+            side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        }
+        finally
+        {
+            File.Delete(state);
+        }
+    }
+
+    [Test]
+    public async Task A_stuck_transaction_is_replaced_at_a_higher_fee_and_only_one_is_mined()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        side.Certify();
+        await side.Registry.PollAsync(CancellationToken.None);
+        await network.SetAutomineAsync(false);
+        await side.StepAsync();
+        for (int i = 0; i < 2; i++)
+        {
+            side.Clock.Advance(TimeSpan.FromSeconds(61));
+            await side.StepAsync();
+        }
+
+        IReadOnlyList<AnchorAttempt> attempts = side.Anchors.OnTopOf(Hash32.Zero)!.Attempts;
+        Assert.That(attempts, Has.Count.EqualTo(3));
+        Assert.That(attempts.Select(a => a.Nonce), Is.All.EqualTo(0UL));
+        for (int i = 1; i < attempts.Count; i++)
+        {
+            Assert.That(attempts[i].MaxFeePerGas * 1000, Is.GreaterThanOrEqualTo(attempts[i - 1].MaxFeePerGas * 1125));
+            Assert.That(attempts[i].PriorityFeePerGas * 1000, Is.GreaterThanOrEqualTo(attempts[i - 1].PriorityFeePerGas * 1125));
+        }
+
+        await network.Node.MineAsync();
+        await network.SetAutomineAsync(true);
+        await side.AnchorAllAsync();
+
+        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        Assert.That(await side.NonceAsync(), Is.EqualTo(1UL));
+        Assert.That(side.RegistryLog.LedgerHead()!.TransactionHash, Is.EqualTo(attempts[^1].Hash), "the dearest one was mined");
+    }
+
+    [Test]
+    public async Task An_account_without_funds_is_told_with_the_remedy_and_goes_on_when_funded()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        await network.SetBalanceAsync(network.Gateway.Address, BigInteger.Zero);
+        side.Certify();
+        Assert.That(await side.StepAsync(), Is.False);
+        PartStatus told = side.Health.Find("anchor")!;
+        Assert.That(told.State, Is.EqualTo(PartState.Failed));
+        Assert.That(told.NextStep, Does.Contain(network.Gateway.Address.ToChecksumString()));
+
+        await network.SetBalanceAsync(network.Gateway.Address, BigInteger.Pow(10, 18));
+        await side.AnchorAllAsync();
+
+        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+    }
+
+    [Test]
+    public async Task A_gateway_outside_the_active_set_says_so_and_keeps_its_certificates()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync(gatewayIsActive: false);
+        using ChainSide side = new(network);
+        side.Certify();
+        Assert.That(await side.StepAsync(), Is.False);
+        Assert.That(side.Health.Find("anchor")!.Reason, Does.Contain("not in the active set"));
+        Assert.That(side.Certificates.PendingCount, Is.EqualTo(1));
+        Assert.That(await side.NonceAsync(), Is.Zero);
+    }
+
+    private const int BehindPolls = DePIN.Gateway.Registry.ChainRegistry.BehindPollsMax + 1;
+}
