@@ -148,7 +148,7 @@ internal sealed class FrameVerifierTests
         using SigningDevice device = await pipeline.AddDeviceAsync();
         using SigningDevice stranger = new();
         byte[] high = device.Next();
-        SigningDevice.MakeHighS(high);
+        SigningDevice.NegateS(high);
         byte[] trailing = [.. device.Frame(1, null), 0];
         byte[] sequence = device.Frame(1, null);
         BinaryPrimitives.WriteUInt64BigEndian(sequence.AsSpan(32), ulong.MaxValue);

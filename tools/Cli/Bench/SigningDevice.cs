@@ -3,10 +3,10 @@ using System.Security.Cryptography;
 using DePIN.Gateway.Verify;
 using DePIN.Protocol;
 
-namespace DePIN.Gateway.Tests.Verify;
+namespace DePIN.Cli.Bench;
 
-/// <summary>A device for tests: a P-256 key of the system's, frames built by the protocol's own builder, chained by `previous`.</summary>
-internal sealed class SigningDevice : IDigestSigner, IDisposable
+/// <summary>A device that signs as fast as the system can, for benchmarks and tests: frames by the protocol's own builder, chained by `previous`. Not for several threads at once.</summary>
+public sealed class SigningDevice : IDigestSigner, IDisposable
 {
     private static readonly BigInteger Order = new(Convert.FromHexString("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551"), isUnsigned: true, isBigEndian: true);
 
@@ -15,6 +15,7 @@ internal sealed class SigningDevice : IDigestSigner, IDisposable
     private readonly FrameBuilder builder;
     private readonly byte[] previous = new byte[32];
 
+    /// <summary>Makes a device with a new key.</summary>
     public SigningDevice()
     {
         key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -25,16 +26,22 @@ internal sealed class SigningDevice : IDigestSigner, IDisposable
         builder = new FrameBuilder(Id.ToArray());
     }
 
+    /// <summary>The device id.</summary>
     public DeviceIdValue Id { get; }
 
+    /// <summary>The device id, 20 bytes.</summary>
     public byte[] IdBytes => Id.ToArray();
 
+    /// <summary>X ‖ Y, 64 bytes.</summary>
     public byte[] PublicKey => publicKey;
 
+    /// <inheritdoc/>
     public byte KeyKind => KeyKinds.Software;
 
+    /// <summary>The sequence of the last frame of the chain; 0 none.</summary>
     public ulong Sequence { get; private set; }
 
+    /// <summary>What the registry would say of it.</summary>
     public RegisteredDevice Registration => new(Id, publicKey, 1, new byte[20], 1, 0);
 
     /// <summary>The next frame of the chain.</summary>
@@ -56,24 +63,27 @@ internal sealed class SigningDevice : IDigestSigner, IDisposable
         return builder.Buffer.AsSpan(0, builder.Count).ToArray();
     }
 
+    /// <inheritdoc/>
     public void ReadPublicKey(byte[] destination, int offset) => publicKey.CopyTo(destination, offset);
 
+    /// <inheritdoc/>
     public void Sign(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset) =>
         SignDigest(SHA256.HashData(buffer.AsSpan(offset, count)), 0, signature, signatureOffset);
 
+    /// <inheritdoc/>
     public void SignDigest(byte[] digest, int digestOffset, byte[] signature, int signatureOffset)
     {
         byte[] made = key.SignHash(digest.AsSpan(digestOffset, 32).ToArray(), DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
-        BigInteger s = new(made.AsSpan(32), isUnsigned: true, isBigEndian: true);
-        if (s > Order / 2)
-            Write(Order - s, made.AsSpan(32));
+        if (P256Order.IsHigh(made, 32))
+            NegateS(made);
         made.CopyTo(signature, signatureOffset);
     }
 
+    /// <inheritdoc/>
     public void Dispose() => key.Dispose();
 
-    /// <summary>The same signature with n - s: valid mathematics, refused by the protocol.</summary>
-    public static void MakeHighS(byte[] frame)
+    /// <summary>Replaces s, the last 32 bytes, by n - s: the other of the two signatures that verify. The protocol takes the low one.</summary>
+    public static void NegateS(byte[] frame)
     {
         Span<byte> half = frame.AsSpan(frame.Length - 32);
         Write(Order - new BigInteger(half, isUnsigned: true, isBigEndian: true), half);
