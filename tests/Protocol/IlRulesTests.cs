@@ -2,8 +2,9 @@
 // .NET tests cannot see that; these read the compiled IL of shared/Protocol instead. What is refused:
 //   shr, div, rem            the arithmetic shift and signed division: there is no need for one in a codec, a hash or a signer;
 //   conv.i8 on an unsigned   after anything but a constant, a length or a signed local it would extend a sign that is not there;
-//   generics, multi-dimensional arrays, exception filters that nanoFramework 1.x does not run;
-//   more than 255 locals or arguments, or 64 KB of code or of static data, which its file format does not hold.
+//   generics and multi-dimensional arrays, which nanoFramework 1.x does not run;
+//   more than 255 locals, and more code or static data than leave room for the firmware in the 64 KB its file format holds of each.
+// Which members exist on a board is the firmware's test.
 
 using Mono.Cecil;
 using Mono.Cecil.Cil;
