@@ -48,6 +48,16 @@ public sealed class LedgerHistory
         return _range.Proof((long)ordinal);
     }
 
+    /// <summary>The same proof with the ledger path of the present count: what the contract accepts now.</summary>
+    /// <returns>Null when the ledger does not have the proof's anchor.</returns>
+    public Proof? TryRefresh(Proof proof)
+    {
+        ArgumentNullException.ThrowIfNull(proof);
+        return TryFind(proof.Anchor.Hash(), out LedgerEntry? entry)
+            ? proof with { Ordinal = entry!.Ordinal, LedgerSize = Count, LedgerPath = [.. PathOf(entry.Ordinal)] }
+            : null;
+    }
+
     /// <summary>Appends the next anchor; false when it does not follow the last one.</summary>
     internal bool TryAppend(LedgerEntry entry)
     {

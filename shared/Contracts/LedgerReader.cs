@@ -110,6 +110,22 @@ public sealed class LedgerReader
         }
     }
 
+    /// <summary>
+    /// Asks the contract to verify a proof at a block. Its ledger path must be of that block's ledger size:
+    /// <see cref="LedgerHistory.TryRefresh"/> renews it.
+    /// </summary>
+    public Task<ProofVerdict> VerifyAsync(Proof proof, BlockTag at = default, CancellationToken ct = default) => VerifyAsync(ToFrameProof(proof), at, ct);
+
+    /// <summary>A proof as the contract takes it.</summary>
+    public static Ledger.FrameProof ToFrameProof(Proof proof)
+    {
+        ArgumentNullException.ThrowIfNull(proof);
+        ReadOnlySpan<byte> key = proof.PublicKey.Span;
+        return new Ledger.FrameProof(
+            proof.Frame.ToArray(), new Hash32(key[..32]), new Hash32(key[32..]), [.. proof.BatchPath], proof.Batch, [.. proof.AnchorPath], proof.Anchor,
+            [.. proof.LedgerPath]);
+    }
+
     private async Task<bool> TryExtendAsync(LedgerHistory history, ulong toBlock, Ledger.StateResult state, CancellationToken ct)
     {
         if (history.NextBlock <= toBlock)

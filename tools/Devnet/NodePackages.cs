@@ -44,7 +44,11 @@ public static class NodePackages
     private static bool IsInstalled(string folder, string wanted)
     {
         string stamp = Path.Combine(folder, "node_modules", Stamp);
-        return File.Exists(stamp) && File.ReadAllText(stamp) == wanted;
+        if (File.Exists(stamp))
+            return File.ReadAllText(stamp) == wanted;
+        // Installed by hand: npm writes its own lock last, so one newer than ours is of ours.
+        string installed = Path.Combine(folder, "node_modules", ".package-lock.json");
+        return File.Exists(installed) && File.GetLastWriteTimeUtc(installed) >= File.GetLastWriteTimeUtc(Path.Combine(folder, "package-lock.json"));
     }
 
     // The lock lies in the system's temporary folder: npm ci removes node_modules, and the working copy stays clean.

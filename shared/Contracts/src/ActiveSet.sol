@@ -35,7 +35,9 @@ library ActiveSet {
 
     /// @dev Signatures that make a quorum of `count` signers: floor(2n/3) + 1.
     function quorumOf(uint256 count) internal pure returns (uint256) {
-        return (2 * count) / 3 + 1;
+        unchecked {
+            return (2 * count) / 3 + 1;
+        }
     }
 
     /// @dev The whole list, decoded, in the order of the signer mask's bits.
@@ -44,12 +46,12 @@ library ActiveSet {
         signers = new address[](count);
         bytes memory packed = list.code;
         for (uint256 i = 0; i < count; ++i) {
-            signers[i] = at(packed, i);
+            signers[i] = signerAt(packed, i);
         }
     }
 
     /// @dev Signer `index` of a list read with `list.code`; `index` must be below its count.
-    function at(bytes memory packed, uint256 index) internal pure returns (address signer) {
+    function signerAt(bytes memory packed, uint256 index) internal pure returns (address signer) {
         assembly ("memory-safe") {
             // 0x20 length + 1 prefix byte + 20 a signer; the top 20 bytes of the word read are the address.
             signer := shr(96, mload(add(add(packed, 0x21), mul(index, 20))))

@@ -22,43 +22,40 @@ library Quorum {
     /// @dev Reverts unless a quorum of the list at `list` signed `digest`.
     function check(address list, bytes32 digest, uint256 signers, bytes calldata signatures) internal view {
         bytes memory packed = list.code;
-        uint256 count;
+        // Nothing below can overflow: a list has 1 to 256 signers, and memory and call data are far below 2^64 bytes.
         unchecked {
-            // The registry wrote the list: it is never shorter than the prefix and one signer.
-            count = (packed.length - ActiveSet.PREFIX_BYTES) / ActiveSet.SIGNER_BYTES;
-        }
-        uint256 needed = ActiveSet.quorumOf(count);
-        uint256 signed = 0;
-        uint256 index = 0;
-        uint256 rest = signers;
-        while (rest != 0) {
-            if (rest & 1 != 0) {
-                if (index >= count) revert Quorum_UnknownSigner(index, count);
-                bytes32 r;
-                bytes32 vs;
-                if (signatures.length < (signed + 1) * SIGNATURE_BYTES) {
-                    revert Quorum_SignatureBytes(signatures.length, (signed + 1) * SIGNATURE_BYTES);
+            uint256 count = (packed.length - ActiveSet.PREFIX_BYTES) / ActiveSet.SIGNER_BYTES;
+            if (count < 256 && signers >> count != 0) revert Quorum_UnknownSigner(highestBit(signers), count);
+            uint256 offset = 0;
+            uint256 index = 0;
+            for (uint256 rest = signers; rest != 0; rest >>= 1) {
+                if (rest & 1 != 0) {
+                    if (offset + SIGNATURE_BYTES > signatures.length) {
+                        revert Quorum_SignatureBytes(signatures.length, offset + SIGNATURE_BYTES);
+                    }
+                    bytes32 r;
+                    bytes32 vs;
+                    assembly ("memory-safe") {
+                        r := calldataload(add(signatures.offset, offset))
+                        vs := calldataload(add(add(signatures.offset, offset), 0x20))
+                    }
+                    address expected = ActiveSet.signerAt(packed, index);
+                    // No active signer is the zero address, so a failed recovery (zero) never matches.
+                    if ((uint256(vs) << 1) >> 1 > HALF_ORDER || ECDSA.tryRecover(digest, r, vs) != expected) {
+                        revert Quorum_BadSignature(index, expected);
+                    }
+                    offset += SIGNATURE_BYTES;
                 }
-                assembly ("memory-safe") {
-                    let offset := add(signatures.offset, shl(6, signed))
-                    r := calldataload(offset)
-                    vs := calldataload(add(offset, 0x20))
-                }
-                address expected = ActiveSet.at(packed, index);
-                // No active signer is the zero address, so a failed recovery (zero) never matches.
-                if ((uint256(vs) << 1) >> 1 > HALF_ORDER || ECDSA.tryRecover(digest, r, vs) != expected) {
-                    revert Quorum_BadSignature(index, expected);
-                }
-                unchecked {
-                    ++signed;
-                }
-            }
-            unchecked {
                 ++index;
             }
-            rest >>= 1;
+            uint256 signed = offset / SIGNATURE_BYTES;
+            uint256 needed = ActiveSet.quorumOf(count);
+            if (signed < needed) revert Quorum_TooFewSigners(signed, needed);
+            if (signatures.length != offset) revert Quorum_SignatureBytes(signatures.length, offset);
         }
-        if (signed < needed) revert Quorum_TooFewSigners(signed, needed);
-        if (signatures.length != signed * SIGNATURE_BYTES) revert Quorum_SignatureBytes(signatures.length, signed * SIGNATURE_BYTES);
+    }
+
+    function highestBit(uint256 value) private pure returns (uint256 bit) {
+        while (value >> bit > 1) ++bit;
     }
 }

@@ -1,0 +1,47 @@
+using System.Text.Json.Nodes;
+using DePIN.Devnet;
+
+namespace DePIN.Contracts.Tests;
+
+/// <summary>Foundry's own tests of the Solidity sources, and whether what is committed of the compiled contracts is theirs.</summary>
+public sealed class FoundryTests
+{
+    // Fewer would mean that forge did not find the suites.
+    private const int TestsMin = 100;
+
+    [Test]
+    public async Task All_of_foundrys_unit_fuzz_and_invariant_tests_pass()
+    {
+        ToolResult result = await Foundry.RunForgeAsync(["test", "--json"]).ConfigureAwait(false);
+        // Compiler notes come before the report.
+        int start = result.Output.IndexOf('{', StringComparison.Ordinal);
+        Assert.That(start, Is.GreaterThanOrEqualTo(0), () => $"forge wrote no report (exit {result.ExitCode}):\n{result.Error}\n{result.Output}");
+        JsonObject report = JsonNode.Parse(result.Output[start..])!.AsObject();
+        List<string> failed = [];
+        int passed = 0;
+        foreach ((string suite, JsonNode? results) in report)
+        {
+            foreach ((string test, JsonNode? outcome) in results!["test_results"]!.AsObject())
+            {
+                if (outcome!["status"]!.GetValue<string>() == "Success")
+                    passed++;
+                else
+                    failed.Add($"{suite} {test}: {outcome["reason"]} {outcome["counterexample"]?.ToJsonString()}");
+            }
+        }
+        TestContext.Out.WriteLine($"{passed} of Foundry's tests passed.");
+        Assert.Multiple(() =>
+        {
+            Assert.That(failed, Is.Empty);
+            Assert.That(passed, Is.GreaterThanOrEqualTo(TestsMin));
+            Assert.That(result.ExitCode, Is.Zero);
+        });
+    }
+
+    [Test]
+    public async Task The_committed_artifacts_and_callers_are_what_the_sources_give()
+    {
+        Assert.That(await ContractsBuild.FindStaleAsync().ConfigureAwait(false), Is.Empty, "run 'depin contracts build' and commit what it writes");
+        Assert.That(ContractsBuild.IsFresh());
+    }
+}

@@ -1,0 +1,73 @@
+using System.Security.Cryptography;
+using System.Text;
+using DePIN.Protocol;
+
+namespace DePIN.Contracts.Tests;
+
+/// <summary>A device with the platform's P-256 (OpenSSL), another implementation than the firmware's signer. Low s by hand.</summary>
+internal sealed class SampleDevice : IDeviceSigner, IDisposable
+{
+    private static readonly System.Numerics.BigInteger Order = System.Numerics.BigInteger.Parse(
+        "0ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
+
+    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private byte[]? _previous;
+    private ulong _sequence;
+
+    public SampleDevice()
+    {
+        ECParameters parameters = _key.ExportParameters(false);
+        PublicKey = [.. parameters.Q.X!, .. parameters.Q.Y!];
+        DeviceId.FromPublicKey(PublicKey, 0, Id, 0);
+    }
+
+    public byte[] PublicKey { get; }
+
+    public byte[] Id { get; } = new byte[DeviceId.Bytes];
+
+    public byte KeyKind => KeyKinds.Software;
+
+    /// <summary>The next frame of this device, chained to the last.</summary>
+    public byte[] NextFrame(int samples = 2)
+    {
+        FrameBuilder builder = new(Id);
+        builder.Begin(Profiles.Environment, true, 1, ++_sequence, 1_800_000_000_000 + _sequence, _previous);
+        for (int i = 0; i < samples; i++)
+            builder.TryAdd(Channels.Temperature, -2, 0, (uint)i, 2150);
+        builder.Sign(this);
+        _previous = new byte[32];
+        builder.CopyDigest(_previous, 0);
+        return builder.Buffer[..builder.Count];
+    }
+
+    public void ReadPublicKey(byte[] destination, int offset) => PublicKey.CopyTo(destination, offset);
+
+    public void Sign(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
+    {
+        byte[] raw = _key.SignData(buffer, offset, count, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
+        System.Numerics.BigInteger s = new(raw.AsSpan(32), isUnsigned: true, isBigEndian: true);
+        if (s > Order / 2)
+            Write(Order - s, raw.AsSpan(32));
+        raw.CopyTo(signature, signatureOffset);
+    }
+
+    /// <summary>The same signature with n - s: as good to the curve, refused by us.</summary>
+    public static byte[] WithHighS(byte[] frame)
+    {
+        byte[] high = [.. frame];
+        System.Numerics.BigInteger s = new(high.AsSpan(high.Length - 32), isUnsigned: true, isBigEndian: true);
+        Write(Order - s, high.AsSpan(high.Length - 32));
+        return high;
+    }
+
+    public override string ToString() => new StringBuilder("device ").Append(DeviceId.ToText(Id, 0)).ToString();
+
+    public void Dispose() => _key.Dispose();
+
+    private static void Write(System.Numerics.BigInteger value, Span<byte> destination)
+    {
+        destination.Clear();
+        byte[] digits = value.ToByteArray(isUnsigned: true, isBigEndian: true);
+        digits.CopyTo(destination[(destination.Length - digits.Length)..]);
+    }
+}
