@@ -11,8 +11,7 @@ interface Vm {
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
-    function isFile(string calldata path) external view returns (bool);
-    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseBytes(string calldata text) external pure returns (bytes memory);
     function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function prank(address sender) external;
