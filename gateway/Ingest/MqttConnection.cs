@@ -85,7 +85,7 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
         _transport = transport;
         _abort = abort;
         _socket = socket;
-        _slots = new FrameSlot?[_settings.ReceiveMaximum];
+        _slots = new FrameSlot?[_settings.ReceiveMaximum + 1]; // One more, to see a version 5 client exceed it.
         _acceptedAt = Math.Max(1, services.Time.GetTimestamp());
         _lastReceived = _acceptedAt;
     }
@@ -930,8 +930,8 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
 
         if (slot.Qos == MqttQos.AtLeastOnce)
         {
+            Answered(); // Before the client can hear of it and use its quota again.
             SendAck(MqttPacketType.PubAck, slot.PacketId, reason);
-            Answered();
         }
         else if (slot.Qos == MqttQos.ExactlyOnce)
         {
@@ -981,7 +981,7 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
         }
     }
 
-    private bool HasRoom() => _count < _slots.Length && Volatile.Read(ref _filling).Count < _settings.OutboundBytesMax;
+    private bool HasRoom() => _count < _slots.Length - (_version == MqttVersion.V5 ? 0 : 1) && Volatile.Read(ref _filling).Count < _settings.OutboundBytesMax;
 
     private Task PauseAsync()
     {

@@ -174,8 +174,8 @@ public sealed class MqttIngest : IReadingPublisher
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         builder.WebHost.UseSockets(sockets =>
         {
-            // 0: a flush completes when the bytes are in the kernel, so a slow client is noticed and answers gather meanwhile.
-            sockets.MaxWriteBufferSize = 0;
+            // 1: a flush completes when the bytes are in the kernel, so a slow client is noticed and answers gather meanwhile.
+            sockets.MaxWriteBufferSize = 1;
             sockets.MaxReadBufferSize = Math.Max(InputBytesMin, 2 * _settings.PacketBytesMax);
         });
         builder.WebHost.ConfigureKestrel(kestrel =>
