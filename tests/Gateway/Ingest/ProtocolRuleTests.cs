@@ -123,8 +123,8 @@ internal sealed class ProtocolRuleTests
     [Test]
     public async Task More_unacknowledged_messages_than_the_receive_maximum_end_the_connection()
     {
-        TaskCompletionSource<Verify.FrameVerdict> never = new();
-        _host.Intake.Decide = (_, _) => new ValueTask<Verify.FrameVerdict>(never.Task);
+        TaskCompletionSource<global::DePIN.Gateway.Verify.FrameVerdict> never = new();
+        _host.Intake.Decide = (_, _) => new ValueTask<global::DePIN.Gateway.Verify.FrameVerdict>(never.Task);
         using RawClient client = await RawClient.ConnectAsync(_host, MqttVersion.V5, "greedy");
         for (ushort i = 1; i <= 5; i++)
         {
@@ -135,8 +135,8 @@ internal sealed class ProtocolRuleTests
         Assert.That(packets, Has.Count.EqualTo(1));
         Assert.That(packets[0].First, Is.EqualTo(0xE0));
         Assert.That(packets[0].Body[0], Is.EqualTo(0x93));
-        _host.Intake.Decide = static (_, _) => new(Verify.FrameVerdict.Accepted);
-        never.SetResult(Verify.FrameVerdict.Accepted);
+        _host.Intake.Decide = static (_, _) => new(global::DePIN.Gateway.Verify.FrameVerdict.Accepted);
+        never.SetResult(global::DePIN.Gateway.Verify.FrameVerdict.Accepted);
     }
 
     [Test]
