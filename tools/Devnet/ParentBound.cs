@@ -9,11 +9,12 @@ namespace DePIN.Devnet;
 /// becomes the program, so the process id is the program's own). The signal comes when the *thread* that forked ends
 /// (prctl(2)), so one thread that lives as long as the process does all the forking. Elsewhere only an orderly exit is covered.
 /// </summary>
-internal static class ParentBound
+public static class ParentBound
 {
     private static readonly string? SetPriv = OperatingSystem.IsLinux() ? ToolProcess.FindOnPath("setpriv") : null;
     private static readonly BlockingCollection<Action> Work = StartThread();
 
+    /// <summary>Starts <paramref name="file"/> with its output redirected, bound to the life of this process.</summary>
     public static Process Start(string file, IReadOnlyList<string> arguments)
     {
         ProcessStartInfo start = new(SetPriv ?? file)

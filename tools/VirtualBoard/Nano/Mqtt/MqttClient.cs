@@ -99,7 +99,7 @@ public class MqttClient : IMqttClient, IDisposable
             CleanStart = cleanSession,
             KeepAliveSeconds = keepAlivePeriod,
             UserName = username,
-            Password = password is null ? null : System.Text.Encoding.UTF8.GetBytes(password),
+            Password = password is null ? (ReadOnlyMemory<byte>?)null : System.Text.Encoding.UTF8.GetBytes(password),
             Version = ProtocolVersion == MqttProtocolVersion.Version_5 ? MqttVersion.V5 : MqttVersion.V311,
             InFlightMax = InFlightMax,
             OnMessage = OnMessage,
