@@ -1,1 +1,22 @@
-return 0;
+using System.CommandLine;
+using DePIN.Cli.Bench;
+using DePIN.Cli.Contracts;
+using DePIN.Cli.Device;
+using DePIN.Cli.Prove;
+using DePIN.Cli.Status;
+using DePIN.Cli.Terminal;
+using DePIN.Cli.Up;
+using DePIN.Cli.Verify;
+
+RootCommand root = new("depin: from a sensor's signed reading to a proof on a public chain.")
+{
+    UpCommand.Create(),        // the whole way on this machine
+    ProveCommand.Create(),     // a proof of one frame, as a file
+    VerifyCommand.Create(),    // checks such a file, offline or against the chain
+    StatusCommand.Create(),    // what moves at a gateway, and what waits
+    DeviceCommand.Create(),    // the devices a gateway knows
+    ContractsCommand.Create(), // builds and deploys the contracts
+    BenchCommand.Create(),     // measured figures
+};
+
+return await CommandLine.RunAsync(root, args);

@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using DePIN.Devnet;
 
 namespace DePIN.Cli.Terminal;
 
 /// <summary>
 /// One real process that a command starts and answers for: its output goes to a log file (and line by line to whoever listens),
-/// it is asked to end (SIGTERM) and then made to (SIGKILL), and it never outlives the command.
+/// it is asked to end (SIGTERM) and then made to (SIGKILL), and it never outlives the command, even one that is killed.
 /// </summary>
 public sealed class ChildProcess : IAsyncDisposable
 {
@@ -46,23 +47,17 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Starts a .NET program of this repository by its assembly's path.</summary>
     public static ChildProcess StartDotnet(string name, string assembly, IEnumerable<string> arguments, string logFile, Action<string>? onLine)
     {
-        string host = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
+        string host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
         return Start(name, host, [assembly, .. arguments], logFile, onLine);
     }
 
     public static ChildProcess Start(string name, string file, IEnumerable<string> arguments, string logFile, Action<string>? onLine)
     {
-        ProcessStartInfo start = new(file) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
         Directory.CreateDirectory(Path.GetDirectoryName(logFile)!);
         StreamWriter log = new(logFile, append: true) { AutoFlush = true };
         try
         {
-            Process process = Process.Start(start)!;
+            Process process = ParentBound.Start(file, [.. arguments]);
             return new ChildProcess(name, process, log, onLine);
         }
         catch (System.ComponentModel.Win32Exception error)

@@ -9,6 +9,9 @@ namespace DePIN.Cli.Up;
 /// </summary>
 public sealed class UpFolder : IDisposable
 {
+    /// <summary>While a run lasts: where its gateway and its chain are.</summary>
+    public const string NoteName = "up.json";
+
     private const string LockName = "up.lock";
 
     private readonly FileStream lockFile;
@@ -57,7 +60,15 @@ public sealed class UpFolder : IDisposable
 
     public string Sub(string name) => Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
 
-    public void Dispose() => lockFile.Dispose();
+    /// <summary>Tells other commands in this folder where the gateway and the chain of this run are.</summary>
+    public void Note(Uri gateway, Uri rpc) =>
+        File.WriteAllText(System.IO.Path.Combine(Path, NoteName), JsonSerializer.Serialize(new { gateway = gateway.ToString(), rpc = rpc.ToString() }));
+
+    public void Dispose()
+    {
+        File.Delete(System.IO.Path.Combine(Path, NoteName));
+        lockFile.Dispose();
+    }
 
     private static void Empty(string path)
     {

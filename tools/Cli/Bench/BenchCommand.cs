@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DePIN.Cli.Terminal;
+using DePIN.Devnet;
+
+namespace DePIN.Cli.Bench;
+
+/// <summary>
+/// `depin bench`: figures measured here and now, each beside its peer or its physical limit in the same run. Meant to be run with
+/// `-c Release`; says so when it is not.
+/// </summary>
+public static class BenchCommand
+{
+    private const string HostName = "ingest-host";
+
+    public static Command Create() => new("bench", "Measured figures; --json gives one line.")
+    {
+        CreateOne("ingest", "Acknowledged frames a second through a real gateway, beside raw P-256 checks a second.", IngestAsync),
+        CreateOne("sign", "The device's managed signer, beside this machine's native one.", SignBench.RunAsync),
+        CreateOne("batch", "Frames a second into a batch's root and proofs, beside Keccak alone.", BatchAsync),
+        CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
+        CreateHost(),
+    };
+
+    private static async Task<JsonObject> IngestAsync(CancellationToken cancel)
+    {
+        IngestBenchOptions options = new() { HostCommand = ["dotnet", typeof(BenchCommand).Assembly.Location, "bench", HostName] };
+        return Json(await new IngestBench(options).RunAsync(cancel).ConfigureAwait(false));
+    }
+
+    private static async Task<JsonObject> BatchAsync(CancellationToken cancel) => Json(await new BatchBench(new BatchBenchOptions()).RunAsync(cancel).ConfigureAwait(false));
+
+    private static JsonObject Json<T>(T result) => JsonSerializer.SerializeToNode(result)!.AsObject();
+
+    /// <summary>The other process of `bench ingest`: not for people.</summary>
+    private static Command CreateHost()
+    {
+        Argument<string> database = new("database");
+        Command command = new(HostName) { database };
+        command.Hidden = true;
+        command.SetAction((parsed, _) => IngestHost.RunAsync(parsed.GetValue(database)!, Console.In, Console.Out));
+        return command;
+    }
+
+    private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run)
+    {
+        Option<bool> json = new("--json") { Description = "One JSON line on standard output." };
+        Command command = new(name, description) { json };
+        command.SetAction(async (parsed, cancel) =>
+        {
+#if DEBUG
+            await Console.Error.WriteLineAsync("depin: a Debug build; for figures to be quoted: dotnet run -c Release --project tools/Cli -- bench …").ConfigureAwait(false);
+#endif
+            try
+            {
+                JsonObject result = await run(cancel).ConfigureAwait(false);
+                Console.WriteLine(parsed.GetValue(json) ? result.ToJsonString() : Table(result));
+                return ExitCode.Ok;
+            }
+            catch (DevnetException error)
+            {
+                throw new CliError(ExitCode.Unreachable, error.Message, "mend what it names and run it again");
+            }
+        });
+        return command;
+    }
+
+    private static string Table(JsonObject result) => string.Join(Environment.NewLine, result.Select(row => $"{row.Key,-24} {row.Value}"));
+}

@@ -1,0 +1,112 @@
+using System.Text;
+using System.Threading.Channels;
+using DePIN.Cli.Terminal;
+using DePIN.Protocol;
+
+namespace DePIN.Cli.Serial;
+
+/// <summary>Who a board says it is: shared/Protocol/SerialIdentity.cs.</summary>
+public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string DeviceId, byte State, string Firmware, string Board);
+
+/// <summary>
+/// Asks a board over its serial line, one request at a time: each is sent again while no answer comes (a board may still be
+/// starting, and noise may eat a frame), an answer counts only with a good CRC and its request's sequence, and the number of tries is bounded.
+/// </summary>
+public sealed class BoardLine(SerialLine line, string name) : IDisposable
+{
+    private const int TriesMax = 20;
+
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
+
+    private readonly SerialDecoder decoder = new();
+    private byte sequence;
+
+    public async Task<BoardIdentity> IdentifyAsync(CancellationToken cancel)
+    {
+        byte[] data = await AskAsync(SerialTypes.IdentityRequest, SerialTypes.IdentityResponse, [], cancel).ConfigureAwait(false);
+        if (!SerialIdentity.IsValid(data, 0, data.Length))
+        {
+            throw Wrong("its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
+        }
+
+        byte[] key = data[SerialIdentity.PublicKeyOffset..(SerialIdentity.PublicKeyOffset + DeviceId.PublicKeyBytes)];
+        int firmware = SerialIdentity.FirmwareTextOffset(0);
+        int board = SerialIdentity.BoardTextOffset(data, 0);
+        return new BoardIdentity(
+            SerialIdentity.KeyKind(data, 0), key, DeviceId.ToText(data, SerialIdentity.DeviceIdOffset), SerialIdentity.State(data, 0),
+            Encoding.UTF8.GetString(data, firmware, SerialIdentity.FirmwareBytes(data, 0)), Encoding.UTF8.GetString(data, board, SerialIdentity.BoardBytes(data, 0)));
+    }
+
+    /// <summary>The device's signature r ‖ s (64 bytes) over its claim for this chain, registry and owner.</summary>
+    public async Task<byte[]> ClaimAsync(byte[] chainId32, byte[] registry20, byte[] owner20, CancellationToken cancel)
+    {
+        byte[] data = await AskAsync(SerialTypes.ClaimRequest, SerialTypes.ClaimResponse, [.. chainId32, .. registry20, .. owner20], cancel).ConfigureAwait(false);
+        return data.Length == 64 ? data : throw Wrong($"its claim has {data.Length} bytes and not 64", "flash the firmware of this version onto the board");
+    }
+
+    /// <summary>Gives the board its settings, lines of key=value.</summary>
+    public Task ConfigureAsync(string settings, CancellationToken cancel) =>
+        AskAsync(SerialTypes.ConfigureRequest, SerialTypes.ConfigureResponse, Encoding.UTF8.GetBytes(settings), cancel);
+
+    public Task RestartAsync(CancellationToken cancel) => AskAsync(SerialTypes.RestartRequest, SerialTypes.RestartResponse, [], cancel);
+
+    public void Dispose() => line.Dispose();
+
+    private async Task<byte[]> AskAsync(byte request, byte response, byte[] data, CancellationToken cancel)
+    {
+        if (data.Length > SerialFrame.DataBytesMax)
+        {
+            throw Wrong($"the request has {data.Length} bytes of data, at most {SerialFrame.DataBytesMax} fit", "give shorter settings");
+        }
+
+        sequence++;
+        byte[] frame = new byte[SerialFrame.FrameBytesMax];
+        int count = SerialFrame.Write(request, sequence, data, 0, data.Length, frame, 0);
+        for (int tries = 0; tries < TriesMax; tries++)
+        {
+            using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            patience.CancelAfter(AnswerTimeout);
+            try
+            {
+                line.Write(frame.AsSpan(0, count));
+                return await AnswerAsync(response, patience.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+            {
+                // no answer in time: ask again
+            }
+            catch (Exception error) when (error is ChannelClosedException or IOException or ObjectDisposedException)
+            {
+                throw Wrong("its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
+            }
+        }
+
+        throw Wrong($"no answer to request 0x{request:x2} in {TriesMax} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that no other program has its port open");
+    }
+
+    private async Task<byte[]> AnswerAsync(byte response, CancellationToken patience)
+    {
+        while (true)
+        {
+            foreach (byte value in await line.ReadAsync(patience).ConfigureAwait(false))
+            {
+                decoder.Push(value);
+                while (decoder.TryRead())
+                {
+                    byte[] data = decoder.Buffer.AsSpan(decoder.DataOffset, decoder.DataCount).ToArray();
+                    if (decoder.Sequence == sequence && decoder.Type == response)
+                    {
+                        return data;
+                    }
+
+                    if (decoder.Sequence == sequence && decoder.Type == SerialTypes.Error)
+                    {
+                        throw Wrong($"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
+                    }
+                }
+            }
+        }
+    }
+
+    private CliError Wrong(string what, string remedy) => new(ExitCode.Unreachable, $"board {name}: {what}", remedy);
+}

@@ -1,0 +1,91 @@
+using System.Text.Json;
+using DePIN.Cli.Serial;
+using DePIN.Cli.Terminal;
+
+namespace DePIN.Cli.Up;
+
+/// <summary>
+/// One virtual ESP32 board as a process of its own. Its standard output is one JSON object a line; the first names the
+/// pseudo-terminal behind which the firmware's serial port is, and all else is counted into the <see cref="BoardState"/>.
+/// </summary>
+public sealed class LocalBoard : IAsyncDisposable
+{
+    private static readonly TimeSpan SerialTimeout = TimeSpan.FromSeconds(60);
+
+    private readonly TaskCompletionSource<string> serial = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private LocalBoard(BoardState state) => State = state;
+
+    public BoardState State { get; }
+
+    public ChildProcess Process { get; private set; } = null!;
+
+    public static LocalBoard Start(BoardState state, string folder, string logFile, int seed)
+    {
+        LocalBoard board = new(state);
+        board.Process = ChildProcess.StartDotnet(state.Name, Programs.VirtualBoard,
+            ["--folder", folder, "--sense", state.Sense, "--seed", seed.ToString(), "--json"], logFile, board.OnLine);
+        return board;
+    }
+
+    /// <summary>Opens the board's serial line.</summary>
+    public async Task<BoardLine> OpenSerialAsync(CancellationToken cancel)
+    {
+        Task<int> ended = Process.WaitAsync(cancel);
+        try
+        {
+            if (await Task.WhenAny(serial.Task.WaitAsync(SerialTimeout, cancel), ended).ConfigureAwait(false) == ended)
+            {
+                throw new CliError(ExitCode.Failed, $"{State.Name} ended with {await ended.ConfigureAwait(false)}: {Process.Tail()}", "the lines above say why; its whole log is in the run's folder under logs/");
+            }
+
+            return new BoardLine(SerialLine.Open(await serial.Task.ConfigureAwait(false)), State.Name);
+        }
+        catch (TimeoutException)
+        {
+            throw new CliError(ExitCode.Unreachable, $"{State.Name} named no serial line within {SerialTimeout.TotalSeconds:0} s", $"its last lines: {Process.Tail()}");
+        }
+        catch (IOException error)
+        {
+            throw new CliError(ExitCode.Unreachable, $"{State.Name}: {error.Message}", "check that pseudo-terminals (/dev/pts) are mounted and allowed for this user");
+        }
+    }
+
+    public ValueTask DisposeAsync() => Process.DisposeAsync();
+
+    private void OnLine(string line)
+    {
+        if (!line.StartsWith('{'))
+        {
+            return;
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line);
+            Take(document.RootElement);
+        }
+        catch (JsonException)
+        {
+            State.Doing = "prints what is no JSON"; // the line is in the log
+        }
+    }
+
+    private void Take(JsonElement line)
+    {
+        switch (line.TryGetProperty("event", out JsonElement name) ? name.GetString() : null)
+        {
+            case "serial":
+                serial.TrySetResult(line.GetProperty("path").GetString()!);
+                break;
+            case { } other:
+                State.Doing = other;
+                State.Published = Number(line, "published", State.Published);
+                State.Acknowledged = Number(line, "acked", State.Acknowledged);
+                break;
+        }
+    }
+
+    private static long Number(JsonElement line, string field, long otherwise) =>
+        line.TryGetProperty(field, out JsonElement value) && value.TryGetInt64(out long number) ? number : otherwise;
+}

@@ -1,0 +1,93 @@
+using System.Text.Json.Nodes;
+using DePIN.Cli.Serial;
+using DePIN.Contracts;
+using DePIN.Devnet;
+using DePIN.Evidence;
+
+namespace DePIN.Cli.Up;
+
+/// <summary>
+/// A real EVM node on loopback with our contracts on it, and the account that owns the boards. Keys are made for this run and lie
+/// in its folder with mode 0600; the node funds their accounts out of nothing, which only a development node does.
+/// </summary>
+public sealed class LocalChain : IAsyncDisposable
+{
+    public const ulong EpochSeconds = 4;
+
+    private const string OwnerKeyFile = "owner.key";
+
+    /// <summary>1,000 ether, in wei.</summary>
+    private const string Funds = "0x3635c9adc5dea00000";
+
+    private readonly HttpClient http = JsonRpc.CreateHttpClient();
+    private readonly GatewaySigner owner;
+    private readonly TransactionSender sender;
+
+    private LocalChain(AnvilNode node, GatewaySigner owner)
+    {
+        Node = node;
+        this.owner = owner;
+        Client = new EthereumClient(new JsonRpc(http, new JsonRpcSettings(node.RpcUrl), TimeProvider.System, new Random()));
+        sender = new TransactionSender(Client, owner, TimeProvider.System);
+    }
+
+    public AnvilNode Node { get; }
+
+    public EthereumClient Client { get; }
+
+    public Address Owner => owner.Address;
+
+    public DeploymentRecord Deployment { get; private set; } = null!;
+
+    public string DeploymentFile { get; private set; } = "";
+
+    /// <param name="folder">Where the owner's key, the chain's state and the deployment record go; must exist.</param>
+    /// <param name="gateways">Addresses of the first active set; they are funded.</param>
+    public static async Task<LocalChain> StartAsync(string folder, IReadOnlyList<Address> gateways, CancellationToken cancel, AnvilOptions? options = null)
+    {
+        AnvilNode node = await AnvilNode.StartAsync(options ?? new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1) }, cancel).ConfigureAwait(false);
+        LocalChain chain = new(node, PrivateFile.CreateKey(Path.Combine(folder, OwnerKeyFile)));
+        try
+        {
+            foreach (Address account in gateways.Append(chain.Owner))
+            {
+                await node.CallAsync("anvil_setBalance", new JsonArray(account.ToString(), Funds), cancel).ConfigureAwait(false);
+            }
+
+            chain.Deployment = await Devnet.Deployment.DeployAsync(
+                chain.Client, chain.owner, [.. gateways.Select(gateway => new GatewayRegistry.Gateway(gateway, Hash32.Zero, ""))], EpochSeconds, TimeProvider.System, cancel).ConfigureAwait(false);
+            chain.DeploymentFile = Path.Combine(folder, "deployment.json");
+            await Devnet.Deployment.WriteAsync(chain.Deployment, chain.DeploymentFile, cancel).ConfigureAwait(false);
+            return chain;
+        }
+        catch
+        {
+            await chain.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Registers a board with its own signature over this chain, registry and owner.</summary>
+    public async Task RegisterAsync(BoardIdentity board, ReadOnlyMemory<byte> claim, CancellationToken cancel)
+    {
+        byte[] call = DeviceRegistry.EncodeRegister(
+            board.KeyKind, new Hash32(board.PublicKey.AsSpan(0, 32)), new Hash32(board.PublicKey.AsSpan(32, 32)),
+            new Hash32(claim.Span[..32]), new Hash32(claim.Span[32..]), Owner);
+        await sender.SendAsync(Deployment.DeviceRegistry, call, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The chain id as a claim holds it: 32 bytes, big-endian.</summary>
+    public byte[] ChainIdBytes()
+    {
+        byte[] bytes = new byte[32];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(bytes.AsSpan(24), Deployment.ChainId);
+        return bytes;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        owner.Dispose();
+        http.Dispose();
+        await Node.DisposeAsync().ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,55 @@
+using System.CommandLine;
+using DePIN.Cli.Terminal;
+
+namespace DePIN.Cli.Up;
+
+/// <summary>`depin up`: the whole way on this machine, as real processes.</summary>
+public static class UpCommand
+{
+    public const int DevicesMax = 64;
+
+    private const int DevicesDefault = 3;
+    private const int SecondsMax = 86_400;
+
+    public static Command Create()
+    {
+        Option<int> devices = new("--devices") { Description = $"Virtual boards, 1 to {DevicesMax}.", DefaultValueFactory = _ => DevicesDefault, HelpName = "N" };
+        Option<string?> sense = new("--sense") { Description = "What every board senses: host (this computer's own measurements), model (noise and drift), or a CSV file of time_ms,channel,value. Default: the first board host, the others model.", HelpName = "host|model|FILE" };
+        Option<bool> once = new("--once") { Description = "End with 0 as soon as every board has a frame proven on chain; with 1 if that takes too long." };
+        Option<int?> seconds = new("--seconds") { Description = $"End after this time, 1 to {SecondsMax}. Without it and --once: until Ctrl-C.", HelpName = "N" };
+        Option<bool> json = new("--json") { Description = "Progress on standard error; standard output is one JSON line: devices, frames, anchors, proven, failed." };
+        Option<string?> data = new("--data") { Description = "An empty folder to keep everything in. Default: .depin/up below this folder, emptied at each start.", HelpName = "DIR" };
+        devices.Validators.Add(result => Bound(result, result.GetValueOrDefault<int>(), 1, DevicesMax, "--devices"));
+        seconds.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int?>() is { } value)
+            {
+                Bound(result, value, 1, SecondsMax, "--seconds");
+            }
+        });
+        sense.Validators.Add(result =>
+        {
+            string? value = result.GetValueOrDefault<string?>();
+            if (value is not (null or "host" or "model") && !File.Exists(value))
+            {
+                result.AddError($"--sense: '{value}' is neither 'host' nor 'model' nor a file that exists");
+            }
+        });
+
+        Command command = new("up", "Starts a chain, a gateway and virtual boards on this machine and proves what the boards sense.") { devices, sense, once, seconds, json, data };
+        command.SetAction((parsed, cancel) => UpRun.RunAsync(
+            new UpOptions(parsed.GetValue(devices), parsed.GetValue(sense), parsed.GetValue(once), parsed.GetValue(seconds), parsed.GetValue(json), parsed.GetValue(data)), cancel));
+        return command;
+    }
+
+    private static void Bound(System.CommandLine.Parsing.OptionResult result, int value, int from, int to, string name)
+    {
+        if (value < from || value > to)
+        {
+            result.AddError($"{name}: {value} is not between {from} and {to}");
+        }
+    }
+}
+
+/// <summary>What the person asked of `up`.</summary>
+public sealed record UpOptions(int Devices, string? Sense, bool Once, int? Seconds, bool Json, string? Data);

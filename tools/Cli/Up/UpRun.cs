@@ -1,0 +1,111 @@
+using System.Text.Json.Nodes;
+using DePIN.Cli.Gateway;
+using DePIN.Cli.Serial;
+using DePIN.Cli.Terminal;
+using DePIN.Devnet;
+using DePIN.Evidence;
+
+namespace DePIN.Cli.Up;
+
+/// <summary>
+/// One run of `up`, in the order of the data: chain, gateway, boards, claims, and then the watch that proves what arrives. Whatever
+/// ends it (done, time over, Ctrl-C, an error), everything it started is put away before it returns.
+/// </summary>
+public static class UpRun
+{
+    /// <summary>How long --once may take from the first claim on, seconds.</summary>
+    private const int OnceSecondsMax = 240;
+
+    public static async Task<int> RunAsync(UpOptions options, CancellationToken stopping)
+    {
+        UpState state = new() { Boards = [.. Enumerable.Range(1, options.Devices).Select(number => new BoardState($"board-{number}", options.Sense ?? (number == 1 ? "host" : "model")))] };
+        using UpFolder folder = UpFolder.Open(options.Data);
+        int code;
+        await using (UpView view = UpView.For(options.Json, state))
+        {
+            try
+            {
+                code = await RunAsync(options, folder, state, view, stopping).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                view.Step("ended by Ctrl-C; everything is put away");
+                code = options.Once || options.Seconds is not null ? ExitCode.Interrupted : ExitCode.Ok;
+            }
+            catch (DevnetException error)
+            {
+                throw new CliError(ExitCode.Unreachable, error.Message, $"see the logs in {folder.Logs}");
+            }
+        }
+
+        if (options.Json)
+        {
+            Console.WriteLine(new JsonObject
+            {
+                ["devices"] = state.Boards.Count,
+                ["frames"] = state.Frames,
+                ["anchors"] = state.Anchors,
+                ["proven"] = state.ProvenBoards,
+                ["failed"] = state.Failed + (code == ExitCode.Failed ? state.Boards.Count - state.ProvenBoards : 0),
+            }.ToJsonString());
+        }
+
+        return code;
+    }
+
+    private static async Task<int> RunAsync(UpOptions options, UpFolder folder, UpState state, UpView view, CancellationToken stopping)
+    {
+        view.Step($"everything of this run is in {folder.Path}");
+        view.Step("node packages (the first time they are installed) and the chain …");
+        string gatewayFolder = folder.Sub("gateway");
+        Address gatewayAddress = LocalGateway.CreateKey(gatewayFolder);
+        await using LocalChain chain = await LocalChain.StartAsync(folder.Sub("chain"), [gatewayAddress], stopping).ConfigureAwait(false);
+        state.RpcUrl = chain.Node.RpcUrl.ToString();
+        view.Step($"chain {chain.Deployment.ChainId} at {chain.Node.RpcUrl}; Ledger at {chain.Deployment.Ledger.ToChecksumString()}");
+
+        await using LocalGateway gateway = await LocalGateway.StartAsync(
+            new LocalGatewayOptions(gatewayFolder, chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder.Logs, "gateway.log")), stopping).ConfigureAwait(false);
+        state.GatewayUrl = gateway.Api.Url.ToString();
+        folder.Note(gateway.Api.Url, chain.Node.RpcUrl);
+        view.Step($"gateway {gatewayAddress.ToChecksumString()} at {gateway.Api.Url}, MQTT over TLS on port {gateway.MqttTlsPort}");
+
+        List<LocalBoard> boards = [];
+        try
+        {
+            foreach (BoardState board in state.Boards)
+            {
+                string boardFolder = folder.Sub(Path.Combine("boards", board.Name));
+                BoardSettings.DeployAuthority(gateway, boardFolder);
+                boards.Add(LocalBoard.Start(board, boardFolder, Path.Combine(folder.Logs, board.Name + ".log"), seed: boards.Count + 1));
+            }
+
+            foreach (LocalBoard board in boards)
+            {
+                await ProvisionAsync(board, chain, gateway, view, stopping).ConfigureAwait(false);
+            }
+
+            view.Step("the boards sense, sign and publish; waiting for anchors");
+            UpWatch watch = new(gateway, chain, boards, state, view);
+            return options.Once
+                ? await watch.UntilProvenAsync(TimeSpan.FromSeconds(OnceSecondsMax), stopping).ConfigureAwait(false)
+                : await watch.UntilAsync(options.Seconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null, stopping).ConfigureAwait(false);
+        }
+        finally
+        {
+            await Task.WhenAll(boards.Select(board => board.DisposeAsync().AsTask())).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What a technician does with a board over its serial line.</summary>
+    private static async Task ProvisionAsync(LocalBoard board, LocalChain chain, LocalGateway gateway, UpView view, CancellationToken stopping)
+    {
+        using BoardLine line = await board.OpenSerialAsync(stopping).ConfigureAwait(false);
+        BoardIdentity identity = await line.IdentifyAsync(stopping).ConfigureAwait(false);
+        board.State.DeviceId = identity.DeviceId;
+        byte[] claim = await line.ClaimAsync(chain.ChainIdBytes(), chain.Deployment.DeviceRegistry.ToArray(), chain.Owner.ToArray(), stopping).ConfigureAwait(false);
+        await chain.RegisterAsync(identity, claim, stopping).ConfigureAwait(false);
+        await line.ConfigureAsync(BoardSettings.For(gateway), stopping).ConfigureAwait(false);
+        await line.RestartAsync(stopping).ConfigureAwait(false);
+        view.Step($"{board.State.Name} is device {identity.DeviceId} ({identity.Board}, firmware {identity.Firmware}), claimed on chain");
+    }
+}

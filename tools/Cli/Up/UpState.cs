@@ -1,0 +1,54 @@
+namespace DePIN.Cli.Up;
+
+/// <summary>What a person watching `up` sees of one board. Written by the board's reader and the watcher, read by the view.</summary>
+public sealed class BoardState(string name, string sense)
+{
+    public string Name { get; } = name;
+
+    public string Sense { get; } = sense;
+
+    /// <summary>40 hex digits, once the board said who it is.</summary>
+    public string DeviceId { get; set; } = "";
+
+    /// <summary>What the board does now, in a word or three.</summary>
+    public string Doing { get; set; } = "starting";
+
+    public long Published { get; set; }
+
+    public long Acknowledged { get; set; }
+
+    /// <summary>The highest sequence of this board in the gateway's store; 0 = none yet.</summary>
+    public ulong Stored { get; set; }
+
+    /// <summary>The highest sequence whose proof was checked offline and on chain; 0 = none yet.</summary>
+    public ulong ProvenSequence { get; set; }
+
+    /// <summary>The sequence whose proof is asked for next.</summary>
+    public ulong ProveNext { get; set; } = 1;
+
+    /// <summary>Proofs of this board that were checked and found right.</summary>
+    public int Proven { get; set; }
+}
+
+/// <summary>The whole picture of one run of `up`.</summary>
+public sealed class UpState
+{
+    public IReadOnlyList<BoardState> Boards { get; init; } = [];
+
+    public long Frames { get; set; }
+
+    public long Batches { get; set; }
+
+    public long Anchors { get; set; }
+
+    /// <summary>Proofs that did not check. Anything but 0 is a defect.</summary>
+    public int Failed { get; set; }
+
+    public string GatewayHealth { get; set; } = "starting";
+
+    public string? RpcUrl { get; set; }
+
+    public string? GatewayUrl { get; set; }
+
+    public int ProvenBoards => Boards.Count(board => board.Proven > 0);
+}
