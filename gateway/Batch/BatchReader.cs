@@ -86,7 +86,7 @@ public sealed class BatchReader(FrameLog log)
     /// <summary>The whole body in memory: up to 76 MB for the largest batch.</summary>
     public BatchBody Body(StoredBatch batch) => BatchBody.Encode(log.Frames(batch.FirstRow, batch.LastRow).Select(static frame => (ReadOnlyMemory<byte>)frame.Frame));
 
-    /// <summary>The proof of the frame at a row, or null when it is in no batch yet. Reads the batch once: about 4 ms per 1,000 frames.</summary>
+    /// <summary>The proof of the frame at a row, or null when it is in no batch yet. Reads and hashes the whole batch once (figures: README).</summary>
     public BatchProof? Prove(long row)
     {
         if (log.BatchOf(row) is not StoredBatch batch)

@@ -34,6 +34,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private readonly object gate = new();
     private readonly Queue<DeviceLane> ready = new();
     private readonly ConcurrentQueue<Submission> pool = new();
+    private readonly VerdictTeller teller = new();
     private readonly CancellationTokenSource stop = new();
     private int inFlight;
     private int undecided;
@@ -537,7 +538,8 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
         Interlocked.Decrement(ref inFlight);
         if (submission.InLane)
             Interlocked.Decrement(ref submission.Lane!.InFlight);
-        submission.Complete(verdict);
+        submission.Verdict = verdict;
+        teller.Tell(submission);
     }
 
     private ValueTask<FrameVerdict> Refuse(FrameVerdict verdict)

@@ -12,12 +12,7 @@ internal sealed class Submission : FrameAppend, IValueTaskSource<FrameVerdict>
     private readonly FrameVerifier verifier;
     private ManualResetValueTaskSourceCore<FrameVerdict> source;
 
-    public Submission(FrameVerifier verifier)
-    {
-        this.verifier = verifier;
-        // The store's writer and the workers must not run the caller's code: it writes to sockets.
-        source.RunContinuationsAsynchronously = true;
-    }
+    public Submission(FrameVerifier verifier) => this.verifier = verifier;
 
     public DeviceLane? Lane { get; set; }
 
@@ -40,7 +35,10 @@ internal sealed class Submission : FrameAppend, IValueTaskSource<FrameVerdict>
         (Lane, InLane, Log, Follower, Skipped, BreaksChain, Row) = (null, false, null, null, 0, false, 0);
     }
 
-    public void Complete(FrameVerdict verdict) => source.SetResult(verdict);
+    public FrameVerdict Verdict { get; set; }
+
+    /// <summary>Runs the caller's continuation: only <see cref="VerdictTeller"/> calls it.</summary>
+    public void Complete() => source.SetResult(Verdict);
 
     public FrameVerdict GetResult(short token)
     {

@@ -38,6 +38,10 @@ public sealed record IngestBenchOptions
 /// <param name="ackedPerSecond">PUBACKs per second, each after the fsync of its frame; median of the rounds.</param>
 /// <param name="verifyPerSecond">P-256 checks per second of the same frames on all processors with cached keys and nothing else running; median of the rounds.</param>
 /// <param name="ratio">The first by the second.</param>
+/// <param name="cpuRatio">Processor time of one check by processor time of one acknowledged frame (gateway and clients, kernel included): the ratio on a machine that does nothing else.</param>
+/// <param name="gatewayUsPerFrame">Processor time of the gateway's process per acknowledged frame, µs.</param>
+/// <param name="clientUsPerFrame">The same of the clients' process, which shares the processors.</param>
+/// <param name="verifyUs">Processor time of one check, µs.</param>
 /// <param name="p50Ms">Median time from publish to PUBACK, ms.</param>
 /// <param name="p99Ms">99th percentile of it.</param>
 /// <param name="rssMiB">Largest resident set of the gateway's process under load with <paramref name="connectedDevices"/> connected, MiB.</param>
@@ -49,7 +53,7 @@ public sealed record IngestBenchOptions
 /// <param name="host">What the gateway process said at its end.</param>
 #pragma warning disable IDE1006 // The JSON keys are the contract.
 public sealed record IngestBenchResult(
-    double ackedPerSecond, double verifyPerSecond, double ratio, double p50Ms, double p99Ms, double rssMiB,
+    double ackedPerSecond, double verifyPerSecond, double ratio, double cpuRatio, double gatewayUsPerFrame, double clientUsPerFrame, double verifyUs, double p50Ms, double p99Ms, double rssMiB,
     int connections, int window, int connectedDevices, int frameBytes, int processors, string host);
 #pragma warning restore IDE1006
 
@@ -87,13 +91,32 @@ public sealed class IngestBench(IngestBenchOptions options)
             List<double> verified = [];
             List<double> acked = [];
             double rss = 0;
+            (double Gateway, double Client, double Frames, double Verify, double Checks) cpu = default;
             double expected = 12_000 * Environment.ProcessorCount;
-            for (int round = 0; round < options.Rounds; round++)
+            // Round 0 warms both processes up (just-in-time compilation) and counts for nothing.
+            for (int round = 0; round <= options.Rounds; round++)
             {
+                if (round == 1)
+                {
+                    verified.Clear();
+                    acked.Clear();
+                    latenciesMs.Clear();
+                    cpu = default;
+                }
                 Sign(publishers, (int)(expected * 1.3 * (options.Phase + WarmUp).TotalSeconds / publishers.Length) + 1);
-                verified.Add(Verify(publishers));
-                expected = verified[^1];
+                double before = Self();
+                (double perSecond, long checks) = Verify(publishers);
+                cpu.Verify += Self() - before;
+                cpu.Checks += checks;
+                verified.Add(perSecond);
+                expected = perSecond;
+                before = Self();
+                double gatewayBefore = Of(gateway);
+                int sentBefore = publishers.Sum(static one => one.Sent);
                 (double rate, double peak) = await IngestAsync(publishers, gateway, cancellationToken).ConfigureAwait(false);
+                cpu.Gateway += Of(gateway) - gatewayBefore;
+                cpu.Client += Self() - before;
+                cpu.Frames += publishers.Sum(static one => one.Sent) - sentBefore;
                 acked.Add(rate);
                 rss = Math.Max(rss, peak);
             }
@@ -106,7 +129,11 @@ public sealed class IngestBench(IngestBenchOptions options)
             latenciesMs.Sort();
             double verifyRate = Median(verified);
             double ackRate = Median(acked);
-            return new IngestBenchResult(Math.Round(ackRate), Math.Round(verifyRate), Math.Round(ackRate / verifyRate, 3), Math.Round(Percentile(0.5), 2), Math.Round(Percentile(0.99), 2),
+            double gatewayUs = cpu.Gateway * 1e6 / cpu.Frames;
+            double clientUs = cpu.Client * 1e6 / cpu.Frames;
+            double verifyUs = cpu.Verify * 1e6 / cpu.Checks;
+            return new IngestBenchResult(Math.Round(ackRate), Math.Round(verifyRate), Math.Round(ackRate / verifyRate, 3),
+                Math.Round(verifyUs / (gatewayUs + clientUs), 3), Math.Round(gatewayUs, 1), Math.Round(clientUs, 1), Math.Round(verifyUs, 1), Math.Round(Percentile(0.5), 2), Math.Round(Percentile(0.99), 2),
                 Math.Round(rss, 1), options.Connections, options.Window, options.ConnectedDevices, publishers[0].Frames[0].Length, Environment.ProcessorCount, summary.Trim());
         }
         finally
@@ -128,6 +155,8 @@ public sealed class IngestBench(IngestBenchOptions options)
     private Process Start(string database)
     {
         ProcessStartInfo start = new(options.HostCommand[0], [.. options.HostCommand.Skip(1), database]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        // As the gateway's service unit sets it: a first generation that does not grow with the processor's cache (FACTS).
+        start.Environment["DOTNET_GCgen0size"] = "0x200000";
         return Process.Start(start) ?? throw new InvalidOperationException($"{options.HostCommand[0]} did not start.");
     }
 
@@ -147,7 +176,7 @@ public sealed class IngestBench(IngestBenchOptions options)
             publisher.Frames.Add(publisher.Device.Next(options.Samples));
     });
 
-    private double Verify(Publisher[] publishers)
+    private (double PerSecond, long Checks) Verify(Publisher[] publishers)
     {
         int threads = Environment.ProcessorCount;
         long[] counts = new long[threads];
@@ -172,7 +201,7 @@ public sealed class IngestBench(IngestBenchOptions options)
             worker.Start();
         foreach (Thread worker in workers)
             worker.Join();
-        return counts.Sum() / Stopwatch.GetElapsedTime(started).TotalSeconds;
+        return (counts.Sum() / Stopwatch.GetElapsedTime(started).TotalSeconds, counts.Sum());
     }
 
     private async Task<(double PerSecond, double RssMiB)> IngestAsync(Publisher[] publishers, Process gateway, CancellationToken cancellationToken)
@@ -197,6 +226,14 @@ public sealed class IngestBench(IngestBenchOptions options)
             publisher.LatenciesMs.Clear();
         }
         return (acknowledged / options.Phase.TotalSeconds, peak);
+    }
+
+    private static double Self() => Environment.CpuUsage.TotalTime.TotalSeconds;
+
+    private static double Of(Process process)
+    {
+        process.Refresh();
+        return process.TotalProcessorTime.TotalSeconds;
     }
 
     private double Percentile(double part) => latenciesMs.Count == 0 ? 0 : latenciesMs[(int)Math.Min(latenciesMs.Count - 1, latenciesMs.Count * part)];
