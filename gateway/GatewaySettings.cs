@@ -101,7 +101,7 @@ public sealed class GatewaySettings
     /// <summary>The frame store.</summary>
     public FrameLogOptions FrameLog() => new()
     {
-        Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMiB << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMiB << 20,
+        Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20,
     };
 
     /// <summary>The verifier.</summary>
@@ -274,10 +274,10 @@ public sealed class VerifySettings
 public sealed class StoreSettings
 {
     [Setting("The database may grow to this; then frames are no longer acknowledged and boards keep theirs.", Unit = "MiB", Min = 16, Max = 16_777_216)]
-    public int DiskBudgetMiB { get; set; } = 8_192;
+    public int DiskBudgetMib { get; set; } = 8_192;
 
     [Setting("Space that must stay free on the disk.", Unit = "MiB", Min = 0, Max = 1_048_576)]
-    public int FreeFloorMiB { get; set; } = 256;
+    public int FreeFloorMib { get; set; } = 256;
 }
 
 /// <summary>Section <c>batch</c>.</summary>

@@ -22,6 +22,10 @@ try
     settings = GatewaySettings.Load(line.ConfigFile, line.DataFolder, GatewaySettings.ProcessEnvironment()); // checked, or exits saying how to fix it
     if (line.Check) return Say("The settings are valid.");
 }
+catch (UsageException wrong)
+{
+    return Complain(wrong.Message, ExitCodes.Usage);
+}
 catch (SettingsException wrong)
 {
     return Complain(wrong.Message, ExitCodes.Settings);
@@ -65,6 +69,7 @@ try
     using GatewayFacts facts = new(settings, key.Address.ToChecksumString(), frames, verifier, certificates, registryLog, registry, anchorer, ingest, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, certificates, anchors, registryLog, ledger, facts);
     WebServer web = new(settings.Web, api, facts, metrics, logs);
+    RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
 
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
@@ -75,6 +80,7 @@ try
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
         new Stage("tls", tls.RunAsync),
+        new Stage("running", running.RunAsync),
         new Stage("web", web.RunAsync));
     log.LogInformation("stopped");
     return ExitCodes.Stopped;

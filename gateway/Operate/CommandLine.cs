@@ -1,5 +1,3 @@
-using DePIN.Gateway.Settings;
-
 namespace DePIN.Gateway.Operate;
 
 /// <summary>
@@ -19,7 +17,7 @@ public sealed record CommandLine(string? ConfigFile, string? DataFolder, bool Pr
         Exit codes: 0 stopped as asked; 1 a part failed, restart; 64 usage; 77 identity or data folder; 78 settings.
         """;
 
-    /// <summary>Parses, or throws a <see cref="SettingsException"/> that names the argument.</summary>
+    /// <summary>Parses, or throws a <see cref="UsageException"/> that names the argument.</summary>
     public static CommandLine Parse(IReadOnlyList<string> arguments)
     {
         ArgumentNullException.ThrowIfNull(arguments);
@@ -37,7 +35,7 @@ public sealed record CommandLine(string? ConfigFile, string? DataFolder, bool Pr
                 "--print-config" when value is null => line with { PrintConfig = true },
                 "--check" when value is null => line with { Check = true },
                 "--help" or "-h" when value is null => line with { Help = true },
-                _ => throw new SettingsException($"unknown argument '{arguments[i]}'.\n\n{Usage}"),
+                _ => throw new UsageException($"unknown argument '{arguments[i]}'.\n\n{Usage}"),
             };
         }
 
@@ -45,5 +43,8 @@ public sealed record CommandLine(string? ConfigFile, string? DataFolder, bool Pr
     }
 
     private static string Next(IReadOnlyList<string> arguments, ref int i, string name) =>
-        ++i < arguments.Count && arguments[i].Length > 0 ? arguments[i] : throw new SettingsException($"{name} needs a value.\n\n{Usage}");
+        ++i < arguments.Count && arguments[i].Length > 0 ? arguments[i] : throw new UsageException($"{name} needs a value.\n\n{Usage}");
 }
+
+/// <summary>The command line is wrong; the message names the argument and shows the usage.</summary>
+public sealed class UsageException(string message) : Exception(message);

@@ -12,10 +12,13 @@ namespace DePIN.Gateway.Operate;
 
 /// <summary>
 /// Gathers how the gateway stands from all parts: for /health, /api/status and the meter "DePIN.Gateway". Everything is read
-/// at the time of asking; nothing here is kept up to date in the background and so nothing can be stale.
+/// at the time of asking (the gauges of one scrape share one reading); nothing is kept up to date in the background.
 /// </summary>
 public sealed class GatewayFacts : IDisposable
 {
+    /// <summary>Gauges asked for within this time belong to one scrape. Milliseconds.</summary>
+    private const int ScrapeMs = 200;
+
     private readonly GatewaySettings _settings;
     private readonly string _gateway;
     private readonly FrameLog _frames;
@@ -28,6 +31,7 @@ public sealed class GatewayFacts : IDisposable
     private readonly TimeProvider _time;
     private readonly long _startedMs;
     private readonly Meter _meter = new("DePIN.Gateway");
+    private volatile HealthFacts? _scraped;
 
     public GatewayFacts(
         GatewaySettings settings, string gateway, FrameLog frames, FrameVerifier verifier, CertificateLog certificates, RegistryLog registry,
@@ -99,7 +103,13 @@ public sealed class GatewayFacts : IDisposable
     private static PartJson Json(PartStatus part) => new(part.Name, part.State.ToString().ToLowerInvariant(), part.Reason, part.NextStep, part.SinceMs);
 
     private void Gauge(string name, string description, Func<HealthFacts, double> read) =>
-        _meter.CreateObservableGauge(name, () => read(Gather()), description: description);
+        _meter.CreateObservableGauge(name, () => read(Scraped()), description: description);
+
+    private HealthFacts Scraped()
+    {
+        HealthFacts? last = _scraped;
+        return last is not null && Now() - last.NowMs is >= 0 and < ScrapeMs ? last : _scraped = Gather();
+    }
 
     private long Now() => _time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -72,9 +72,9 @@ public sealed class SettingsReader(IReadOnlyList<SettingsSection> sections)
                 _origins[key.Path] = name;
                 key.Set(FromText(key, value));
             }
-            else if (sections.Any(s => name.StartsWith("DEPIN_" + s.Name.ToUpperInvariant() + "_", StringComparison.Ordinal)))
+            else if (sections.FirstOrDefault(s => name.StartsWith("DEPIN_" + s.Name.ToUpperInvariant() + "_", StringComparison.Ordinal)) is { } section)
             {
-                throw new SettingsException($"environment: {name} names no setting. {Suggest(name, byName.Keys)}");
+                throw new SettingsException($"environment: {name} names no setting. {Suggest(name, section.Keys.Select(k => k.EnvironmentName))}");
             }
         }
     }

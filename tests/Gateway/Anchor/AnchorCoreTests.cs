@@ -1,0 +1,223 @@
+using System.Numerics;
+using DePIN.Evidence;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Attest;
+
+namespace DePIN.Gateway.Tests.Anchor;
+
+/// <summary>
+/// The pure core against a simulated chain, pool, store and clock, driven by seeded random events: blocks, reorganisations,
+/// lost transactions, crashes before and after each durable step, fee spikes, rival anchors. A failing seed replays.
+/// </summary>
+internal sealed class AnchorCoreTests
+{
+    [Test]
+    public void Random_histories_never_anchor_a_certificate_twice_and_end_with_all_anchored([Range(1, 60)] int seed)
+    {
+        Simulation simulation = new(seed, gateways: 1 + seed % 4);
+        for (int i = 0; i < 400; i++) simulation.RandomEvent();
+        simulation.Calm();
+        for (int i = 0; i < 2_000 && simulation.PendingCount > 0; i++) simulation.GoodEvent();
+        Assert.That(simulation.PendingCount, Is.Zero, $"seed {seed}: everything is anchored once faults end");
+    }
+
+    [Test]
+    public void The_leader_order_gives_every_gateway_its_turn_and_its_patience()
+    {
+        Address[] gateways = [.. Enumerable.Range(1, 4).Select(i => new Address(Enumerable.Repeat((byte)i, 20).ToArray()))];
+        GatewaySet set = new(gateways);
+        foreach (ulong epoch in new ulong[] { 1, 2, 99, 12345 })
+        {
+            ulong[] begins = [.. set.LeadersOf(epoch).Select(g => AnchorCore.MayBeginAtS(set, epoch, Simulation.Rules(g)))];
+            Assert.That(begins, Is.EqualTo(new ulong[] { 0, 5, 10, 15 }.Select(wait => epoch * 60 + wait)));
+        }
+    }
+
+    private sealed class Simulation
+    {
+        private static readonly BigInteger Gwei = 1_000_000_000;
+        private readonly Random _random;
+        private readonly GatewaySigner _signer;
+        private readonly GatewaySet _active;
+        private readonly AnchorRules _rules;
+        private readonly List<Block> _chain = [new([], 0)];
+        private readonly Dictionary<Hash32, Tx> _pool = [];
+        private readonly Dictionary<Hash32, Tx> _ever = [];
+        private readonly List<(BatchHeader Header, SignedAnchor Anchor, ulong[] Numbers)> _signed = [];
+        private readonly List<BatchHeader> _certificates = [];
+        private BigInteger _baseFee = Gwei;
+        private ulong _time = 60_000;
+        private long _clockMs = 1_000_000;
+
+        public Simulation(int seed, int gateways)
+        {
+            _random = new Random(seed);
+            _signer = new GatewaySigner(Enumerable.Repeat((byte)(seed % 250 + 1), 32).ToArray());
+            // The other gateways' signatures are not this core's business: a quorum of one is what the set of one has; in larger
+            // sets the simulation stands in for peers by adding their (unchecked) attestations.
+            _active = new GatewaySet(Enumerable.Range(1, gateways - 1).Select(i => new Address(Enumerable.Repeat((byte)i, 20).ToArray())).Append(_signer.Address));
+            _rules = Rules(_signer.Address);
+        }
+
+        public int PendingCount => _certificates.Count - AnchoredNumbers().Count;
+
+        public static AnchorRules Rules(Address self) => new(self, new Eip712Domain(1, self), 60, 3, 100 * Gwei, Gwei, 60_000, 250, 5);
+
+        public void Calm() => _baseFee = Gwei;
+
+        public void RandomEvent()
+        {
+            switch (_random.Next(12))
+            {
+                case 0: Certify(); break;
+                case 1 or 2: Mine(_random.Next(3) > 0); break;
+                case 3: if (_random.Next(3) == 0) Reorganise(_random.Next(1, 6)); break;
+                case 4: _pool.Clear(); break;
+                case 5: _baseFee = _random.Next(1, 200) * Gwei; break;
+                case 6: _clockMs += _random.Next(0, 90_000); break;
+                case 7: _clockMs -= _random.Next(0, 120_000); break;
+                case 8: Rival(); break;
+                default: Act(); break;
+            }
+
+            Check();
+        }
+
+        public void GoodEvent()
+        {
+            Act();
+            Mine(true);
+            _clockMs += 20_000;
+            Check();
+        }
+
+        private void Certify()
+        {
+            ulong number = (ulong)_certificates.Count + 1;
+            Hash32 made = EthereumCrypto.Keccak256(BitConverter.GetBytes(number));
+            _certificates.Add(new BatchHeader(_signer.Address, number, number == 1 ? Hash32.Zero : _certificates[^1].Hash(), made, 1, 1, 1, 1, made));
+        }
+
+        /// <summary>One decision; each durable step may be lost before, or lost after (done, but the caller does not know).</summary>
+        private void Act()
+        {
+            AnchorInput input = View();
+            bool lost = _random.Next(6) == 0;
+            switch (AnchorCore.Decide(input, _rules))
+            {
+                case AnchorAction.Sign sign when !lost:
+                    Assert.That(_signed.Any(s => s.Anchor.Header.Epoch == sign.Header.Epoch), Is.False, "two anchors signed for one epoch");
+                    Assert.That(_signed.Any(s => s.Anchor.Header.Previous == sign.Header.Previous), Is.False, "two anchors signed on one predecessor");
+                    Assert.That(sign.Numbers, Has.Count.LessThanOrEqualTo(_rules.CertificatesMax));
+                    _signed.Add((_certificates[0], new SignedAnchor(sign.Header, sign.Header.Hash(), [Attestation.Sign(_signer, sign.Header.Digest(_rules.Domain))], _clockMs, []), [.. sign.Numbers]));
+                    break;
+                case AnchorAction.Collect collect when !lost:
+                    Update(collect.Anchor, a => a with { Attestations = [.. _active.Signers.ToArray().Order().Select(g => new Attestation(g, a.Attestations[0].Signature))] });
+                    break;
+                case AnchorAction.Submit submit when !lost:
+                    Assert.That(submit.MaxFeePerGas, Is.LessThanOrEqualTo(_rules.FeeCap));
+                    Assert.That(submit.PriorityFeePerGas, Is.LessThanOrEqualTo(submit.MaxFeePerGas));
+                    Hash32 hash = EthereumCrypto.Keccak256([.. submit.Anchor.Hash.ToArray(), .. BitConverter.GetBytes(submit.Nonce), .. submit.MaxFeePerGas.ToByteArray(), (byte)_ever.Count, (byte)(_ever.Count >> 8)]);
+                    _ever[hash] = new Tx(hash, submit.Nonce, submit.Anchor.Header, submit.MaxFeePerGas);
+                    Update(submit.Anchor, a => a with { Attempts = [.. a.Attempts, new AnchorAttempt(hash, submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, 100_000, _clockMs, 0, [])] });
+                    break;
+                case AnchorAction.Send send:
+                    bool reached = !lost;
+                    if (reached && send.Attempt.Nonce >= Nonce()) _pool[send.Attempt.Hash] = _ever[send.Attempt.Hash];
+                    if (_random.Next(6) != 0) // else: sent, but a crash forgot it
+                        Update(send.Anchor, a => a with { Attempts = [.. a.Attempts.Select(t => t.Hash == send.Attempt.Hash ? t with { SentMs = _clockMs } : t)] });
+                    break;
+            }
+        }
+
+        private AnchorInput View()
+        {
+            List<AnchorHeader> ledger = Ledger();
+            Hash32 head = ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash();
+            HashSet<ulong> done = AnchoredNumbers();
+            ChainView view = new((ulong)_chain.Count, _time, _active, head, ledger.Count == 0 ? null : ledger[^1].Epoch, Nonce(), BigInteger.Pow(10, 20), _baseFee);
+            return new AnchorInput(view, _signed.FirstOrDefault(s => s.Anchor.Header.Previous == head).Anchor, _signed.Count == 0 ? null : _signed.Max(s => s.Anchor.Header.Epoch),
+                [.. _certificates.Where(c => !done.Contains(c.Number)).Take(_rules.CertificatesMax).Select(c => new OwnCertificate(c, [], null))], _clockMs);
+        }
+
+        /// <summary>The contract and the pool: lowest nonce first, dearest first, rejected anchors revert and use their nonce up.</summary>
+        private void Mine(bool include)
+        {
+            _time += (ulong)_random.Next(1, 30);
+            List<Tx> mined = [];
+            Block block = new(mined, _time);
+            _chain.Add(block);
+            while (include)
+            {
+                Tx? next = _pool.Values.Where(t => t.Nonce == Nonce() && t.Fee >= _baseFee).MaxBy(t => t.Fee);
+                if (next is null) break;
+                List<AnchorHeader> ledger = Ledger();
+                Hash32 head = ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash();
+                bool takes = next.Header.Previous == head && (ledger.Count == 0 || next.Header.Epoch > ledger[^1].Epoch) && next.Header.Epoch <= _time / 60;
+                mined.Add(next with { Takes = takes });
+                foreach (Hash32 gone in _pool.Values.Where(t => t.Nonce <= next.Nonce).Select(t => t.Hash).ToList()) _pool.Remove(gone);
+            }
+        }
+
+        /// <summary>Another gateway's anchor gets in first.</summary>
+        private void Rival()
+        {
+            List<AnchorHeader> ledger = Ledger();
+            Hash32 head = ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash();
+            ulong epoch = _time / 60;
+            if (_random.Next(4) != 0 || (ledger.Count > 0 && ledger[^1].Epoch >= epoch)) return;
+            Hash32 root = EthereumCrypto.Keccak256(BitConverter.GetBytes(_random.NextInt64()));
+            _chain.Add(new Block([new Tx(root, ulong.MaxValue, new AnchorHeader(epoch, head, root, 1, 1), 0) { Takes = true }], _time));
+        }
+
+        private void Reorganise(int depth)
+        {
+            for (int i = 0; i < depth && _chain.Count > 1; i++)
+            {
+                foreach (Tx back in _chain[^1].Mined.Where(t => t.Nonce != ulong.MaxValue))
+                    if (_random.Next(2) == 0) _pool[back.Hash] = back with { Takes = false };
+                _chain.RemoveAt(_chain.Count - 1);
+            }
+        }
+
+        private ulong Nonce() => (ulong)_chain.Sum(b => b.Mined.Count(t => t.Nonce != ulong.MaxValue));
+
+        private List<AnchorHeader> Ledger() => [.. _chain.SelectMany(b => b.Mined).Where(t => t.Takes).Select(t => t.Header)];
+
+        private HashSet<ulong> AnchoredNumbers()
+        {
+            HashSet<Hash32> ledger = [.. Ledger().Select(h => h.Hash())];
+            return [.. _signed.Where(s => ledger.Contains(s.Anchor.Hash)).SelectMany(s => s.Numbers)];
+        }
+
+        private void Update(SignedAnchor anchor, Func<SignedAnchor, SignedAnchor> change)
+        {
+            int index = _signed.FindIndex(s => s.Anchor.Hash == anchor.Hash);
+            _signed[index] = (_signed[index].Header, change(_signed[index].Anchor), _signed[index].Numbers);
+        }
+
+        private void Check()
+        {
+            List<AnchorHeader> ledger = Ledger();
+            Assert.That(ledger.Select(h => h.Epoch), Is.Ordered.And.Unique, "at most one anchor per epoch");
+            HashSet<Hash32> hashes = [.. ledger.Select(h => h.Hash())];
+            Assert.That(_signed.Where(s => hashes.Contains(s.Anchor.Hash)).SelectMany(s => s.Numbers), Is.Unique, "a certificate is on the ledger twice");
+            foreach ((_, SignedAnchor anchor, _) in _signed)
+            {
+                foreach (IGrouping<ulong, AnchorAttempt> sameNonce in anchor.Attempts.GroupBy(a => a.Nonce))
+                {
+                    AnchorAttempt[] attempts = [.. sameNonce];
+                    for (int i = 1; i < attempts.Length; i++)
+                        Assert.That(attempts[i].MaxFeePerGas * 1000, Is.GreaterThanOrEqualTo(attempts[i - 1].MaxFeePerGas * 1125), "a replacement a node would refuse");
+                }
+            }
+        }
+
+        private sealed record Block(List<Tx> Mined, ulong Time);
+
+        private sealed record Tx(Hash32 Hash, ulong Nonce, AnchorHeader Header, BigInteger Fee)
+        {
+            public bool Takes { get; init; }
+        }
+    }
+}
