@@ -44,7 +44,7 @@ public sealed class SignedDevice : IDeviceSigner, IDisposable
     public byte[] NextFrame(ulong timeMs = 1_800_000_000_000)
     {
         Sequence++;
-        builder.Begin(Profiles.Environment, clockSynchronised: true, bootCount: 1, Sequence, timeMs + Sequence, previous);
+        builder.Begin(Profiles.Environment, clockSynchronised: true, bootCount: 1, Sequence, timeMs + Sequence, Sequence == 1 ? null : previous);
         builder.TryAdd(Channels.Temperature, exponent: -2, quality: 0, offsetMs: 0, (long)Sequence);
         builder.Sign(this);
         builder.CopyDigest(previous, 0);

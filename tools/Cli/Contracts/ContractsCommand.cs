@@ -32,7 +32,7 @@ public static class ContractsCommand
         Option<string> output = new("--output", "-o") { Description = "Where the deployment record goes, which gateways are configured with.", DefaultValueFactory = _ => "deployment.json", HelpName = "FILE" };
         epoch.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<ulong>() is 0 or > EpochSecondsMax)
+            if (result.Tokens.Count == 1 && ulong.TryParse(result.Tokens[0].Value, out ulong value) && (value is 0 or > EpochSecondsMax))
             {
                 result.AddError($"--epoch-seconds is from 1 to {EpochSecondsMax}");
             }

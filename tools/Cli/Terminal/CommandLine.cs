@@ -19,7 +19,7 @@ public static class CommandLine
         {
             foreach (ParseError error in parsed.Errors)
             {
-                Console.Error.WriteLine($"depin: {error.Message}");
+                Console.Error.WriteLine($"depin: {error.Message}{Missing(error, parsed)}");
             }
 
             Console.Error.WriteLine($"  → run '{NameOf(parsed.CommandResult)} --help' for what it takes");
@@ -43,6 +43,10 @@ public static class CommandLine
             return ExitCode.Interrupted;
         }
     }
+
+    /// <summary>The parser says that an argument is missing, but not which.</summary>
+    private static string Missing(ParseError error, ParseResult parsed) => error.SymbolResult is OptionResult ? ""
+        : string.Concat(parsed.CommandResult.Command.Arguments.Where(argument => parsed.GetResult(argument) is not { Tokens.Count: > 0 }).Select(argument => $" {argument.HelpName ?? argument.Name}"));
 
     private static string NameOf(CommandResult result)
     {

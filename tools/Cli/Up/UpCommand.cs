@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using DePIN.Cli.Terminal;
 
 namespace DePIN.Cli.Up;
@@ -19,14 +20,8 @@ public static class UpCommand
         Option<int?> seconds = new("--seconds") { Description = $"End after this time, 1 to {SecondsMax}. Without it and --once: until Ctrl-C.", HelpName = "N" };
         Option<bool> json = new("--json") { Description = "Progress on standard error; standard output is one JSON line: devices, frames, anchors, proven, failed." };
         Option<string?> data = new("--data") { Description = "An empty folder to keep everything in. Default: .depin/up below this folder, emptied at each start.", HelpName = "DIR" };
-        devices.Validators.Add(result => Bound(result, result.GetValueOrDefault<int>(), 1, DevicesMax, "--devices"));
-        seconds.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int?>() is { } value)
-            {
-                Bound(result, value, 1, SecondsMax, "--seconds");
-            }
-        });
+        devices.Validators.Add(result => Bound(result, 1, DevicesMax));
+        seconds.Validators.Add(result => Bound(result, 1, SecondsMax));
         sense.Validators.Add(result =>
         {
             string? value = result.GetValueOrDefault<string?>();
@@ -42,11 +37,12 @@ public static class UpCommand
         return command;
     }
 
-    private static void Bound(System.CommandLine.Parsing.OptionResult result, int value, int from, int to, string name)
+    private static void Bound(OptionResult result, int from, int to)
     {
-        if (value < from || value > to)
+        // What is no number at all, the parser complains about by itself.
+        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int value) && (value < from || value > to))
         {
-            result.AddError($"{name}: {value} is not between {from} and {to}");
+            result.AddError($"{result.Option.Name}: {value} is not between {from} and {to}");
         }
     }
 }
