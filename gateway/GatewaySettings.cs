@@ -160,7 +160,7 @@ public sealed class GatewaySettings
         if (Chain.RpcUrls.Length == 0)
             throw reader.Fault("chain.rpcUrls", "no RPC endpoint.", "Name at least one, for example [\"http://127.0.0.1:8545\"]; more than one gives fail-over.");
         if (Chain.ChainId == 0)
-            throw reader.Fault("chain.chainId", "missing.", "Set chain.deployment to the file 'depin deploy' wrote, or set chainId and the three addresses.");
+            throw reader.Fault("chain.chainId", "missing.", "Set chain.deployment to the file 'depin contracts deploy' wrote, or set chainId and the three addresses.");
         if (Chain.EpochSeconds == 0)
             throw reader.Fault("chain.epochSeconds", "missing.", "Set chain.deployment, or the ledger's epochSeconds().");
         RequireAddress(reader, "chain.deviceRegistry", Chain.DeviceRegistry);
@@ -181,11 +181,11 @@ public sealed class GatewaySettings
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw reader.Fault("chain.deployment", $"{file} cannot be read ({fault.Message}).", "Copy the file 'depin deploy' wrote there.");
+            throw reader.Fault("chain.deployment", $"{file} cannot be read ({fault.Message}).", "Copy the file 'depin contracts deploy' wrote there.");
         }
 
         DeploymentRecord record = DeploymentRecord.FromJson(json, out string problem)
-            ?? throw reader.Fault("chain.deployment", $"{file} is no deployment record ({problem}).", "Copy the file 'depin deploy' wrote there.");
+            ?? throw reader.Fault("chain.deployment", $"{file} is no deployment record ({problem}).", "Copy the file 'depin contracts deploy' wrote there.");
         if (Chain.ChainId != 0 && (ulong)Chain.ChainId != record.ChainId)
             throw reader.Fault("chain.chainId", $"{Chain.ChainId} contradicts {file} (chain id {record.ChainId}).", "Remove chain.chainId or name the right deployment.");
         Chain.ChainId = checked((long)record.ChainId);
@@ -296,7 +296,7 @@ public sealed class ChainSettings
     [Setting("RPC endpoints, the preferred first. The next one is used while one fails or lags. They can withhold data, not forge it past the contract's checks.")]
     public string[] RpcUrls { get; set; } = [];
 
-    [Setting("The deployment record written by 'depin deploy'; it fills the chain id and the addresses below.")]
+    [Setting("The deployment record written by 'depin contracts deploy'; it fills the chain id and the addresses below.")]
     public string Deployment { get; set; } = "";
 
     [Setting("Chain id; an endpoint of another chain is not used.", Min = 0, Max = 9_007_199_254_740_991)]

@@ -46,7 +46,7 @@ public sealed class Anchorer(
             catch (Exception fault) when (fault is Microsoft.Data.Sqlite.SqliteException or IOException)
             {
                 Counters.Failures++;
-                health.Report(Part, PartState.Degraded, $"chain.db cannot be written ({fault.Message}).", "Nothing was sent that is not saved. Check the disk of the data folder: run 'depin doctor'.");
+                health.Report(Part, PartState.Degraded, $"chain.db cannot be written ({fault.Message}).", "Nothing was sent that is not saved. Check the disk of the data folder: free space, mode, mount.");
             }
 
             pause = calm ? pollInterval : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, BackoffMax.Ticks));

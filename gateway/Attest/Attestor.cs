@@ -47,7 +47,7 @@ public sealed class Attestor(
             }
             catch (Exception fault) when (fault is Microsoft.Data.Sqlite.SqliteException or Store.StoreException or IOException)
             {
-                health.Report(Part, PartState.Degraded, $"a certificate could not be saved ({fault.Message}).", "Check the disk of the data folder: run 'depin doctor'.");
+                health.Report(Part, PartState.Degraded, $"a certificate could not be saved ({fault.Message}).", "Check the disk of the data folder: free space, mode, mount.");
             }
 
             if (progress)
@@ -76,7 +76,7 @@ public sealed class Attestor(
         if (refusal != BatchRefusal.None)
         {
             health.Report(Part, PartState.Failed, $"batch {header.Number} is not signed: {Text(refusal)}.",
-                "Frames are kept and still acknowledged. The frame store and chain.db do not belong together or one is damaged: restore both from the same backup, or run 'depin doctor'.");
+                "Frames are kept and still acknowledged. The frame store and chain.db do not belong together or one is damaged: restore both from the same backup.");
             return false;
         }
 

@@ -22,6 +22,12 @@ public sealed class BatchReader(FrameLog log)
     /// <summary>Bytes of body per chunk at least, except the last.</summary>
     private const int ChunkBytes = 64 * 1024;
 
+    /// <summary>Trees kept for the next proof of the same batch: 64 bytes a frame each, 4 MiB for the largest batch.</summary>
+    private const int TreesKept = 4;
+
+    private readonly (ulong Number, MerkleTree? Tree)[] _trees = new (ulong, MerkleTree?)[TreesKept];
+    private int _nextTree;
+
     /// <summary>The EIP-712 header of a saved batch.</summary>
     public static BatchHeader Header(StoredBatch batch)
     {
@@ -58,7 +64,7 @@ public sealed class BatchReader(FrameLog log)
             latest = Math.Max(latest, frame.ReceivedMs);
         }
         if (at != lastRow + 1)
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: row {at} is missing, so batch {number} cannot be derived: run 'depin doctor'.");
+            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: row {at} is missing, so batch {number} cannot be derived: restore frames.db and chain.db from one backup.");
         Span<byte> digest = stackalloc byte[Hash32.Bytes];
         body.GetHashAndReset(digest);
         BatchHeader header = new(gateway, number, previous, MerkleTree.RootInPlace(leaves), (uint)count, samples, (ulong)earliest, (ulong)latest, new Hash32(digest));
@@ -86,27 +92,45 @@ public sealed class BatchReader(FrameLog log)
     /// <summary>The whole body in memory: up to 76 MB for the largest batch.</summary>
     public BatchBody Body(StoredBatch batch) => BatchBody.Encode(log.Frames(batch.FirstRow, batch.LastRow).Select(static frame => (ReadOnlyMemory<byte>)frame.Frame));
 
-    /// <summary>The proof of the frame at a row, or null when it is in no batch yet. Reads and hashes the whole batch once (figures: README).</summary>
+    /// <summary>
+    /// The proof of the frame at a row, or null when it is in no batch yet. The first proof of a batch reads and hashes all of it
+    /// (figures: README); the trees of the last <see cref="TreesKept"/> batches asked for are kept.
+    /// </summary>
     public BatchProof? Prove(long row)
     {
-        if (log.BatchOf(row) is not StoredBatch batch)
+        if (log.BatchOf(row) is not StoredBatch batch || log.FrameAt(row) is not StoredFrame frame)
             return null;
         int index = (int)(row - batch.FirstRow);
-        Hash32[] leaves = new Hash32[batch.Frames];
-        byte[] frame = [];
-        int i = 0;
-        foreach (StoredFrame stored in log.Frames(batch.FirstRow, batch.LastRow))
-        {
-            if (i == index)
-                frame = stored.Frame;
-            leaves[i++] = FrameLeaf.Hash(stored.Frame);
-        }
-        MerkleTree tree = new(leaves);
-        if (tree.Root != new Hash32(batch.Root))
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {batch.Number} are not those it was cut from: run 'depin doctor'.");
-        return new BatchProof(batch, index, frame, tree.Proof(index));
+        return new BatchProof(batch, index, frame.Frame, TreeOf(batch).Proof(index));
     }
 
     /// <summary>The proof of a device's frame, or null when it is not stored or in no batch yet.</summary>
     public BatchProof? Prove(int device, ulong sequence) => log.Find(device, sequence) is StoredFrame frame ? Prove(frame.Row) : null;
+
+    private MerkleTree TreeOf(StoredBatch batch)
+    {
+        lock (_trees)
+        {
+            foreach ((ulong number, MerkleTree? kept) in _trees)
+            {
+                if (kept is not null && number == batch.Number)
+                    return kept;
+            }
+        }
+
+        Hash32[] leaves = new Hash32[batch.Frames];
+        int i = 0;
+        foreach (StoredFrame stored in log.Frames(batch.FirstRow, batch.LastRow))
+            leaves[i++] = FrameLeaf.Hash(stored.Frame);
+        MerkleTree tree = new(leaves);
+        if (tree.Root != new Hash32(batch.Root))
+            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {batch.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
+        lock (_trees)
+        {
+            _trees[_nextTree] = (batch.Number, tree);
+            _nextTree = (_nextTree + 1) % TreesKept;
+        }
+
+        return tree;
+    }
 }

@@ -33,7 +33,7 @@ public sealed class Batcher
             throw new StoreException(StoreFault.Corrupt, $"{log.FilePath} holds the batches of gateway {new Address(last.Gateway)}, the key is {options.Gateway}'s: restore the right key, or give this gateway a folder of its own.");
         StoredBatch again = reader.Derive(options.Gateway, last.Number, new Hash32(last.Previous), last.FirstRow, last.LastRow);
         if (!again.Hash.AsSpan().SequenceEqual(last.Hash))
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {last.Number} are not those it was cut from: restore a backup or run 'depin doctor'.");
+            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {last.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
     }
 
     /// <summary>The last batch cut, or null.</summary>
@@ -115,7 +115,7 @@ public sealed class Batcher
         {
             // A save in doubt that came through with another last row: what is durable is the batch.
             batch = log.BatchAt(batch.Number) is StoredBatch saved && saved.FirstRow == firstRow ? saved
-                : throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: batch {batch.Number} does not follow the one before: run 'depin doctor'.");
+                : throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: batch {batch.Number} does not follow the one before: restore frames.db and chain.db from one backup.");
         }
         TaskCompletionSource told;
         lock (gate)

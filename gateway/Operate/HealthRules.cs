@@ -67,7 +67,7 @@ public static class HealthRules
         ArgumentNullException.ThrowIfNull(limits);
         List<PartStatus> problems = [.. facts.Parts.Where(p => p.State >= PartState.Degraded)];
         if (!facts.StoreWritable)
-            Add(PartState.Failed, "store", $"frames are not stored ({facts.StoreFault}); boards keep theirs.", "Free disk space or raise store.diskBudgetMib; run 'depin doctor'.", null);
+            Add(PartState.Failed, "store", $"frames are not stored ({facts.StoreFault}); boards keep theirs.", "Free disk space or raise store.diskBudgetMib.", null);
         if (facts.OldestUnbatchedMs is { } unbatched && facts.NowMs - unbatched > limits.UnbatchedMaxMs)
             Add(PartState.Degraded, "batch", $"a frame waits for its batch for {Seconds(facts.NowMs - unbatched)}.", "Look for errors of the batch stage in the log.", unbatched);
         if (facts.OldestUnanchoredMs is { } unanchored && facts.NowMs - unanchored > limits.UnanchoredMaxMs)

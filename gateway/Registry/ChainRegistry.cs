@@ -191,7 +191,7 @@ public sealed class ChainRegistry(
         ChainMismatchException mismatch => mismatch.NextStep,
         RpcException => "Devices already known keep working. Check chain.rpcUrls and the network; another endpoint there gives fail-over.",
         InvalidDataException => "The endpoint withholds events. Use another one in chain.rpcUrls.",
-        _ => "Check the disk of the data folder: run 'depin doctor'.",
+        _ => "Check the disk of the data folder: free space, mode, mount.",
     };
 }
 

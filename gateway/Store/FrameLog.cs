@@ -186,7 +186,7 @@ public sealed partial class FrameLog : IDisposable
     }
 
     private static string Damaged(string path, string what) =>
-        $"{path} is damaged ({what}): stop the gateway, keep a copy of the file, restore a backup or run 'depin doctor'. The gateway does not start over by itself: that would accept old frames again.";
+        $"{path} is damaged ({what}): stop the gateway, keep a copy of the file, restore frames.db and chain.db from one backup. The gateway does not start over by itself: that would accept old frames again.";
 
     private static StoreException Explain(Exception fault, string path, bool noLock) => fault switch
     {
@@ -195,7 +195,7 @@ public sealed partial class FrameLog : IDisposable
         SqliteException { SqliteErrorCode: 13 } => new StoreException(StoreFault.Full, $"The disk of {path} is full: free some space, then start again.", fault),
         SqliteException { SqliteErrorCode: 5 or 6 } => new StoreException(StoreFault.Locked, $"{path} is in use by another process: stop it, then start again.", fault),
         UnauthorizedAccessException or SqliteException { SqliteErrorCode: 8 or 14 or 3 or 23 } =>
-            new StoreException(StoreFault.Access, $"{path} is not writable by user {Environment.UserName}: run 'depin doctor'.", fault),
+            new StoreException(StoreFault.Access, $"{path} is not writable by user {Environment.UserName}: give the data folder to that user.", fault),
         IOException when noLock => new StoreException(StoreFault.Locked, $"{path} is in use by another gateway, or its folder cannot be written ({fault.Message}).", fault),
         _ => new StoreException(StoreFault.Unavailable, $"{path} could not be opened: {fault.Message}", fault),
     };

@@ -21,7 +21,7 @@ public sealed record FrameLogOptions
     /// <summary>Frames between two saves of the per-device index: what a start has to read again at most.</summary>
     public int IndexIntervalFrames { get; init; } = 16_384;
 
-    /// <summary>A larger database is checked at start by header, schema and tail only; `depin doctor` checks all of it. Bytes.</summary>
+    /// <summary>A larger database is checked at start by header, schema and tail only; `FrameLog.CheckAll` checks all of it. Bytes.</summary>
     public long QuickCheckBytesMax { get; init; } = 256L << 20;
 
     /// <summary>How long a store that failed waits before it is opened again, ms.</summary>

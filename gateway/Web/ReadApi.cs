@@ -164,7 +164,7 @@ public sealed class ReadApi(
     private KnownDevice Known(HttpContext context)
     {
         DeviceIdValue id = ApiRequest.PathDevice(context);
-        return devices.Find(id) ?? throw ApiRequest.NotFound($"Device {id} is not in the registry, as far as this gateway knows.", "Register it (depin provision), or wait until the gateway has read the block.");
+        return devices.Find(id) ?? throw ApiRequest.NotFound($"Device {id} is not in the registry, as far as this gateway knows.", "Register it on chain with its own signature, or wait until the gateway has read the block.");
     }
 
     private (KnownDevice Device, StoredFrame Frame) Stored(HttpContext context)

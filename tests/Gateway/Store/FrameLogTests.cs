@@ -195,7 +195,7 @@ internal sealed class FrameLogTests
         File.WriteAllBytes(path, [.. "this is no database, whatever its name says"u8, .. new byte[8192]]);
         StoreException? fault = Assert.Throws<StoreException>(() => FrameLog.Open(new FrameLogOptions { Path = path }));
         Assert.That(fault!.Fault, Is.EqualTo(StoreFault.Corrupt));
-        Assert.That(fault.Message, Does.Contain("depin doctor").And.Contain(path));
+        Assert.That(fault.Message, Does.Contain("from one backup").And.Contain(path));
         Directory.Delete(folder, recursive: true);
     }
 
