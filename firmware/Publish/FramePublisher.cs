@@ -1,5 +1,6 @@
 using System;
 using System.Security.Cryptography.X509Certificates;
+using System.Threading;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Keep;
@@ -24,6 +25,9 @@ namespace DePIN.Firmware.Publish
         private const int LaterMsMin = 5000;
         private const int LaterMsMax = 300000;
         private const int IdleMs = 1000;
+        private const int SubscribeMs = 10000;
+        private const int LastEventsMs = 2000;
+        private const int PollMs = 20;
 
         private readonly NodeSettings _settings;
         private readonly DeviceKey _key;
@@ -32,6 +36,7 @@ namespace DePIN.Firmware.Publish
         private readonly IFlash _flash;
         private readonly Network _network;
         private readonly object _gate = new object();
+        private readonly ManualResetEvent _subscribed = new ManualResetEvent(false);
         private readonly BackOff _reconnect = new BackOff(ReconnectMsMin, ReconnectMsMax);
         private readonly BackOff _later = new BackOff(LaterMsMin, LaterMsMax);
         private readonly InFlight _inFlight;
@@ -42,6 +47,8 @@ namespace DePIN.Firmware.Publish
         private ulong _nextSequence;
         private uint _published;
         private uint _acked;
+        private int _windowNow;
+        private bool _answered = true;
         private bool _broken;
         private bool _sendLater;
 
@@ -95,19 +102,30 @@ namespace DePIN.Firmware.Publish
         {
             lock (_gate)
             {
+                _client = null;
                 _inFlight.Clear();
                 _broken = false;
                 _sendLater = false;
                 _nextSequence = 0;
+
+                // A connection that ended without any answer: a reset may have swallowed the verdict on one of several frames (what the
+                // gateway had not read yet makes TCP reset). One frame alone gets its verdict through.
+                _windowNow = _answered ? _settings.Window : 1;
+                _answered = false;
             }
 
             X509Certificate authority = _settings.Tls ? ReadAuthority() : null;
             MqttClient client = new MqttClient(_settings.GatewayHost, _settings.GatewayPort, _settings.Tls, authority, null,
                 _settings.Tls ? MqttSslProtocols.TLSv1_2 : MqttSslProtocols.None);
-            _client = client;
+            lock (_gate)
+            {
+                _client = client;
+            }
+
             client.ProtocolVersion = MqttProtocolVersion.Version_3_1_1;
             client.MqttMsgPublished += OnPublished;
             client.MqttMsgPublishReceived += OnMessage;
+            client.MqttMsgSubscribed += OnSubscribed;
             client.ConnectionClosed += OnClosed;
             MqttReasonCode reason = client.Connect(_key.IdText, null, null, true, KeepAliveSeconds);
             if (reason != MqttReasonCode.Success)
@@ -115,9 +133,15 @@ namespace DePIN.Firmware.Publish
                 throw new InvalidOperationException("the gateway refused the connection, code " + ((int)reason).ToString());
             }
 
-            // Subscribed before the first frame: a refusal without a listener would be a closed connection without a reason.
+            // Acknowledged before the first frame: a refusal without a listener would be a closed connection without a reason.
+            _subscribed.Reset();
             client.Subscribe(new string[] { _verdictTopic, Topics.Time },
                 new MqttQoSLevel[] { MqttQoSLevel.AtMostOnce, MqttQoSLevel.AtMostOnce });
+            if (!_subscribed.WaitOne(SubscribeMs, false))
+            {
+                throw new InvalidOperationException("the gateway did not answer the subscription");
+            }
+
             NodeLog.Event("connected", "host=" + _settings.GatewayHost + " port=" + _settings.GatewayPort.ToString() + " "
                 + _store.Describe());
         }
@@ -131,6 +155,12 @@ namespace DePIN.Firmware.Publish
                     _store.WaitForFrame(IdleMs);
                 }
             }
+
+            // Acknowledgements and the verdict that came before the end still wait on the client's thread: they count.
+            for (int waited = 0; !_broken && !stop.IsRequested && waited < LastEventsMs; waited += PollMs)
+            {
+                stop.Wait(PollMs);
+            }
         }
 
         // Returns whether there may be more to send at once.
@@ -139,7 +169,7 @@ namespace DePIN.Firmware.Publish
             ulong sequence;
             lock (_gate)
             {
-                if (_inFlight.IsFull || _broken)
+                if (_inFlight.Count >= _windowNow || _broken)
                 {
                     return false;
                 }
@@ -194,6 +224,8 @@ namespace DePIN.Firmware.Publish
                     if (sequence != 0)
                     {
                         _acked++;
+                        _answered = true;
+                        _windowNow = _settings.Window;
                         _reconnect.Reset();
                         _later.Reset();
                         FreeAnswered();
@@ -239,6 +271,7 @@ namespace DePIN.Firmware.Publish
                 else if (_inFlight.AnswerSequence(sequence))
                 {
                     // Only a frame that we did send can be refused: a verdict about anything else frees nothing.
+                    _answered = true;
                     _store.CountRefused();
                     _reconnect.Reset();
                     FreeAnswered();
@@ -246,6 +279,14 @@ namespace DePIN.Firmware.Publish
             }
 
             _store.Wake();
+        }
+
+        private void OnSubscribed(object sender, MqttMsgSubscribedEventArgs e)
+        {
+            if (sender == _client)
+            {
+                _subscribed.Set();
+            }
         }
 
         private void OnClosed(object sender, EventArgs e)
@@ -273,11 +314,6 @@ namespace DePIN.Firmware.Publish
         private void Disconnect()
         {
             MqttClient client = _client;
-            lock (_gate)
-            {
-                _client = null;
-            }
-
             if (client == null)
             {
                 return;

@@ -42,7 +42,7 @@ namespace DePIN.Firmware.Sign
             {
                 byte[] secret = new byte[32];
                 Array.Copy(value, 2, secret, 0, 32);
-                Signer = new P256Signer(secret);
+                Signer = new SharedSigner(new P256Signer(secret));
                 Signer.ReadPublicKey(PublicKey, 0);
                 DeviceId.FromPublicKey(PublicKey, 0, Id, 0);
                 IdText = DeviceId.ToText(Id, 0);

@@ -48,3 +48,10 @@ public class MqttMsgPublishEventArgs(string topic, byte[] message, bool dupFlag,
 
     public bool Retain { get; } = retain;
 }
+
+public class MqttMsgSubscribedEventArgs(ushort messageId, MqttQoSLevel[] grantedQosLevels) : EventArgs
+{
+    public ushort MessageId { get; } = messageId;
+
+    public MqttQoSLevel[] GrantedQoSLevels { get; } = grantedQosLevels;
+}

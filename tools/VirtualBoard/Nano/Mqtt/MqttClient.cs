@@ -36,6 +36,8 @@ public interface IMqttClient
 
     public delegate void MqttMsgPublishedEventHandler(object sender, MqttMsgPublishedEventArgs e);
 
+    public delegate void MqttMsgSubscribedEventHandler(object sender, MqttMsgSubscribedEventArgs e);
+
     public delegate void ConnectionClosedEventHandler(object sender, EventArgs e);
 
     bool IsConnected { get; }
@@ -53,6 +55,7 @@ public class MqttClient : IMqttClient, IDisposable
     private readonly MqttTls? _tls;
     private readonly BlockingCollection<Action> _events = new(EventsMax);
     private DePIN.Mqtt.MqttClient? _client;
+    private readonly ConcurrentDictionary<ushort, Task> _publishing = new();
     private int _messageId;
     private bool _disposed;
 
@@ -73,6 +76,8 @@ public class MqttClient : IMqttClient, IDisposable
     public event IMqttClient.MqttMsgPublishEventHandler? MqttMsgPublishReceived;
 
     public event IMqttClient.MqttMsgPublishedEventHandler? MqttMsgPublished;
+
+    public event IMqttClient.MqttMsgSubscribedEventHandler? MqttMsgSubscribed;
 
     public event IMqttClient.ConnectionClosedEventHandler? ConnectionClosed;
 
@@ -127,19 +132,16 @@ public class MqttClient : IMqttClient, IDisposable
     public ushort Subscribe(string[] topics, MqttQoSLevel[] qosLevels)
     {
         DePIN.Mqtt.MqttClient client = _client ?? throw new InvalidOperationException("not connected");
-        for (int i = 0; i < topics.Length; i++)
-        {
-            _ = client.SubscribeAsync(topics[i], (MqttQos)qosLevels[i]).AsTask();
-        }
-
-        return NextMessageId();
+        ushort id = NextMessageId();
+        _ = SubscribeAsync(client, id, topics, qosLevels);
+        return id;
     }
 
     public ushort Publish(string topic, byte[] message, string? contentType, ArrayList? userProperties, MqttQoSLevel qosLevel, bool retain)
     {
         DePIN.Mqtt.MqttClient client = _client ?? throw new InvalidOperationException("not connected");
         ushort id = NextMessageId();
-        _ = PublishAsync(client, id, topic, message, (MqttQos)qosLevel, retain);
+        _publishing[id] = PublishAsync(client, id, topic, message, (MqttQos)qosLevel, retain);
         return id;
     }
 
@@ -165,11 +167,36 @@ public class MqttClient : IMqttClient, IDisposable
         {
             Raise(() => MqttMsgPublished?.Invoke(this, new MqttMsgPublishedEventArgs(id, answer.IsSuccess)));
         }
+
+        if (answer.IsAnswered)
+        {
+            _publishing.TryRemove(id, out _);
+        }
+    }
+
+    private async Task SubscribeAsync(DePIN.Mqtt.MqttClient client, ushort id, string[] topics, MqttQoSLevel[] qosLevels)
+    {
+        MqttQoSLevel[] granted = new MqttQoSLevel[topics.Length];
+        for (int i = 0; i < topics.Length; i++)
+        {
+            MqttAnswer answer = await client.SubscribeAsync(topics[i], (MqttQos)qosLevels[i]).ConfigureAwait(false);
+            if (!answer.IsAnswered)
+            {
+                return;
+            }
+
+            granted[i] = answer.IsSuccess ? (MqttQoSLevel)answer.Reason : MqttQoSLevel.GrantedFailure;
+        }
+
+        Raise(() => MqttMsgSubscribed?.Invoke(this, new MqttMsgSubscribedEventArgs(id, granted)));
     }
 
     private async Task RaiseClosedAsync(DePIN.Mqtt.MqttClient client)
     {
         await client.Closed.ConfigureAwait(false);
+
+        // As in M2Mqtt the end comes last: answers that arrived before it are told before it.
+        await Task.WhenAll(_publishing.Values).ConfigureAwait(false);
         Raise(() => ConnectionClosed?.Invoke(this, EventArgs.Empty));
     }
 
