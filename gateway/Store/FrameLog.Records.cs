@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace DePIN.Gateway.Store;
 
 /// <summary>
-/// Typed rows beside the frames: devices, batches, certificates, anchors, transactions, evidence, named values. Every Save may be repeated
+/// Typed rows beside the frames: devices, batches, evidence of equivocation. Every Save may be repeated
 /// with the same content. Stages with needs of their own add tables through <see cref="WriteAsync{T}"/> and <see cref="Read{T}"/>.
 /// </summary>
 public sealed partial class FrameLog
@@ -76,62 +76,6 @@ public sealed partial class FrameLog
         return null;
     });
 
-    /// <summary>Saves a certificate; the first one per (gateway, number) stays. False when another batch hash is certified there.</summary>
-    public Task<bool> SaveCertificateAsync(StoredCertificate certificate) => WriteAsync(connection =>
-    {
-        Sql.Execute(connection, "INSERT OR IGNORE INTO certificates (gateway, number, hash, content) VALUES ($0, $1, $2, $3)",
-            certificate.Gateway, (long)certificate.Number, certificate.BatchHash, certificate.Content);
-        return Sql.Scalar(connection, "SELECT count(*) FROM certificates WHERE gateway = $0 AND number = $1 AND hash = $2", certificate.Gateway, (long)certificate.Number, certificate.BatchHash) == 1;
-    }, whenFull: true);
-
-    /// <summary>The certificate of a batch, or null.</summary>
-    public StoredCertificate? Certificate(byte[] gateway, ulong number) => Read(connection => Sql.First(connection, Certificate,
-        "SELECT gateway, number, hash, content FROM certificates WHERE gateway = $0 AND number = $1", gateway, (long)number));
-
-    /// <summary>A gateway's certificates from a number on, ascending.</summary>
-    public List<StoredCertificate> Certificates(byte[] gateway, ulong fromNumber, int count) => Read(connection => Sql.Rows(connection, Certificate,
-        "SELECT gateway, number, hash, content FROM certificates WHERE gateway = $0 AND number >= $1 ORDER BY number LIMIT $2", gateway, (long)fromNumber, Math.Clamp(count, 0, ReadFramesMax)));
-
-    /// <summary>Saves a peer's batch and body; the first one per (gateway, number) stays. False when another hash is there: an equivocation of that gateway.</summary>
-    public Task<bool> SavePeerBatchAsync(StoredPeerBatch batch) => WriteAsync(connection =>
-    {
-        Sql.Execute(connection, "INSERT OR IGNORE INTO peer_batches (gateway, number, hash, header, body) VALUES ($0, $1, $2, $3, $4)",
-            batch.Gateway, (long)batch.Number, batch.BatchHash, batch.Header, batch.Body);
-        return Sql.Scalar(connection, "SELECT count(*) FROM peer_batches WHERE gateway = $0 AND number = $1 AND hash = $2", batch.Gateway, (long)batch.Number, batch.BatchHash) == 1;
-    });
-
-    /// <summary>A peer's batch, or null.</summary>
-    public StoredPeerBatch? PeerBatch(byte[] gateway, ulong number) => Read(connection => Sql.First(connection,
-        static row => new StoredPeerBatch((byte[])row.GetValue(0), (ulong)row.GetInt64(1), (byte[])row.GetValue(2), (byte[])row.GetValue(3), (byte[])row.GetValue(4)),
-        "SELECT gateway, number, hash, header, body FROM peer_batches WHERE gateway = $0 AND number = $1", gateway, (long)number));
-
-    /// <summary>Inserts or updates an anchor.</summary>
-    public Task SaveAnchorAsync(StoredAnchor anchor) => WriteAsync(connection => Sql.Execute(connection,
-        "INSERT INTO anchors (epoch, hash, state, content) VALUES ($0, $1, $2, $3) ON CONFLICT (epoch, hash) DO UPDATE SET state = excluded.state, content = excluded.content",
-        (long)anchor.Epoch, anchor.Hash, anchor.State, anchor.Content), whenFull: true);
-
-    /// <summary>Anchors from an epoch on, ascending.</summary>
-    public List<StoredAnchor> Anchors(ulong fromEpoch, int count) => Read(connection => Sql.Rows(connection,
-        static row => new StoredAnchor((ulong)row.GetInt64(0), (byte[])row.GetValue(1), row.GetInt32(2), (byte[])row.GetValue(3)),
-        "SELECT epoch, hash, state, content FROM anchors WHERE epoch >= $0 ORDER BY epoch, hash LIMIT $1", (long)fromEpoch, Math.Clamp(count, 0, ReadFramesMax)));
-
-    /// <summary>Inserts a transaction or updates its state.</summary>
-    public Task SaveTransactionAsync(StoredTransaction transaction) => WriteAsync(connection => Sql.Execute(connection,
-        "INSERT INTO transactions (hash, epoch, nonce, state, raw) VALUES ($0, $1, $2, $3, $4) ON CONFLICT (hash) DO UPDATE SET state = excluded.state",
-        transaction.Hash, (long)transaction.Epoch, (long)transaction.Nonce, transaction.State, transaction.Raw), whenFull: true);
-
-    /// <summary>Transactions of an epoch in the order they were saved.</summary>
-    public List<StoredTransaction> Transactions(ulong epoch) => Read(connection => Sql.Rows(connection,
-        static row => new StoredTransaction((byte[])row.GetValue(0), (ulong)row.GetInt64(1), (ulong)row.GetInt64(2), row.GetInt32(3), (byte[])row.GetValue(4)),
-        "SELECT hash, epoch, nonce, state, raw FROM transactions WHERE epoch = $0 ORDER BY rowid", (long)epoch));
-
-    /// <summary>A named value another stage keeps (a block cursor, a nonce), or null. Names of the store itself are refused on writing.</summary>
-    public byte[]? Value(string name) => Read(connection => Sql.First(connection, static row => (byte[])row.GetValue(0), "SELECT value FROM meta WHERE key = $0", "stage." + name));
-
-    /// <summary>Sets a named value.</summary>
-    public Task SaveValueAsync(string name, byte[] value) => WriteAsync(connection =>
-        Sql.Execute(connection, "INSERT OR REPLACE INTO meta (key, value) VALUES ($0, $1)", "stage." + name, value), whenFull: true);
-
     /// <summary>Keeps two frames that contradict each other. False when it is kept already or one of the limits is reached.</summary>
     public async Task<bool> SaveEquivocationAsync(int device, ulong sequence, long receivedMs, byte[] first, byte[] second)
     {
@@ -158,6 +102,4 @@ public sealed partial class FrameLog
 
     private static StoredBatch Batch(SqliteDataReader row) => new((ulong)row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), (byte[])row.GetValue(3), (byte[])row.GetValue(4),
         (byte[])row.GetValue(5), (uint)row.GetInt64(6), (ulong)row.GetInt64(7), (ulong)row.GetInt64(8), (byte[])row.GetValue(9), (byte[])row.GetValue(10));
-
-    private static StoredCertificate Certificate(SqliteDataReader row) => new((byte[])row.GetValue(0), (ulong)row.GetInt64(1), (byte[])row.GetValue(2), (byte[])row.GetValue(3));
 }

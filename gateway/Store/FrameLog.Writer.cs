@@ -80,7 +80,7 @@ public sealed partial class FrameLog
     /// Runs SQL in the writer's next transaction and completes after its commit. <paramref name="work"/> must be repeatable (a commit in doubt
     /// is reported as a failure) and short, and must not begin or end transactions. An SQL error undoes this work alone.
     /// </summary>
-    /// <param name="whenFull">True for what must be kept even at the disk budget (batches, certificates); the disk itself may still refuse.</param>
+    /// <param name="whenFull">True for what must be kept even at the disk budget (batches, devices); the disk itself may still refuse.</param>
     /// <exception cref="StoreException">Full, or Unavailable: not known to be done, ask again.</exception>
     public Task<T> WriteAsync<T>(Func<SqliteConnection, T> work, bool whenFull = false)
     {

@@ -5,9 +5,9 @@ using Microsoft.Data.Sqlite;
 namespace DePIN.Gateway.Store;
 
 /// <summary>
-/// The durable arrival log and everything else the gateway keeps, in one SQLite database: WAL, synchronous=FULL, one writer thread
+/// The durable arrival log with its devices and batches (what is signed for the chain is in chain.db), in one SQLite database: WAL, synchronous=FULL, one writer thread
 /// that commits in groups. A frame's outcome is told only after its commit; what was told survives kill -9 and power loss, once.
-/// Callers: the verifier (append, find), the batcher, attest, anchor and registry (<see cref="WriteAsync{T}"/>), the web reads.
+/// Callers: the verifier (append, find), the device table, the batcher, attest (reads batches), the web reads.
 /// Files of this class: FrameLog.cs (opening, recovery), .Writer.cs (group commit), .Reads.cs, .Records.cs (typed rows).
 /// </summary>
 public sealed partial class FrameLog : IDisposable

@@ -29,36 +29,6 @@ public sealed record StoredBatch(
     public uint Frames => checked((uint)(LastRow - FirstRow + 1));
 }
 
-/// <summary>A certificate of any gateway's batch, in the encoding of whoever saved it.</summary>
-/// <param name="Gateway">The batch's gateway, 20 bytes.</param>
-/// <param name="Number">The batch's number.</param>
-/// <param name="BatchHash">32 bytes.</param>
-/// <param name="Content">Header and attestations, encoded by DePIN.Evidence.</param>
-public sealed record StoredCertificate(byte[] Gateway, ulong Number, byte[] BatchHash, byte[] Content);
-
-/// <summary>A peer's batch body, held because it was attested.</summary>
-/// <param name="Gateway">20 bytes.</param>
-/// <param name="Number">The batch's number.</param>
-/// <param name="BatchHash">32 bytes.</param>
-/// <param name="Header">The header, encoded by DePIN.Evidence.</param>
-/// <param name="Body">u16 length | frame, repeated.</param>
-public sealed record StoredPeerBatch(byte[] Gateway, ulong Number, byte[] BatchHash, byte[] Header, byte[] Body);
-
-/// <summary>An anchor, own or heard of.</summary>
-/// <param name="Epoch">Its epoch.</param>
-/// <param name="Hash">EIP-712 struct hash, 32 bytes.</param>
-/// <param name="State">Whatever the anchor stage says it means; 0 new.</param>
-/// <param name="Content">Anchor and signatures, encoded by DePIN.Evidence.</param>
-public sealed record StoredAnchor(ulong Epoch, byte[] Hash, int State, byte[] Content);
-
-/// <summary>A transaction of ours, saved before it is sent.</summary>
-/// <param name="Hash">Transaction hash, 32 bytes.</param>
-/// <param name="Epoch">The epoch it anchors.</param>
-/// <param name="Nonce">Account nonce.</param>
-/// <param name="State">Whatever the anchor stage says it means; 0 new.</param>
-/// <param name="Raw">The signed bytes.</param>
-public sealed record StoredTransaction(byte[] Hash, ulong Epoch, ulong Nonce, int State, byte[] Raw);
-
 /// <summary>Two validly signed frames with one sequence.</summary>
 /// <param name="Id">From 1.</param>
 /// <param name="Device">The store's integer for the device.</param>

@@ -30,13 +30,6 @@ internal static class StoreSchema
             number INTEGER PRIMARY KEY, first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, gateway BLOB NOT NULL, previous BLOB NOT NULL,
             root BLOB NOT NULL, samples INTEGER NOT NULL, first_received_ms INTEGER NOT NULL, last_received_ms INTEGER NOT NULL,
             body BLOB NOT NULL, hash BLOB NOT NULL);
-        CREATE TABLE IF NOT EXISTS peer_batches (
-            gateway BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (gateway, number));
-        CREATE TABLE IF NOT EXISTS certificates (
-            gateway BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, content BLOB NOT NULL, UNIQUE (gateway, number));
-        CREATE TABLE IF NOT EXISTS anchors (epoch INTEGER NOT NULL, hash BLOB NOT NULL, state INTEGER NOT NULL, content BLOB NOT NULL, UNIQUE (epoch, hash));
-        CREATE TABLE IF NOT EXISTS transactions (
-            hash BLOB NOT NULL UNIQUE, epoch INTEGER NOT NULL, nonce INTEGER NOT NULL, state INTEGER NOT NULL, raw BLOB NOT NULL);
         CREATE TABLE IF NOT EXISTS evidence (
             id INTEGER PRIMARY KEY, device INTEGER NOT NULL, sequence INTEGER NOT NULL, received_ms INTEGER NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL);
         CREATE INDEX IF NOT EXISTS evidence_device ON evidence (device, sequence);

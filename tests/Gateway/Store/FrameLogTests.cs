@@ -247,38 +247,6 @@ internal sealed class FrameLogTests
     }
 
     [Test]
-    public async Task Typed_rows_come_back_as_they_were_saved_and_saving_again_changes_nothing()
-    {
-        using Pipeline pipeline = new();
-        FrameLog log = pipeline.Log;
-        byte[] gateway = [.. Enumerable.Repeat((byte)1, 20)];
-        byte[] hash = [.. Enumerable.Repeat((byte)2, 32)];
-        StoredCertificate certificate = new(gateway, 7, hash, [1, 2, 3]);
-        StoredTransaction transaction = new(hash, 5, 9, 0, [4, 5]);
-        for (int i = 0; i < 2; i++)
-        {
-            Assert.That(await log.SaveCertificateAsync(certificate), Is.True);
-            Assert.That(await log.SavePeerBatchAsync(new StoredPeerBatch(gateway, 7, hash, [6], [7])), Is.True);
-            await log.SaveAnchorAsync(new StoredAnchor(5, hash, i, [8]));
-            await log.SaveTransactionAsync(transaction with { State = i });
-            await log.SaveValueAsync("block", [9]);
-        }
-        Assert.That(await log.SaveCertificateAsync(certificate with { BatchHash = new byte[32] }), Is.False, "another batch at this number");
-        pipeline.Restart();
-        log = pipeline.Log;
-        Assert.Multiple(() =>
-        {
-            Assert.That(log.Certificate(gateway, 7)!.BatchHash, Is.EqualTo(hash));
-            Assert.That(log.Certificates(gateway, 1, 10), Has.Count.EqualTo(1));
-            Assert.That(log.PeerBatch(gateway, 7)!.Body, Is.EqualTo(new byte[] { 7 }));
-            Assert.That(log.Anchors(0, 10).Single().State, Is.EqualTo(1));
-            Assert.That(log.Transactions(5).Single().State, Is.EqualTo(1));
-            Assert.That(log.Value("block"), Is.EqualTo(new byte[] { 9 }));
-            Assert.That(log.Value("none"), Is.Null);
-        });
-    }
-
-    [Test]
     public async Task A_write_of_another_stage_that_is_wrong_fails_alone()
     {
         using Pipeline pipeline = new();
