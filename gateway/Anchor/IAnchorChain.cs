@@ -20,9 +20,6 @@ public interface IAnchorChain
 
     /// <summary>Hands a signed transaction to an endpoint.</summary>
     Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping);
-
-    /// <summary>The receipt, or null when not mined.</summary>
-    Task<TransactionReceipt?> ReceiptAsync(Hash32 transaction, CancellationToken stopping);
 }
 
 /// <summary>The Ledger contract through JSON-RPC.</summary>
@@ -43,9 +40,6 @@ public sealed class AnchorChain(EthereumClient client, Address ledger) : IAnchor
 
     /// <inheritdoc/>
     public Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping) => client.SendRawTransactionAsync(raw, stopping);
-
-    /// <inheritdoc/>
-    public Task<TransactionReceipt?> ReceiptAsync(Hash32 transaction, CancellationToken stopping) => client.GetTransactionReceiptAsync(transaction, stopping);
 
     /// <summary>The call that appends an anchor.</summary>
     public static byte[] Call(AnchorHeader header, IEnumerable<Attestation> attestations, GatewaySet active)

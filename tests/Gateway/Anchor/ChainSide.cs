@@ -167,6 +167,4 @@ internal sealed class FaultyChain(IAnchorChain inner, Faults faults) : IAnchorCh
     public Task<ulong> EstimateAsync(Address from, byte[] call, CancellationToken stopping) => inner.EstimateAsync(from, call, stopping);
 
     public Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping) => faults.AroundAsync("Send", () => inner.SendAsync(raw, stopping));
-
-    public Task<TransactionReceipt?> ReceiptAsync(Hash32 transaction, CancellationToken stopping) => inner.ReceiptAsync(transaction, stopping);
 }
