@@ -168,8 +168,6 @@ public sealed class GatewaySettings
         RequireAddress(reader, "chain.ledger", Chain.Ledger);
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
-        if (Chain.ReorgDepthBlocks < Chain.Confirmations)
-            throw reader.Fault("chain.reorgDepthBlocks", $"{Chain.ReorgDepthBlocks} is less than chain.confirmations ({Chain.Confirmations}).", "Make it at least as large.");
     }
 
     private void ReadDeployment(SettingsReader reader, string file)
@@ -328,9 +326,6 @@ public sealed class ChainSettings
 
     [Setting("A transaction counts as final under this many blocks.", Unit = "blocks", Min = 1, Max = 10_000)]
     public int Confirmations { get; set; } = 12;
-
-    [Setting("Events of this many last blocks are read again when the chain reorganises; at least chain.confirmations.", Unit = "blocks", Min = 1, Max = 10_000)]
-    public int ReorgDepthBlocks { get; set; } = 64;
 }
 
 /// <summary>Section <c>anchor</c>.</summary>
