@@ -54,16 +54,17 @@ try
     DeviceTable devices = new(frames);
     RegistryLog registryLog = new(database);
     LedgerRange ledger = new(registryLog);
-    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
+    CertificateLog certificates = new(database);
+    OwnEntries own = new(registryLog, certificates, batchesAtStart: frames.LastBatch()?.Number ?? 0);         // after chain.db was lost
+    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, own, devices.PutAsync, health, time);
     using FrameVerifier verifier = new(settings.Verifier(), devices, frames, registry, time);                 // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     Batcher batcher = new(settings.Batcher(key.Address), frames, time);
     BatchReader batches = new(frames);
-    CertificateLog certificates = new(database);
     AnchorLog anchors = new(database);
     NoPeers peers = new();                                                                                    // a network of one, until the peer stage
     Attestor attestor = new(key, rules.Domain, new FrameLogBatches(frames, batches), certificates, () => registryLog.ActiveSet()?.Set, peers, health, time);
-    Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), peers, health, time, settings.PollInterval());
+    Anchorer anchorer = new(rules, key, anchors, registryLog, registry, own, new AnchorChain(chain, contracts.Ledger), peers, health, time, settings.PollInterval());
     ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address.ToChecksumString(), frames, verifier, certificates, registryLog, registry, anchorer, ingest, health, time);

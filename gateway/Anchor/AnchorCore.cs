@@ -20,8 +20,9 @@ public sealed record ChainView(ulong Block, ulong TimeS, GatewaySet Active, Hash
 /// <param name="OnHead">The anchor this gateway signed on top of the ledger's head, or null.</param>
 /// <param name="LastSignedEpoch">The highest epoch this gateway ever signed an anchor for; null none.</param>
 /// <param name="Pending">Certificates not on the ledger, at most the number one anchor takes.</param>
+/// <param name="IsMatched">Whether every ledger entry up to the head is known to be ours, with its certificates, or another gateway's.</param>
 /// <param name="NowMs">The gateway's clock, ms since the Unix epoch. Used for patience only, never for order.</param>
-public sealed record AnchorInput(ChainView Chain, SignedAnchor? OnHead, ulong? LastSignedEpoch, IReadOnlyList<OwnCertificate> Pending, long NowMs);
+public sealed record AnchorInput(ChainView Chain, SignedAnchor? OnHead, ulong? LastSignedEpoch, IReadOnlyList<OwnCertificate> Pending, bool IsMatched, long NowMs);
 
 /// <summary>Limits and prices the core works with; all in wei, seconds and ms.</summary>
 public sealed record AnchorRules(
@@ -40,6 +41,9 @@ public enum AnchorWait
 
     /// <summary>The registry does not list this gateway: a person has to act.</summary>
     NotActive,
+
+    /// <summary>What is pending may be on the ledger already, in an anchor that was forgotten.</summary>
+    NotMatched,
 
     /// <summary>This epoch has its anchor.</summary>
     EpochTaken,
@@ -88,7 +92,9 @@ public abstract record AnchorAction
 /// Why no certificate is anchored twice: an anchor is signed once per epoch and once per predecessor; the ledger takes it
 /// only on that predecessor. While our anchor fits the head it is the only one we push. When the head moved to something else,
 /// it can only come back if the chain drops that head, and with it everything built on it. So of two anchors of ours that
-/// contain one certificate, at most one is on any chain.
+/// contain one certificate, at most one is on any chain. When chain.db was lost, forgotten anchors count too: nothing is
+/// signed before the ledger's entries were matched with the certificates, and one still on its way fits only the head that
+/// the new one is signed on, so again one of the two is on the chain, and is recognised there.
 /// </summary>
 public static class AnchorCore
 {
@@ -113,6 +119,7 @@ public static class AnchorCore
 
     private static AnchorAction Begin(AnchorInput input, AnchorRules rules)
     {
+        if (!input.IsMatched) return new AnchorAction.Wait(AnchorWait.NotMatched);
         if (input.Pending.Count == 0) return new AnchorAction.Wait(AnchorWait.NothingPending);
         ulong epoch = input.Chain.TimeS / rules.EpochSeconds;
         ulong taken = Math.Max(input.Chain.LastEpoch ?? 0, input.LastSignedEpoch ?? 0);

@@ -13,7 +13,7 @@ namespace DePIN.Gateway.Anchor;
 /// and every step can be done twice without harm, so a crash between any two is only a pause.
 /// </summary>
 public sealed class Anchorer(
-    AnchorRules rules, GatewaySigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, IAnchorChain chain,
+    AnchorRules rules, GatewaySigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, OwnEntries own, IAnchorChain chain,
     IPeers peers, HealthBoard health, TimeProvider time, TimeSpan pollInterval)
 {
     /// <summary>Actions in a row before the loop pauses, so that no fault can make it spin.</summary>
@@ -95,7 +95,11 @@ public sealed class Anchorer(
         }
 
         ChainView view = new(last.Number, account.TimeS, active.Set, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
-        return new AnchorInput(view, log.OnTopOf(view.Head), log.LastSignedEpoch, log.Pending(rules.CertificatesMax), Now());
+        bool matched = own.AreMatchedUpTo(view.Head); // before what is pending: a match takes from that
+        AnchorInput input = new(view, log.OnTopOf(view.Head), log.LastSignedEpoch, log.Pending(rules.CertificatesMax), matched, Now());
+        if (registry.Last == last) return input;
+        health.Report(Part, PartState.Waiting, "the chain moves"); // the pending certificates, too, must be those of that block
+        return null;
     }
 
     /// <returns>Null: calm. False: in the way.</returns>
@@ -121,6 +125,7 @@ public sealed class Anchorer(
                 health.Report(Part, PartState.Waiting, wait.Reason switch
                 {
                     AnchorWait.EpochTaken => $"this epoch has its anchor; the next begins at chain time {wait.UntilS} s",
+                    AnchorWait.NotMatched => "the batches of before the start are certified again, to see which of them the ledger has already",
                     AnchorWait.EpochAhead => $"the signed anchor's epoch begins at chain time {wait.UntilS} s",
                     _ => $"another gateway leads this epoch until chain time {wait.UntilS} s",
                 });

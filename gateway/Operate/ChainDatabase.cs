@@ -77,7 +77,7 @@ public sealed class ChainDatabase : IDisposable
             connection.Dispose();
             throw new SettingsException(fault.SqliteErrorCode is 5 or 6 // SQLITE_BUSY, SQLITE_LOCKED
                 ? $"{path} is in use by another process. Two gateways must not share a data folder: stop the other one."
-                : $"{path} cannot be used ({fault.Message}). Restore it from your backup; if there is none, move it away: registry and ledger are read again from the chain, but batches not yet anchored need their certificates signed again.");
+                : $"{path} cannot be used ({fault.Message}). Restore it from your backup; if there is none, move it away: registry and ledger are read again from the chain, certificates are signed again from frames.db, and what is anchored already is recognised.");
         }
         catch
         {

@@ -80,6 +80,22 @@ public sealed class RegistryLog(ChainDatabase database)
     public LedgerEntry? LedgerHead() => database.Read(c => Sql.First(c, ReadLedgerEntry,
         "SELECT ordinal, header, block, transaction_hash FROM ledger ORDER BY ordinal DESC LIMIT 1"));
 
+    /// <summary>The last entry that contains certificates of ours as far as is known, or null.</summary>
+    public LedgerEntry? LastExplained() => database.Read(c => Sql.First(c, ReadLedgerEntry,
+        "SELECT ordinal, header, block, transaction_hash FROM ledger WHERE ordinal = (SELECT max(ordinal) FROM certificates WHERE ordinal IS NOT NULL)"));
+
+    /// <summary>Whether an entry is known to contain certificates of ours.</summary>
+    public bool HasCertificates(ulong ordinal) => database.Read(c =>
+        Sql.Scalar(c, "SELECT EXISTS (SELECT 1 FROM certificates WHERE ordinal = $0)", (long)ordinal)) != 0;
+
+    /// <summary>Certified batches that no entry is known to contain, ascending, at most <paramref name="limit"/>.</summary>
+    public IReadOnlyList<BatchHeader> PendingBatches(int limit) => database.Read(c => Sql.Rows(c,
+        r => BatchHeader.Read(r.GetFieldValue<byte[]>(0)), "SELECT header FROM certificates WHERE ordinal IS NULL ORDER BY number LIMIT $0", limit));
+
+    /// <summary>Notes that an entry contains the pending certificates from one number to another. Taken back with the entry.</summary>
+    public void MarkAnchored(ulong ordinal, ulong firstNumber, ulong lastNumber) => database.Write(c => Sql.Execute(c,
+        "UPDATE certificates SET ordinal = $0 WHERE ordinal IS NULL AND number BETWEEN $1 AND $2", (long)ordinal, (long)firstNumber, (long)lastNumber));
+
     private static void Insert(SqliteConnection c, ChainEvent happened)
     {
         (long block, long position) = ((long)happened.Block, happened.Position);

@@ -48,6 +48,9 @@ public sealed class Network : IAsyncDisposable
         return network;
     }
 
+    /// <summary>The gateway's data folder.</summary>
+    public string GatewayFolder => folder.Sub("gateway");
+
     public string GatewayLog() => File.ReadAllText(Path.Combine(folder.Path, "gateway.log"));
 
     /// <summary>What the gateway stored of a device, in the order of its pages.</summary>

@@ -2,12 +2,13 @@ using System.Numerics;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Attest;
+using DePIN.Gateway.Registry;
 
 namespace DePIN.Gateway.Tests.Anchor;
 
 /// <summary>
 /// The pure core against a simulated chain, pool, store and clock, driven by seeded random events: blocks, reorganisations,
-/// lost transactions, crashes before and after each durable step, fee spikes, rival anchors. A failing seed replays.
+/// lost transactions, a lost chain.db, crashes before and after each durable step, fee spikes, rival anchors. A failing seed replays.
 /// </summary>
 internal sealed class AnchorCoreTests
 {
@@ -44,6 +45,7 @@ internal sealed class AnchorCoreTests
         private readonly Dictionary<Hash32, Tx> _pool = [];
         private readonly Dictionary<Hash32, Tx> _ever = [];
         private readonly List<(BatchHeader Header, SignedAnchor Anchor, ulong[] Numbers)> _signed = [];
+        private readonly HashSet<Hash32> _forgotten = [];
         private readonly List<BatchHeader> _certificates = [];
         private BigInteger _baseFee = Gwei;
         private ulong _time = 60_000;
@@ -77,6 +79,7 @@ internal sealed class AnchorCoreTests
                 case 6: _clockMs += _random.Next(0, 90_000); break;
                 case 7: _clockMs -= _random.Next(0, 120_000); break;
                 case 8: Rival(); break;
+                case 9 when _random.Next(6) == 0: _forgotten.UnionWith(_signed.Select(s => s.Anchor.Hash)); break;
                 default: Act(); break;
             }
 
@@ -106,8 +109,10 @@ internal sealed class AnchorCoreTests
             switch (AnchorCore.Decide(input, _rules))
             {
                 case AnchorAction.Sign sign when !lost:
-                    Assert.That(_signed.Any(s => s.Anchor.Header.Epoch == sign.Header.Epoch), Is.False, "two anchors signed for one epoch");
-                    Assert.That(_signed.Any(s => s.Anchor.Header.Previous == sign.Header.Previous), Is.False, "two anchors signed on one predecessor");
+                    Assert.That(Remembered.Any(s => s.Anchor.Header.Epoch == sign.Header.Epoch), Is.False, "two anchors signed for one epoch");
+                    Assert.That(Remembered.Any(s => s.Anchor.Header.Previous == sign.Header.Previous), Is.False, "two anchors signed on one predecessor");
+                    _signed.RemoveAll(s => s.Anchor.Hash == sign.Header.Hash()); // forgotten, and now made again, the same to the bit
+                    _forgotten.Remove(sign.Header.Hash());
                     Assert.That(sign.Numbers, Has.Count.LessThanOrEqualTo(_rules.CertificatesMax));
                     _signed.Add((_certificates[0], new SignedAnchor(sign.Header, sign.Header.Hash(), [Attestation.Sign(_signer, sign.Header.Digest(_rules.Domain))], _clockMs, []), [.. sign.Numbers]));
                     break;
@@ -134,10 +139,11 @@ internal sealed class AnchorCoreTests
         {
             List<AnchorHeader> ledger = Ledger();
             Hash32 head = ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash();
-            HashSet<ulong> done = AnchoredNumbers();
+            HashSet<ulong> done = KnownNumbers(ledger);
+            Assert.That(done.SetEquals(AnchoredNumbers()), "what is recognised is what the ledger contains");
             ChainView view = new((ulong)_chain.Count, _time, _active, head, ledger.Count == 0 ? null : ledger[^1].Epoch, Nonce(), BigInteger.Pow(10, 20), _baseFee);
-            return new AnchorInput(view, _signed.FirstOrDefault(s => s.Anchor.Header.Previous == head).Anchor, _signed.Count == 0 ? null : _signed.Max(s => s.Anchor.Header.Epoch),
-                [.. _certificates.Where(c => !done.Contains(c.Number)).Take(_rules.CertificatesMax).Select(c => new OwnCertificate(c, [], null))], _clockMs);
+            return new AnchorInput(view, Remembered.FirstOrDefault(s => s.Anchor.Header.Previous == head).Anchor, Remembered.Max(s => (ulong?)s.Anchor.Header.Epoch),
+                [.. _certificates.Where(c => !done.Contains(c.Number)).Take(_rules.CertificatesMax).Select(c => new OwnCertificate(c, [], null))], true, _clockMs);
         }
 
         /// <summary>The contract and the pool: lowest nonce first, dearest first, rejected anchors revert and use their nonce up.</summary>
@@ -183,6 +189,27 @@ internal sealed class AnchorCoreTests
         private ulong Nonce() => (ulong)_chain.Sum(b => b.Mined.Count(t => t.Nonce != ulong.MaxValue));
 
         private List<AnchorHeader> Ledger() => [.. _chain.SelectMany(b => b.Mined).Where(t => t.Takes).Select(t => t.Header)];
+
+        private IEnumerable<(BatchHeader Header, SignedAnchor Anchor, ulong[] Numbers)> Remembered => _signed.Where(s => !_forgotten.Contains(s.Anchor.Hash));
+
+        /// <summary>What the gateway can know: the numbers of the anchors it remembers, and of those it recognises.</summary>
+        private HashSet<ulong> KnownNumbers(List<AnchorHeader> ledger)
+        {
+            HashSet<ulong> known = [];
+            foreach (AnchorHeader entry in ledger)
+            {
+                if (Remembered.FirstOrDefault(s => s.Anchor.Hash == entry.Hash()).Numbers is { } numbers)
+                {
+                    known.UnionWith(numbers);
+                    continue;
+                }
+
+                BatchHeader[] next = [.. _certificates.Where(c => !known.Contains(c.Number)).Take((int)entry.Batches)];
+                if (OwnEntryRules.Judge(entry, next, isComplete: true) == EntryOrigin.Ours) known.UnionWith(next.Select(b => b.Number));
+            }
+
+            return known;
+        }
 
         private HashSet<ulong> AnchoredNumbers()
         {

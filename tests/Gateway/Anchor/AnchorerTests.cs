@@ -78,6 +78,71 @@ internal sealed class AnchorerTests
     }
 
     [Test]
+    public async Task A_lost_chain_database_anchors_nothing_twice([Values] bool olderBackup)
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        string file = Path.Combine(network.Folder, ChainDatabase.FileName), backup = file + ".backup";
+        using (ChainSide side = new(network))
+        {
+            side.Certify();
+            await side.AnchorAllAsync();
+        }
+
+        File.Copy(file, backup); // closed: the file is all of it
+        await network.NextEpochAsync();
+        using (ChainSide side = new(network))
+        {
+            side.Certify();
+            side.Certify();
+            await side.AnchorAllAsync();
+            side.AssertEachCertificateOnce(entries: 2, certificates: 3);
+        }
+
+        if (olderBackup) File.Move(backup, file, overwrite: true);
+        else File.Delete(file);
+        await network.NextEpochAsync();
+        using ChainSide again = new(network, batchesAtStart: 4);
+        while (again.Certificates.LastNumber < 4)
+        {
+            again.Certify(); // what the attestor does: the same headers, the same signatures
+            if (again.Certificates.LastNumber >= 3) continue;
+            await again.StepAsync();
+            Assert.That(again.Health.Find("anchor")!.Reason, Does.Contain("certified again"), "nothing is anchored before it is known what is");
+        }
+
+        await again.AnchorAllAsync();
+        again.AssertEachCertificateOnce(entries: 3, certificates: 4);
+        Assert.That(Enumerable.Range(1, 4).Select(n => again.Certificates.Find((ulong)n)!.Ordinal), Is.EqualTo(new ulong?[] { 0, 1, 1, 2 }));
+        Assert.That(await again.NonceAsync(), Is.EqualTo(3UL));
+    }
+
+    [Test]
+    public async Task A_forgotten_anchor_that_is_still_on_its_way_is_recognised_when_it_arrives()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        await network.SetAutomineAsync(false);
+        using (ChainSide side = new(network))
+        {
+            side.Certify();
+            await side.StepAsync();
+            Assert.That(side.Health.Find("anchor")!.Reason, Does.Contain("waits for a block"));
+        }
+
+        File.Delete(Path.Combine(network.Folder, ChainDatabase.FileName));
+        using ChainSide again = new(network, batchesAtStart: 1);
+        again.Certify();
+        again.Certify(); // another anchor than the forgotten one, on the same predecessor
+        await again.StepAsync();
+        Assert.That(again.Anchors.OnTopOf(Hash32.Zero)!.Header.Batches, Is.EqualTo(2), "nobody can know of the first");
+        await network.Node.MineAsync(1);
+        await network.SetAutomineAsync(true);
+        await network.NextEpochAsync();
+        await again.AnchorAllAsync();
+
+        again.AssertEachCertificateOnce(entries: 2, certificates: 2);
+    }
+
+    [Test]
     public async Task An_anchor_that_a_reorganisation_dropped_is_brought_back_unchanged()
     {
         await using TestNetwork network = await TestNetwork.StartAsync();

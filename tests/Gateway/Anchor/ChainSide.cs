@@ -14,7 +14,7 @@ internal sealed class ChainSide : IDisposable
 {
     public static readonly BigInteger FeeCap = BigInteger.Parse("100000000000");
 
-    public ChainSide(TestNetwork network, TestClock? clock = null, Faults? faults = null)
+    public ChainSide(TestNetwork network, TestClock? clock = null, Faults? faults = null, ulong batchesAtStart = 0)
     {
         Network = network;
         Clock = clock ?? new TestClock();
@@ -23,6 +23,7 @@ internal sealed class ChainSide : IDisposable
         Anchors = new AnchorLog(Database);
         RegistryLog = new RegistryLog(Database);
         Ledger = new LedgerRange(RegistryLog);
+        Own = new OwnEntries(RegistryLog, Certificates, batchesAtStart);
         Health = new HealthBoard(Clock, NullLogger.Instance);
         JsonRpc rpc = new(Http, new JsonRpcSettings(network.Node.RpcUrl) { RoundsMax = 1 }, TimeProvider.System, new Random(1));
         Contracts.ContractErrors.AddTo(rpc.Reverts);
@@ -30,9 +31,9 @@ internal sealed class ChainSide : IDisposable
         ChainAddresses at = new(network.Deployment.ChainId, network.Deployment.DeviceRegistry, network.Deployment.GatewayRegistry, network.Deployment.Ledger,
             network.Deployment.EpochSeconds, network.Deployment.DeployedAtBlock);
         Reader = new ChainReader(client, at);
-        Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7 }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Feed, Health, Clock);
+        Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7 }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Own, Feed, Health, Clock);
         Rules = new AnchorRules(network.Gateway.Address, network.Domain, at.EpochSeconds, 100, FeeCap, 1_000_000_000, 60_000, 250, 30);
-        Anchorer = new Anchorer(Rules, network.Gateway, faults is null ? Anchors : new FaultyAnchorLog(Anchors, faults), RegistryLog, Registry,
+        Anchorer = new Anchorer(Rules, network.Gateway, faults is null ? Anchors : new FaultyAnchorLog(Anchors, faults), RegistryLog, Registry, Own,
             new FaultyChain(new AnchorChain(client, at.Ledger), faults ?? new Faults()), new NoPeers(), Health, Clock, TimeSpan.FromMilliseconds(50));
     }
 
@@ -44,6 +45,7 @@ internal sealed class ChainSide : IDisposable
     public AnchorLog Anchors { get; }
     public RegistryLog RegistryLog { get; }
     public LedgerRange Ledger { get; }
+    public OwnEntries Own { get; }
     public HealthBoard Health { get; }
     public ChainReader Reader { get; }
     public ChainRegistry Registry { get; }
