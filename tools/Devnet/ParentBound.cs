@@ -15,7 +15,7 @@ public static class ParentBound
     private static readonly BlockingCollection<Action> Work = StartThread();
 
     /// <summary>Starts <paramref name="file"/> with its output redirected, bound to the life of this process.</summary>
-    public static Process Start(string file, IReadOnlyList<string> arguments)
+    public static Process Start(string file, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         ProcessStartInfo start = new(SetPriv ?? file)
         {
@@ -32,6 +32,8 @@ public static class ParentBound
         }
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
 
         TaskCompletionSource<Process> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Work.Add(() =>

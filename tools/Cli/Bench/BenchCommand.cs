@@ -12,36 +12,19 @@ namespace DePIN.Cli.Bench;
 /// </summary>
 public static class BenchCommand
 {
-    private const string HostName = "ingest-host";
-
     public static Command Create() => new("bench", "Measured figures; --json gives one line.")
     {
         CreateOne("ingest", "Acknowledged frames a second through a real gateway, beside raw P-256 checks a second.", IngestAsync),
         CreateOne("sign", "The device's managed signer, beside this machine's native one.", SignBench.RunAsync),
         CreateOne("batch", "Frames a second into a batch's root and proofs, beside Keccak alone.", BatchAsync),
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
-        CreateHost(),
     };
 
-    private static async Task<JsonObject> IngestAsync(CancellationToken cancel)
-    {
-        IngestBenchOptions options = new() { HostCommand = ["dotnet", typeof(BenchCommand).Assembly.Location, "bench", HostName] };
-        return Json(await new IngestBench(options).RunAsync(cancel).ConfigureAwait(false));
-    }
+    private static async Task<JsonObject> IngestAsync(CancellationToken cancel) => Json(await new IngestBench(new IngestBenchOptions()).RunAsync(cancel).ConfigureAwait(false));
 
     private static async Task<JsonObject> BatchAsync(CancellationToken cancel) => Json(await new BatchBench(new BatchBenchOptions()).RunAsync(cancel).ConfigureAwait(false));
 
     private static JsonObject Json<T>(T result) => JsonSerializer.SerializeToNode(result)!.AsObject();
-
-    /// <summary>The other process of `bench ingest`: not for people.</summary>
-    private static Command CreateHost()
-    {
-        Argument<string> database = new("database");
-        Command command = new(HostName) { database };
-        command.Hidden = true;
-        command.SetAction((parsed, _) => IngestHost.RunAsync(parsed.GetValue(database)!, Console.In, Console.Out));
-        return command;
-    }
 
     private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run)
     {

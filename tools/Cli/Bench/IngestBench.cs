@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using DePIN.Cli.Up;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
 using DePIN.Mqtt;
@@ -12,9 +13,6 @@ namespace DePIN.Cli.Bench;
 /// <summary>What to measure. The defaults are the numbers of gateway/Verify/README.md.</summary>
 public sealed record IngestBenchOptions
 {
-    /// <summary>Program and arguments that run <see cref="IngestHost"/>; the database file is appended.</summary>
-    public required IReadOnlyList<string> HostCommand { get; init; }
-
     /// <summary>Devices that publish, one connection each.</summary>
     public int Connections { get; init; } = 50;
 
@@ -50,16 +48,16 @@ public sealed record IngestBenchOptions
 /// <param name="connectedDevices">Connections in all.</param>
 /// <param name="frameBytes">Size of a frame.</param>
 /// <param name="processors">Processors, shared by gateway, clients and kernel.</param>
-/// <param name="host">What the gateway process said at its end.</param>
 #pragma warning disable IDE1006 // The JSON keys are the contract.
 public sealed record IngestBenchResult(
     double ackedPerSecond, double verifyPerSecond, double ratio, double cpuRatio, double gatewayUsPerFrame, double clientUsPerFrame, double verifyUs, double p50Ms, double p99Ms, double rssMiB,
-    int connections, int window, int connectedDevices, int frameBytes, int processors, string host);
+    int connections, int window, int connectedDevices, int frameBytes, int processors);
 #pragma warning restore IDE1006
 
 /// <summary>
-/// How many frames a second the gateway acknowledges, against what this machine's processors could verify at all. The gateway's listener,
-/// verifier and store run in a process of their own; the clients run here and take their share of the same processors. Verify and ingest
+/// How many frames a second the gateway acknowledges, against what this machine's processors could verify at all. The gateway is the real
+/// process with all its stages, a chain to anchor on included (its devices are put into its store beforehand, as its registry stage would);
+/// the clients run here, and all of them take their share of the same processors. Verify and ingest
 /// phases alternate, so that a machine that slows down slows both. Frames are signed before each phase, while nothing is measured.
 /// </summary>
 public sealed class IngestBench(IngestBenchOptions options)
@@ -72,16 +70,18 @@ public sealed class IngestBench(IngestBenchOptions options)
     public async Task<IngestBenchResult> RunAsync(CancellationToken cancellationToken = default)
     {
         string folder = Directory.CreateTempSubdirectory("depin-bench-").FullName;
-        string database = Path.Combine(folder, "frames.db");
         Publisher[] publishers = [.. Enumerable.Range(0, options.Connections).Select(_ => new Publisher(new SigningDevice()))];
         SigningDevice[] silent = [.. Enumerable.Range(0, options.ConnectedDevices - options.Connections).Select(_ => new SigningDevice())];
         try
         {
-            await RegisterAsync(database, [.. publishers.Select(one => one.Device), .. silent]).ConfigureAwait(false);
-            using Process host = Start(database);
-            string[] said = ((await host.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false)) ?? "").Split(' ');
-            int port = int.Parse(said[0], CultureInfo.InvariantCulture);
-            using Process gateway = Process.GetProcessById(int.Parse(said[1], CultureInfo.InvariantCulture));
+            string gatewayFolder = Directory.CreateDirectory(Path.Combine(folder, "gateway")).FullName;
+            Evidence.Address address = LocalGateway.CreateKey(gatewayFolder);
+            await RegisterAsync(Path.Combine(gatewayFolder, "frames.db"), [.. publishers.Select(one => one.Device), .. silent]).ConfigureAwait(false);
+            await using LocalChain chain = await LocalChain.StartAsync(Directory.CreateDirectory(Path.Combine(folder, "chain")).FullName, [address], cancellationToken).ConfigureAwait(false);
+            await using LocalGateway real = await LocalGateway.StartAsync(
+                new LocalGatewayOptions(gatewayFolder, chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder, "gateway.log")), cancellationToken).ConfigureAwait(false);
+            int port = real.MqttPort;
+            using Process gateway = Process.GetProcessById(real.Process!.Id);
             List<MqttClient> idle = [];
             foreach (SigningDevice device in silent)
                 idle.Add(await ConnectAsync(device, port, cancellationToken).ConfigureAwait(false));
@@ -122,10 +122,6 @@ public sealed class IngestBench(IngestBenchOptions options)
             }
             foreach (MqttClient client in idle.Concat(publishers.Select(one => one.Client!)))
                 await client.DisposeAsync().ConfigureAwait(false);
-            host.StandardInput.Close();
-            string summary = await host.StandardOutput.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-            await host.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
-
             latenciesMs.Sort();
             double verifyRate = Median(verified);
             double ackRate = Median(acked);
@@ -134,7 +130,7 @@ public sealed class IngestBench(IngestBenchOptions options)
             double verifyUs = cpu.Verify * 1e6 / cpu.Checks;
             return new IngestBenchResult(Math.Round(ackRate), Math.Round(verifyRate), Math.Round(ackRate / verifyRate, 3),
                 Math.Round(verifyUs / (gatewayUs + clientUs), 3), Math.Round(gatewayUs, 1), Math.Round(clientUs, 1), Math.Round(verifyUs, 1), Math.Round(Percentile(0.5), 2), Math.Round(Percentile(0.99), 2),
-                Math.Round(rss, 1), options.Connections, options.Window, options.ConnectedDevices, publishers[0].Frames[0].Length, Environment.ProcessorCount, summary.Trim());
+                Math.Round(rss, 1), options.Connections, options.Window, options.ConnectedDevices, publishers[0].Frames[0].Length, Environment.ProcessorCount);
         }
         finally
         {
@@ -150,14 +146,6 @@ public sealed class IngestBench(IngestBenchOptions options)
         DeviceTable table = new(log);
         foreach (SigningDevice[] part in devices.Chunk(200))
             await Task.WhenAll(part.Select(device => table.PutAsync(device.Registration).AsTask())).ConfigureAwait(false);
-    }
-
-    private Process Start(string database)
-    {
-        ProcessStartInfo start = new(options.HostCommand[0], [.. options.HostCommand.Skip(1), database]) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        // As the gateway's service unit sets it: a first generation that does not grow with the processor's cache (FACTS).
-        start.Environment["DOTNET_GCgen0size"] = "0x200000";
-        return Process.Start(start) ?? throw new InvalidOperationException($"{options.HostCommand[0]} did not start.");
     }
 
     private async Task<MqttClient> ConnectAsync(SigningDevice device, int port, CancellationToken cancellationToken)

@@ -45,19 +45,21 @@ public sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a .NET program of this repository by its assembly's path.</summary>
-    public static ChildProcess StartDotnet(string name, string assembly, IEnumerable<string> arguments, string logFile, Action<string>? onLine)
+    public static ChildProcess StartDotnet(string name, string assembly, IEnumerable<string> arguments, string logFile, Action<string>? onLine,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         string host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
-        return Start(name, host, [assembly, .. arguments], logFile, onLine);
+        return Start(name, host, [assembly, .. arguments], logFile, onLine, environment);
     }
 
-    public static ChildProcess Start(string name, string file, IEnumerable<string> arguments, string logFile, Action<string>? onLine)
+    public static ChildProcess Start(string name, string file, IEnumerable<string> arguments, string logFile, Action<string>? onLine,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(logFile)!);
         StreamWriter log = new(logFile, append: true) { AutoFlush = true };
         try
         {
-            Process process = ParentBound.Start(file, [.. arguments]);
+            Process process = ParentBound.Start(file, [.. arguments], environment);
             return new ChildProcess(name, process, log, onLine);
         }
         catch (System.ComponentModel.Win32Exception error)

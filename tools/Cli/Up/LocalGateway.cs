@@ -29,6 +29,9 @@ public sealed class LocalGateway : IAsyncDisposable
     private const string KeyFile = "gateway.key";
     private const string ConfigFile = "gateway.json";
 
+    /// <summary>As the gateway's README tells its operators: a first generation that does not grow with the processor's cache.</summary>
+    private static readonly Dictionary<string, string> Environment = new() { ["DOTNET_GCgen0size"] = "0x200000" };
+
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
@@ -79,7 +82,7 @@ public sealed class LocalGateway : IAsyncDisposable
     /// <summary>Starts the process (again) and waits until its API answers.</summary>
     public async Task LaunchAsync(CancellationToken cancel)
     {
-        Process = ChildProcess.StartDotnet("gateway", Programs.Gateway, ["--config", Path.Combine(options.Folder, ConfigFile)], options.LogFile, onLine: null);
+        Process = ChildProcess.StartDotnet("gateway", Programs.Gateway, ["--config", Path.Combine(options.Folder, ConfigFile)], options.LogFile, onLine: null, Environment);
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         patience.CancelAfter(StartTimeout);
         while (true)
