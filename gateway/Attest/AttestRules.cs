@@ -35,17 +35,16 @@ public static class AttestRules
     /// <param name="self">This gateway.</param>
     /// <param name="before">The certificate of the batch before; null for number 1.</param>
     /// <param name="same">A certificate that already has this number; normally null.</param>
-    /// <param name="body">The frames as stored.</param>
-    public static BatchRefusal Judge(BatchHeader header, Address self, OwnCertificate? before, OwnCertificate? same, BatchBody body)
+    /// <param name="fromFrames">The header that the stored frames give.</param>
+    public static BatchRefusal Judge(BatchHeader header, Address self, OwnCertificate? before, OwnCertificate? same, BatchHeader fromFrames)
     {
         ArgumentNullException.ThrowIfNull(header);
-        ArgumentNullException.ThrowIfNull(body);
         if (header.Gateway != self) return BatchRefusal.NotOurs;
         if (same is not null && same.Hash != header.Hash()) return BatchRefusal.SignedOtherwise;
         if (header.Check() != BatchHeaderFault.None) return BatchRefusal.BadHeader;
         if (header.Number != (before?.Header.Number ?? 0) + 1) return BatchRefusal.NotNext;
         if (header.Previous != (before?.Hash ?? Hash32.Zero)) return BatchRefusal.WrongPrevious;
-        return header.Frames == (uint)body.Count && header.Root == body.Root() && header.Body == body.Hash() ? BatchRefusal.None : BatchRefusal.NotTheFrames;
+        return header == fromFrames ? BatchRefusal.None : BatchRefusal.NotTheFrames;
     }
 
     /// <summary>Keeps what is signed rightly by active gateways, once each, ascending by address: the canonical list.</summary>

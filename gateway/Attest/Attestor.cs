@@ -9,8 +9,8 @@ public interface IBatchSource
     /// <summary>The batch of that number, or null while there is none.</summary>
     BatchHeader? Batch(ulong number);
 
-    /// <summary>Its frames as they were stored.</summary>
-    BatchBody Body(ulong number);
+    /// <summary>The header that its stored frames give, derived from them and not from what was saved about the batch.</summary>
+    BatchHeader FromFrames(ulong number);
 }
 
 /// <summary>
@@ -72,7 +72,7 @@ public sealed class Attestor(
         }
 
         OwnCertificate? before = last == 0 ? null : certificates.Find(last);
-        BatchRefusal refusal = AttestRules.Judge(header, signer.Address, before, certificates.Find(header.Number), batches.Body(header.Number));
+        BatchRefusal refusal = AttestRules.Judge(header, signer.Address, before, certificates.Find(header.Number), batches.FromFrames(header.Number));
         if (refusal != BatchRefusal.None)
         {
             health.Report(Part, PartState.Failed, $"batch {header.Number} is not signed: {Text(refusal)}.",

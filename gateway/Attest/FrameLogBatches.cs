@@ -11,5 +11,6 @@ public sealed class FrameLogBatches(FrameLog log, BatchReader reader) : IBatchSo
     public BatchHeader? Batch(ulong number) => log.BatchAt(number) is { } batch ? BatchReader.Header(batch) : null;
 
     /// <inheritdoc/>
-    public BatchBody Body(ulong number) => reader.Body(log.BatchAt(number) ?? throw new ArgumentOutOfRangeException(nameof(number), number, "There is no such batch."));
+    public BatchHeader FromFrames(ulong number) =>
+        reader.FromFrames(log.BatchAt(number) ?? throw new ArgumentOutOfRangeException(nameof(number), number, "There is no such batch."));
 }

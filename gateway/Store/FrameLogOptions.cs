@@ -16,7 +16,7 @@ public sealed record FrameLogOptions
     public int GroupFramesMax { get; init; } = 1024;
 
     /// <summary>How long a commit waits for company while more frames are being verified, ms. An idle gateway commits at once.</summary>
-    public int LingerMs { get; init; } = 4;
+    public int LingerMs { get; init; } = 15;
 
     /// <summary>Frames between two saves of the per-device index: what a start has to read again at most.</summary>
     public int IndexIntervalFrames { get; init; } = 16_384;

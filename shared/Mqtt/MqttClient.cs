@@ -27,6 +27,9 @@ public sealed class MqttClient : IAsyncDisposable
 
     private Stream? _stream;
     private SemaphoreSlim? _window;
+    private int _turns; // publishes that wait for the window or the outbound buffer
+    private Task _lastTurn = Task.CompletedTask;
+    private bool _isLeaving; // DISCONNECT is written
     private Pending[] _pending = [];
     private Stack<Pending> _free = [];
     private PacketBuffer _filling = new();
@@ -131,15 +134,23 @@ public sealed class MqttClient : IAsyncDisposable
             throw new ArgumentException("A topic name must not be empty or hold a wildcard.", nameof(topic));
         }
 
-        bool room;
+        Task previous;
+        TaskCompletionSource turn;
         lock (_gate)
         {
-            room = _filling.Count < _options.OutboundBytesMax;
+            if (_turns == 0 && _filling.Count < _options.OutboundBytesMax && (qos == MqttQos.AtMostOnce || window.Wait(0, CancellationToken.None)))
+            {
+                return Send(topic.Span, payload.Span, qos, retain, cancellation);
+            }
+
+            // Who has to wait takes a turn, and whoever comes later takes the next: messages leave in the order of the calls (MQTT-4.6.0).
+            _turns++;
+            previous = _lastTurn;
+            turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _lastTurn = turn.Task;
         }
 
-        return !room || (qos != MqttQos.AtMostOnce && !window.Wait(0, CancellationToken.None))
-            ? WaitAndPublishAsync(topic, payload, qos, retain, cancellation)
-            : Send(topic.Span, payload.Span, qos, retain, cancellation);
+        return WaitAndPublishAsync(previous, turn, topic, payload, qos, retain, cancellation);
     }
 
     /// <summary>Subscribes to one filter and completes with its SUBACK code: a granted QoS or a failure.</summary>
@@ -170,6 +181,7 @@ public sealed class MqttClient : IAsyncDisposable
             {
                 new DisconnectPacket { Reason = sendWill ? MqttReason.DisconnectWithWill : MqttReason.Success }
                     .Write(_options.Version, MqttPacketType.Disconnect, _filling);
+                _isLeaving = true;
                 drained = (_drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
                 WakeWriter();
             }
@@ -370,28 +382,45 @@ public sealed class MqttClient : IAsyncDisposable
     }
 
     private async ValueTask<MqttAnswer> WaitAndPublishAsync(
-        ReadOnlyMemory<byte> topic, ReadOnlyMemory<byte> payload, MqttQos qos, bool retain, CancellationToken cancellation)
+        Task previous, TaskCompletionSource turn, ReadOnlyMemory<byte> topic, ReadOnlyMemory<byte> payload, MqttQos qos, bool retain, CancellationToken cancellation)
     {
-        if (qos != MqttQos.AtMostOnce)
-        {
-            await AcquireAsync(cancellation).ConfigureAwait(false);
-        }
-
+        ValueTask<MqttAnswer> answer;
+        bool acquired = false;
         try
         {
-            await DrainAsync(cancellation).ConfigureAwait(false);
-        }
-        catch
-        {
+            await previous.WaitAsync(cancellation).ConfigureAwait(false);
             if (qos != MqttQos.AtMostOnce)
+            {
+                await AcquireAsync(cancellation).ConfigureAwait(false);
+                acquired = true;
+            }
+
+            await DrainAsync(cancellation).ConfigureAwait(false);
+            acquired = false; // the message has it now
+            answer = Send(topic.Span, payload.Span, qos, retain, cancellation);
+        }
+        finally
+        {
+            if (acquired)
             {
                 _window!.Release();
             }
 
-            throw;
+            // A cancelled turn ends only after the one before it, or a later message would overtake.
+            _ = previous.ContinueWith(_ => EndTurn(turn), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
 
-        return await Send(topic.Span, payload.Span, qos, retain, cancellation).ConfigureAwait(false);
+        return await answer.ConfigureAwait(false);
+    }
+
+    private void EndTurn(TaskCompletionSource turn)
+    {
+        lock (_gate)
+        {
+            _turns--;
+        }
+
+        turn.SetResult();
     }
 
     // A closed client lets everybody through: Send then answers "not answered".
@@ -785,6 +814,12 @@ public sealed class MqttClient : IAsyncDisposable
             }
 
             _finished = true;
+            if (_isLeaving && closed.Cause == MqttCloseCause.Network)
+            {
+                // MQTT-3.14.4-2: the server closes when it has the DISCONNECT, often before our own close.
+                closed = new MqttClosed(MqttCloseCause.Local, MqttReason.Success, null);
+            }
+
             Volatile.Write(ref _connected, false);
             _drained?.TrySetResult();
             _drained = null;

@@ -5,7 +5,7 @@ namespace DePIN.Evidence.Tests;
 
 /// <summary>Figures for shared/Evidence/README.md, run by hand and asserting nothing: timings are no tests.</summary>
 [TestFixture]
-[Explicit("prints figures")]
+[Category("ByHand"), Explicit("prints figures")]
 public sealed class Figures
 {
     private const int Rounds = 7;

@@ -53,6 +53,34 @@ public sealed class MqttClientTests
     }
 
     [Test]
+    public async Task Publishes_that_wait_leave_in_the_order_of_the_calls_even_when_one_is_cancelled()
+    {
+        const int Messages = 200;
+        const int Cancelled = 3;
+        await using ScriptedServer server = new();
+        await using MqttClient client = new(server.Options with { InFlightMax = 2 });
+        await server.AcceptAsync(client, "20030000" + "00");
+        using CancellationTokenSource impatient = new();
+        Task<MqttAnswer>[] all = [.. Enumerable.Range(0, Messages).Select(i => client.PublishAsync("t", new byte[] { (byte)i }, cancellation: i == Cancelled ? impatient.Token : default).AsTask())];
+        await impatient.CancelAsync();
+        Assert.CatchAsync<OperationCanceledException>(() => all[Cancelled]);
+        List<int> seen = [];
+        while (seen.Count < Messages - 1)
+        {
+            byte[] packet = await server.ReadPacketAsync();
+            PublishPacket.Read(MqttVersion.V5, (byte)(packet[0] & 15), packet.AsSpan(2), out PublishPacket publish);
+            seen.Add(publish.Payload[0]);
+            await server.SendAsync($"4002{publish.PacketId:x4}");
+        }
+
+        Assert.That(seen, Is.EqualTo(Enumerable.Range(0, Messages).Where(i => i != Cancelled)));
+        for (int i = 0; i < Messages; i++)
+        {
+            Assert.That(i == Cancelled || (await all[i]).IsSuccess);
+        }
+    }
+
+    [Test]
     public async Task Cancelling_stops_the_waiting_and_the_place_is_free_after_the_answer()
     {
         await using ScriptedServer server = new();
@@ -152,7 +180,7 @@ public sealed class MqttClientTests
             answers.Add(client.PublishAsync("t/x", BitConverter.GetBytes(i), (MqttQos)(i % 3)).AsTask());
         }
 
-        Assert.That((await Task.WhenAll(answers)).All(a => a.IsSuccess));
+        Assert.That((await Task.WhenAll(answers)).Where(a => !a.IsSuccess).Distinct().Take(5), Is.Empty);
         await all.Task.WaitAsync(TimeSpan.FromSeconds(60));
         Assert.That((await client.UnsubscribeAsync("t/+")).IsSuccess);
         await client.DisconnectAsync();

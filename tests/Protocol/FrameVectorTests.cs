@@ -102,7 +102,7 @@ public sealed class FrameVectorTests
     }
 
     [Test]
-    [Explicit("writes shared/vectors/frame.json and shared/vectors/signer.json")]
+    [Category("ByHand"), Explicit("writes shared/vectors/frame.json and shared/vectors/signer.json")]
     public void Write_the_frame_vectors()
     {
         SeededRandom random = new(20_26);

@@ -18,7 +18,7 @@ public sealed class P256TableTests
     }
 
     [Test]
-    [Explicit("writes shared/Protocol/P256Table.cs")]
+    [Category("ByHand"), Explicit("writes shared/Protocol/P256Table.cs")]
     public void Write_the_table()
     {
         string path = Repository.FilePath("shared", "Protocol", "P256Table.cs");

@@ -41,7 +41,7 @@ public sealed class UpTests
     public async Task A_trace_file_is_what_every_board_senses()
     {
         string trace = Path.Combine(folder.Path, "trace.csv");
-        await File.WriteAllTextAsync(trace, "time_ms,channel,value\n0,temperature,21.5\n0,relative_humidity,40\n0,pressure,101325\n1000,temperature,21.75\n");
+        await File.WriteAllTextAsync(trace, "time_ms,channel,value\n0,temperature,21.5\n0,humidity,40\n0,pressure,101325\n1000,temperature,21.75\n");
         string data = Path.Combine(folder.Path, "data");
         CliProcess run = await CliProcess.RunAsync(folder.Path, "up", "--once", "--devices", "1", "--sense", trace, "--data", data);
         Assert.Multiple(() =>
@@ -61,7 +61,7 @@ public sealed class UpTests
         Assert.Multiple(() =>
         {
             Assert.That(run.ExitCode, Is.Not.EqualTo(ExitCode.Ok));
-            Assert.That(run.Errors, Does.Contain("3"));
+            Assert.That(run.Errors, Does.Contain("trace.csv:3"));
             Assert.That(ProcessesOf(folder.Path), Is.Empty);
         });
     }

@@ -133,7 +133,10 @@ internal sealed class AttestorTests
 
         public BatchHeader? Batch(ulong number) => number <= (ulong)Headers.Count ? Headers[(int)number - 1] : null;
 
-        public BatchBody Body(ulong number) => _bodies[(int)number - 1];
+        public BatchHeader FromFrames(ulong number) => Headers[(int)number - 1] with
+        {
+            Root = _bodies[(int)number - 1].Root(), Frames = (uint)_bodies[(int)number - 1].Count, Body = _bodies[(int)number - 1].Hash(),
+        };
     }
 
     private sealed class Peers(Attestation[] give) : IPeers

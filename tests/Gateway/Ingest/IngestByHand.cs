@@ -7,7 +7,7 @@ using DePIN.Mqtt;
 namespace DePIN.Gateway.Tests.Ingest;
 
 [TestFixture]
-[Explicit("Figures and foreign suites, by hand.")]
+[Category("ByHand"), Explicit("Figures and foreign suites, by hand.")]
 internal sealed class IngestByHand
 {
     // dotnet test tests/Gateway -c Release --filter "FullyQualifiedName~Acknowledged_frames_per_second" --logger "console;verbosity=detailed"

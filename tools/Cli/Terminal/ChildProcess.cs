@@ -12,6 +12,8 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>How long a child may take to end by itself after SIGTERM.</summary>
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan EndsSoonTimeout = TimeSpan.FromSeconds(3);
+
     /// <summary>Lines of output kept for an error message.</summary>
     private const int TailLinesMax = 15;
 
@@ -68,6 +70,12 @@ public sealed class ChildProcess : IAsyncDisposable
             throw new CliError(ExitCode.Unreachable, $"{name} could not be started: {file}: {error.Message}", "check that the .NET 10 SDK is installed and 'dotnet' is on the PATH");
         }
     }
+
+    /// <summary>Whether it has ended, or does within a moment: what a line that hung up often means.</summary>
+    public bool EndsSoon() => process.WaitForExit(EndsSoonTimeout) && reading.Wait(EndsSoonTimeout);
+
+    /// <summary>The error that it ended though nobody asked it to, in its own last words.</summary>
+    public CliError Ended() => new(ExitCode.Failed, $"{Name} ended with {process.ExitCode}: {Tail()}", "mend what it names; its whole log is in the run's folder under logs/");
 
     /// <summary>The last lines of output, for a message that says why the child ended.</summary>
     public string Tail()

@@ -36,7 +36,8 @@ public sealed class LocalBoard : IAsyncDisposable
         {
             if (await Task.WhenAny(serial.Task.WaitAsync(SerialTimeout, cancel), ended).ConfigureAwait(false) == ended)
             {
-                throw new CliError(ExitCode.Failed, $"{State.Name} ended with {await ended.ConfigureAwait(false)}: {Process.Tail()}", "the lines above say why; its whole log is in the run's folder under logs/");
+                await ended.ConfigureAwait(false);
+                throw Process.Ended();
             }
 
             return new BoardLine(SerialLine.Open(await serial.Task.ConfigureAwait(false)), State.Name);

@@ -81,7 +81,14 @@ public static class UpRun
 
             foreach (LocalBoard board in boards)
             {
-                await ProvisionAsync(board, chain, gateway, view, stopping).ConfigureAwait(false);
+                try
+                {
+                    await ProvisionAsync(board, chain, gateway, view, stopping).ConfigureAwait(false);
+                }
+                catch (CliError) when (board.Process.EndsSoon())
+                {
+                    throw board.Process.Ended(); // it says itself why, better than its hung-up line
+                }
             }
 
             view.Step("the boards sense, sign and publish; waiting for anchors");

@@ -80,7 +80,7 @@ public sealed class UpWatch(LocalGateway gateway, LocalChain chain, IReadOnlyLis
         {
             if (child.HasExited)
             {
-                throw new CliError(ExitCode.Failed, $"{child.Name} ended: {child.Tail()}", "its whole log is in the run's folder under logs/");
+                throw child.EndsSoon() ? child.Ended() : new CliError(ExitCode.Failed, $"{child.Name} ended", "its log is in the run's folder under logs/");
             }
         }
     }
