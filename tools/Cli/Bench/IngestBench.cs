@@ -42,7 +42,8 @@ public sealed record IngestBenchOptions
 /// <param name="verifyUs">Processor time of one check, µs.</param>
 /// <param name="p50Ms">Median time from publish to PUBACK, ms.</param>
 /// <param name="p99Ms">99th percentile of it.</param>
-/// <param name="rssMiB">Largest resident set of the gateway's process under load with <paramref name="connectedDevices"/> connected, MiB.</param>
+/// <param name="rssMiB">Resident set of the gateway's process when <paramref name="connectedDevices"/> have connected and none has published yet, MiB.</param>
+/// <param name="rssLoadMiB">The largest one under full load, MiB.</param>
 /// <param name="connections">Publishing connections.</param>
 /// <param name="window">Unacknowledged frames per connection.</param>
 /// <param name="connectedDevices">Connections in all.</param>
@@ -50,7 +51,7 @@ public sealed record IngestBenchOptions
 /// <param name="processors">Processors, shared by gateway, clients and kernel.</param>
 #pragma warning disable IDE1006 // The JSON keys are the contract.
 public sealed record IngestBenchResult(
-    double ackedPerSecond, double verifyPerSecond, double ratio, double cpuRatio, double gatewayUsPerFrame, double clientUsPerFrame, double verifyUs, double p50Ms, double p99Ms, double rssMiB,
+    double ackedPerSecond, double verifyPerSecond, double ratio, double cpuRatio, double gatewayUsPerFrame, double clientUsPerFrame, double verifyUs, double p50Ms, double p99Ms, double rssMiB, double rssLoadMiB,
     int connections, int window, int connectedDevices, int frameBytes, int processors);
 #pragma warning restore IDE1006
 
@@ -79,7 +80,10 @@ public sealed class IngestBench(IngestBenchOptions options)
             await RegisterAsync(Path.Combine(gatewayFolder, "frames.db"), [.. publishers.Select(one => one.Device), .. silent]).ConfigureAwait(false);
             await using LocalChain chain = await LocalChain.StartAsync(Directory.CreateDirectory(Path.Combine(folder, "chain")).FullName, [address], cancellationToken).ConfigureAwait(false);
             await using LocalGateway real = await LocalGateway.StartAsync(
-                new LocalGatewayOptions(gatewayFolder, chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder, "gateway.log")), cancellationToken).ConfigureAwait(false);
+                new LocalGatewayOptions(gatewayFolder, chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder, "gateway.log"))
+                {
+                    BatchAgeMaxS = 30, PollIntervalMs = 2_000, // the gateway's own defaults
+                }, cancellationToken).ConfigureAwait(false);
             int port = real.MqttPort;
             using Process gateway = Process.GetProcessById(real.Process!.Id);
             List<MqttClient> idle = [];
@@ -88,6 +92,8 @@ public sealed class IngestBench(IngestBenchOptions options)
             foreach (Publisher publisher in publishers)
                 publisher.Client = await ConnectAsync(publisher.Device, port, cancellationToken).ConfigureAwait(false);
 
+            gateway.Refresh();
+            double rssConnected = gateway.WorkingSet64 / 1048576.0;
             List<double> verified = [];
             List<double> acked = [];
             double rss = 0;
@@ -130,7 +136,7 @@ public sealed class IngestBench(IngestBenchOptions options)
             double verifyUs = cpu.Verify * 1e6 / cpu.Checks;
             return new IngestBenchResult(Math.Round(ackRate), Math.Round(verifyRate), Math.Round(ackRate / verifyRate, 3),
                 Math.Round(verifyUs / (gatewayUs + clientUs), 3), Math.Round(gatewayUs, 1), Math.Round(clientUs, 1), Math.Round(verifyUs, 1), Math.Round(Percentile(0.5), 2), Math.Round(Percentile(0.99), 2),
-                Math.Round(rss, 1), options.Connections, options.Window, options.ConnectedDevices, publishers[0].Frames[0].Length, Environment.ProcessorCount);
+                Math.Round(rssConnected, 1), Math.Round(rss, 1), options.Connections, options.Window, options.ConnectedDevices, publishers[0].Frames[0].Length, Environment.ProcessorCount);
         }
         finally
         {

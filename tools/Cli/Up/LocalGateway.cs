@@ -16,6 +16,9 @@ public sealed record LocalGatewayOptions(string Folder, string DeploymentFile, U
 
     public int BatchFramesMax { get; init; } = 4_096;
 
+    /// <summary>How often the chain is asked for news, ms.</summary>
+    public int PollIntervalMs { get; init; } = 250;
+
     /// <summary>Blocks until an anchor counts as final. One on a chain that nobody else mines.</summary>
     public int Confirmations { get; init; } = 1;
 }
@@ -137,7 +140,7 @@ public sealed class LocalGateway : IAsyncDisposable
             {
                 ["rpcUrls"] = new JsonArray(options.RpcUrl.ToString()),
                 ["deployment"] = options.DeploymentFile,
-                ["pollIntervalMs"] = 250,
+                ["pollIntervalMs"] = options.PollIntervalMs,
                 ["confirmations"] = options.Confirmations,
             },
             ["web"] = new JsonObject { ["listen"] = $"127.0.0.1:{Api.Url.Port}" },
