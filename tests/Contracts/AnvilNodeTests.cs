@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using DePIN.Devnet;
 using DePIN.Evidence;
+using DePIN.Tests.Harness;
 
 namespace DePIN.Contracts.Tests;
 

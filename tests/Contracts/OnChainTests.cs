@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using DePIN.Devnet;
 using DePIN.Evidence;
+using DePIN.Tests.Harness;
 
 namespace DePIN.Contracts.Tests;
 

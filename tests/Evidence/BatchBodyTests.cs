@@ -1,4 +1,5 @@
 using DePIN.Protocol;
+using DePIN.Tests.Harness;
 
 namespace DePIN.Evidence.Tests;
 

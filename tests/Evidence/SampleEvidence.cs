@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Security.Cryptography;
 using DePIN.Protocol;
+using DePIN.Tests.Harness;
 
 namespace DePIN.Evidence.Tests;
 
@@ -77,53 +78,4 @@ internal static class SampleEvidence
             LedgerPath = [.. range.Proof(5)],
         };
     }
-}
-
-/// <summary>A device whose P-256 key lives in .NET's own implementation, not in ours.</summary>
-internal sealed class SampleDevice : IDeviceSigner, IDisposable
-{
-    private static readonly BigInteger Order = BigInteger.Parse(
-        "0FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-
-    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-
-    public SampleDevice()
-    {
-        ECParameters key = _key.ExportParameters(false);
-        PublicKey = [.. key.Q.X!, .. key.Q.Y!];
-        DeviceId.FromPublicKey(PublicKey, 0, Id, 0);
-    }
-
-    public byte[] PublicKey { get; }
-
-    public byte[] Id { get; } = new byte[DeviceId.Bytes];
-
-    public byte KeyKind => KeyKinds.Software;
-
-    public void ReadPublicKey(byte[] destination, int offset) => PublicKey.CopyTo(destination, offset);
-
-    public void Sign(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
-    {
-        byte[] made = _key.SignData(buffer, offset, count, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
-        BigInteger s = new(made.AsSpan(32), isUnsigned: true, isBigEndian: true);
-        if (s > Order / 2)
-        {
-            byte[] low = (Order - s).ToByteArray(isUnsigned: true, isBigEndian: true);
-            made.AsSpan(32).Clear();
-            low.CopyTo(made, 64 - low.Length);
-        }
-        made.CopyTo(signature, signatureOffset);
-    }
-
-    public byte[] Frame(ulong sequence, Action<FrameBuilder>? samples = null, bool clock = true, ulong timeMs = 1_800_000_000_123)
-    {
-        FrameBuilder builder = new(Id);
-        builder.Begin(Profiles.Environment, clock, 1, sequence, timeMs, sequence == 1 ? null : new byte[32]);
-        if (samples is null) builder.TryAdd(Channels.Temperature, -2, 0, 0, 2150 + (long)sequence);
-        else samples(builder);
-        builder.Sign(this);
-        return builder.Buffer.AsSpan(0, builder.Count).ToArray();
-    }
-
-    public void Dispose() => _key.Dispose();
 }

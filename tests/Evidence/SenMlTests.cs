@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using DePIN.Protocol;
+using DePIN.Tests.Harness;
 
 namespace DePIN.Evidence.Tests;
 

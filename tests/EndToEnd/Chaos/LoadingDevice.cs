@@ -8,7 +8,7 @@ namespace DePIN.EndToEnd.Tests.Chaos;
 /// A device that publishes as fast as it is acknowledged and behaves as the firmware does: it keeps every frame until its PUBACK,
 /// and after a lost connection sends again, in order, whatever was not acknowledged. Remembers what was.
 /// </summary>
-public sealed class LoadingDevice(SignedDevice device, Func<int> port) : IDisposable
+public sealed class LoadingDevice(SampleDevice device, Func<int> port) : IDisposable
 {
     private const int Window = 16;
 
@@ -19,7 +19,7 @@ public sealed class LoadingDevice(SignedDevice device, Func<int> port) : IDispos
     private readonly string topic = Topics.Frame(device.Text);
     private long acknowledged;
 
-    public SignedDevice Device => device;
+    public SampleDevice Device => device;
 
     /// <summary>Frames whose PUBACK came, and with it every frame before them.</summary>
     public long Acknowledged => Interlocked.Read(ref acknowledged);

@@ -38,9 +38,9 @@ public sealed class Network : IAsyncDisposable
         List<LoadingDevice> made = [];
         for (int i = 0; i < devices; i++)
         {
-            SignedDevice device = new();
-            byte[] claim = device.Claim(network.Chain.Deployment.ChainId, network.Chain.Deployment.DeviceRegistry.ToArray(), network.Chain.Owner.ToArray());
-            await network.Chain.RegisterAsync(new BoardIdentity(device.KeyKind, device.PublicKey.ToArray(), device.Text, 0, "", ""), claim, CancellationToken.None);
+            SampleDevice device = new();
+            byte[] claim = device.Sign(DeviceClaim.Message(device.KeyKind, network.Chain.Deployment.ChainId, network.Chain.Deployment.DeviceRegistry, network.Chain.Owner));
+            await network.Chain.RegisterAsync(new BoardIdentity(device.KeyKind, device.PublicKey, device.Text, 0, "", ""), claim, CancellationToken.None);
             made.Add(new LoadingDevice(device, () => network.Gateway.MqttPort));
         }
 

@@ -1,18 +1,19 @@
 using System.Security.Cryptography;
-using System.Text;
 using DePIN.Protocol;
 
-namespace DePIN.Contracts.Tests;
+namespace DePIN.Tests.Harness;
 
-/// <summary>A device with the platform's P-256 (OpenSSL), another implementation than the firmware's signer. Low s by hand.</summary>
-internal sealed class SampleDevice : IDeviceSigner, IDisposable
+/// <summary>
+/// A device with the platform's P-256 (OpenSSL), another implementation than the firmware's signer, and quick enough to load a gateway.
+/// Low s by hand. Not safe for concurrent use.
+/// </summary>
+public sealed class SampleDevice : IDeviceSigner, IDisposable
 {
     private static readonly System.Numerics.BigInteger Order = System.Numerics.BigInteger.Parse(
         "0ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
 
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private byte[]? _previous;
-    private ulong _sequence;
 
     public SampleDevice()
     {
@@ -25,19 +26,46 @@ internal sealed class SampleDevice : IDeviceSigner, IDisposable
 
     public byte[] Id { get; } = new byte[DeviceId.Bytes];
 
+    /// <summary>The device id as topics and paths have it.</summary>
+    public string Text => DeviceId.ToText(Id, 0);
+
+    /// <summary>Sequence of the last frame of the chain; 0 before the first.</summary>
+    public ulong Sequence { get; private set; }
+
     public byte KeyKind => KeyKinds.Software;
 
     /// <summary>The next frame of this device, chained to the last.</summary>
     public byte[] NextFrame(int samples = 2)
     {
         FrameBuilder builder = new(Id);
-        builder.Begin(Profiles.Environment, true, 1, ++_sequence, 1_800_000_000_000 + _sequence, _previous);
+        builder.Begin(Profiles.Environment, true, 1, ++Sequence, 1_800_000_000_000 + Sequence, _previous);
         for (int i = 0; i < samples; i++)
             builder.TryAdd(Channels.Temperature, -2, 0, (uint)i, 2150);
         builder.Sign(this);
         _previous = new byte[32];
         builder.CopyDigest(_previous, 0);
         return builder.Buffer[..builder.Count];
+    }
+
+    /// <summary>A frame by itself, not of the chain: with these samples, or whatever <paramref name="fill"/> puts in.</summary>
+    public byte[] Frame(ulong sequence, Action<FrameBuilder>? fill = null, bool clock = true, ulong timeMs = 1_800_000_000_123)
+    {
+        FrameBuilder builder = new(Id);
+        builder.Begin(Profiles.Environment, clock, 1, sequence, timeMs, sequence == 1 ? null : new byte[32]);
+        if (fill is null)
+            builder.TryAdd(Channels.Temperature, -2, 0, 0, 2150 + (long)sequence);
+        else
+            fill(builder);
+        builder.Sign(this);
+        return builder.Buffer[..builder.Count];
+    }
+
+    /// <summary>Its signature r ‖ s over any message.</summary>
+    public byte[] Sign(byte[] message)
+    {
+        byte[] signature = new byte[FrameFormat.SignatureBytes];
+        Sign(message, 0, message.Length, signature, 0);
+        return signature;
     }
 
     public void ReadPublicKey(byte[] destination, int offset) => PublicKey.CopyTo(destination, offset);
@@ -60,7 +88,7 @@ internal sealed class SampleDevice : IDeviceSigner, IDisposable
         return high;
     }
 
-    public override string ToString() => new StringBuilder("device ").Append(DeviceId.ToText(Id, 0)).ToString();
+    public override string ToString() => "device " + Text;
 
     public void Dispose() => _key.Dispose();
 
