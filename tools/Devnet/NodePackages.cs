@@ -1,6 +1,5 @@
 // Installs a folder's node packages from its lock file, once, however many processes ask at the same time.
 using System.Security.Cryptography;
-using System.Text;
 
 namespace DePIN.Devnet;
 
@@ -51,11 +50,10 @@ public static class NodePackages
         return File.Exists(installed) && File.GetLastWriteTimeUtc(installed) >= File.GetLastWriteTimeUtc(Path.Combine(folder, "package-lock.json"));
     }
 
-    // The lock lies in the system's temporary folder: npm ci removes node_modules, and the working copy stays clean.
+    // Beside node_modules, which npm ci removes, and ignored by git.
     private static async Task<FileStream> HoldAsync(string folder, CancellationToken ct)
     {
-        string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(folder))))[..16];
-        string path = Path.Combine(Path.GetTempPath(), $"depin-node-packages-{name}.lock");
+        string path = Path.Combine(folder, ".node-packages.lock");
         for (int waitedMs = 0; ; waitedMs += LockPollMs)
         {
             try
