@@ -59,7 +59,7 @@ namespace DePIN.Firmware
             SensorSet sensors = SensorSet.Open(settings);
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
             SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time);
-            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network);
+            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, StatusLed.Open());
             Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
             Stages.Ready(status, settings);
             loop.Run(stop);

@@ -19,6 +19,9 @@ namespace DePIN.Firmware.Board
         public const int ProvisionReceivePin = 16;
         public const int ProvisionBaud = 115200;
 
+        /// <summary>A LED with a resistor to ground; some DevKits have it on the board.</summary>
+        public const int StatusLedPin = 2;
+
         /// <summary>ADC1 channel 6 is GPIO34: input only, and ADC1 works while Wi-Fi is on (ADC2 does not).</summary>
         public const int BatteryAdcChannel = 6;
         public const int BatteryPin = 34;

@@ -35,6 +35,7 @@ namespace DePIN.Firmware.Publish
         private readonly NodeClock _clock;
         private readonly IFlash _flash;
         private readonly Network _network;
+        private readonly StatusLed _led;
         private readonly object _gate = new object();
         private readonly ManualResetEvent _subscribed = new ManualResetEvent(false);
         private readonly BackOff _reconnect = new BackOff(ReconnectMsMin, ReconnectMsMax);
@@ -52,7 +53,7 @@ namespace DePIN.Firmware.Publish
         private bool _broken;
         private bool _sendLater;
 
-        public FramePublisher(NodeSettings settings, DeviceKey key, FrameStore store, NodeClock clock, IFlash flash, Network network)
+        public FramePublisher(NodeSettings settings, DeviceKey key, FrameStore store, NodeClock clock, IFlash flash, Network network, StatusLed led)
         {
             _settings = settings;
             _key = key;
@@ -60,6 +61,7 @@ namespace DePIN.Firmware.Publish
             _clock = clock;
             _flash = flash;
             _network = network;
+            _led = led;
             _inFlight = new InFlight(settings.Window);
             _frameTopic = Topics.Frame(key.IdText);
             _verdictTopic = Topics.Verdict(key.IdText);
@@ -142,6 +144,7 @@ namespace DePIN.Firmware.Publish
                 throw new InvalidOperationException("the gateway did not answer the subscription");
             }
 
+            _led.Set(true);
             NodeLog.Event("connected", "host=" + _settings.GatewayHost + " port=" + _settings.GatewayPort.ToString() + " "
                 + _store.Describe());
         }
@@ -313,6 +316,7 @@ namespace DePIN.Firmware.Publish
 
         private void Disconnect()
         {
+            _led.Set(false);
             MqttClient client = _client;
             if (client == null)
             {

@@ -66,6 +66,7 @@ public sealed class BoardTests
         Assert.That(serial.GetProperty("transmit").GetInt32(), Is.EqualTo(BoardPins.ProvisionTransmitPin));
         Assert.That(serial.GetProperty("receive").GetInt32(), Is.EqualTo(BoardPins.ProvisionReceivePin));
         Assert.That(serial.GetProperty("baud").GetInt32(), Is.EqualTo(BoardPins.ProvisionBaud));
+        Assert.That(root.GetProperty("statusLed").GetProperty("pin").GetInt32(), Is.EqualTo(BoardPins.StatusLedPin));
         Assert.That(battery.GetProperty("pin").GetInt32(), Is.EqualTo(BoardPins.BatteryPin));
         Assert.That(battery.GetProperty("adcChannel").GetInt32(), Is.EqualTo(BoardPins.BatteryAdcChannel));
         Assert.That(battery.GetProperty("dividerPermille").GetInt32(), Is.EqualTo(BoardPins.BatteryDividerPermille));

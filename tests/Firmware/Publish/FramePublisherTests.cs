@@ -81,8 +81,10 @@ public sealed class FramePublisherTests
             port = first.Port;
             Publish(port);
             Eventually.True(() => _store.NextOwed(0) == 0, "the first frames");
+            Assert.That(_hardware.ReadGpio(BoardPins.StatusLedPin), Is.True, "the light is on while the gateway takes frames");
         }
 
+        Eventually.True(() => !_hardware.ReadGpio(BoardPins.StatusLedPin), "the light goes out with the gateway");
         Compose(5);
         await using Listener second = await Listener.StartAsync(Intake(), port);
         Eventually.True(() => _store.NextOwed(0) == 0, "the rest after the restart");
@@ -202,7 +204,7 @@ public sealed class FramePublisherTests
         NodeSettings settings = new();
         byte[] text = Encoding.ASCII.GetBytes($"gateway-host=127.0.0.1\ngateway-port={port}\n");
         settings.Apply(text, 0, text.Length);
-        FramePublisher publisher = new(settings, _key, _store, _clock, _flash, new Network(settings));
+        FramePublisher publisher = new(settings, _key, _store, _clock, _flash, new Network(settings), StatusLed.Open());
         _thread = new Thread(() => publisher.Run(_stop));
         _hardware.PowerOn();
         _thread.Start();

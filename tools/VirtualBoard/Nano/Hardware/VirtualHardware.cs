@@ -6,11 +6,18 @@ namespace DePIN.VirtualBoard.Hardware;
 /// <summary>One simulated ESP32 board.</summary>
 public sealed class VirtualHardware
 {
+    /// <summary>GPIO 0 to 39.</summary>
+    public const int GpioPins = 40;
+
+    /// <summary>From this number on a pin has no output driver (ESP32 datasheet 2.2).</summary>
+    public const int GpioInputOnlyFrom = 34;
+
     private static readonly AsyncLocal<VirtualHardware?> CurrentBoard = new();
 
     private readonly Dictionary<(int Bus, int Address), II2cPeripheral> _i2c = [];
     private readonly Dictionary<int, Func<int>> _adc = [];
     private readonly Dictionary<string, PseudoTerminal> _serial = new(StringComparer.Ordinal);
+    private readonly bool[] _gpio = new bool[GpioPins];
     private readonly Lock _gate = new();
 
     /// <summary>The board whose thread this is.</summary>
@@ -48,6 +55,24 @@ public sealed class VirtualHardware
         lock (_gate)
         {
             _adc[channel] = read;
+        }
+    }
+
+    /// <summary>The level of a pin: what the board drives, or what a test does.</summary>
+    public bool ReadGpio(int pin)
+    {
+        lock (_gate)
+        {
+            return _gpio[pin];
+        }
+    }
+
+    /// <summary>Sets the level of a pin, from either side.</summary>
+    public void DriveGpio(int pin, bool isHigh)
+    {
+        lock (_gate)
+        {
+            _gpio[pin] = isHigh;
         }
     }
 

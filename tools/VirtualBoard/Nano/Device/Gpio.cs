@@ -1,0 +1,120 @@
+// System.Device.Gpio of nanoFramework 1.x, as much as the firmware uses: pins are levels that the virtual hardware keeps, so a test
+// sees what the board drives and drives what the board reads.
+
+using DePIN.VirtualBoard.Hardware;
+
+namespace System.Device.Gpio;
+
+public enum PinMode
+{
+    Input = 0,
+    InputPullDown = 1,
+    InputPullUp = 2,
+    Output = 3,
+}
+
+public readonly struct PinValue : IEquatable<PinValue>
+{
+    private readonly bool _isHigh;
+
+    private PinValue(bool isHigh) => _isHigh = isHigh;
+
+    public static PinValue High => new(true);
+
+    public static PinValue Low => new(false);
+
+    public static implicit operator PinValue(bool value) => new(value);
+
+    public static implicit operator PinValue(int value) => new(value != 0);
+
+    public static explicit operator bool(PinValue value) => value._isHigh;
+
+    public static explicit operator int(PinValue value) => value._isHigh ? 1 : 0;
+
+    public static bool operator ==(PinValue a, PinValue b) => a.Equals(b);
+
+    public static bool operator !=(PinValue a, PinValue b) => !a.Equals(b);
+
+    public bool Equals(PinValue other) => _isHigh == other._isHigh;
+
+    public override bool Equals(object? obj) => obj is PinValue other && Equals(other);
+
+    public override int GetHashCode() => _isHigh ? 1 : 0;
+
+    public override string ToString() => _isHigh ? "High" : "Low";
+}
+
+public sealed class GpioController : IDisposable
+{
+    private readonly VirtualHardware _hardware = VirtualHardware.Current;
+
+    /// <summary>GPIO 0 to 39 of the ESP32.</summary>
+    public int PinCount => VirtualHardware.GpioPins;
+
+    public GpioPin OpenPin(int pinNumber)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(pinNumber);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(pinNumber, PinCount);
+        return new GpioPin(_hardware, pinNumber);
+    }
+
+    public GpioPin OpenPin(int pinNumber, PinMode mode)
+    {
+        GpioPin pin = OpenPin(pinNumber);
+        pin.SetPinMode(mode);
+        return pin;
+    }
+
+    public void Dispose()
+    {
+    }
+}
+
+public sealed class GpioPin : IDisposable
+{
+    private readonly VirtualHardware _hardware;
+    private PinMode _mode;
+
+    internal GpioPin(VirtualHardware hardware, int number)
+    {
+        _hardware = hardware;
+        PinNumber = number;
+    }
+
+    public int PinNumber { get; }
+
+    public PinMode GetPinMode() => _mode;
+
+    public void SetPinMode(PinMode value)
+    {
+        // ESP32 datasheet 2.2: GPIO 34 to 39 have no output driver.
+        if (value == PinMode.Output && PinNumber >= VirtualHardware.GpioInputOnlyFrom)
+        {
+            throw new ArgumentException($"GPIO {PinNumber} of the ESP32 is input only");
+        }
+
+        _mode = value;
+        if (value == PinMode.InputPullUp)
+        {
+            _hardware.DriveGpio(PinNumber, true);
+        }
+    }
+
+    public PinValue Read() => _hardware.ReadGpio(PinNumber);
+
+    public void Write(PinValue value)
+    {
+        if (_mode != PinMode.Output)
+        {
+            throw new InvalidOperationException($"GPIO {PinNumber} is not an output");
+        }
+
+        _hardware.DriveGpio(PinNumber, (bool)value);
+    }
+
+    public void Toggle() => Write(!(bool)Read());
+
+    public void Dispose()
+    {
+    }
+}
