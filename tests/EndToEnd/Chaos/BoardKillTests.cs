@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Up;
+using DePIN.Contracts;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Chaos;
@@ -60,7 +61,7 @@ public sealed class BoardKillTests
     {
         using BoardLine line = await board.OpenSerialAsync(CancellationToken.None);
         BoardIdentity identity = await line.IdentifyAsync(CancellationToken.None);
-        byte[] claim = await line.ClaimAsync(network.Chain.ChainIdBytes(), network.Chain.Deployment.DeviceRegistry.ToArray(), network.Chain.Owner.ToArray(), CancellationToken.None);
+        byte[] claim = await line.ClaimAsync(DeviceClaim.ChainIdWord(network.Chain.Deployment.ChainId), network.Chain.Deployment.DeviceRegistry.ToArray(), network.Chain.Owner.ToArray(), CancellationToken.None);
         await network.Chain.RegisterAsync(identity, claim, CancellationToken.None);
         await line.ConfigureAsync(BoardSettings.For(network.Gateway), CancellationToken.None);
         await line.RestartAsync(CancellationToken.None);

@@ -70,18 +70,8 @@ public sealed class LocalChain : IAsyncDisposable
     /// <summary>Registers a board with its own signature over this chain, registry and owner.</summary>
     public async Task RegisterAsync(BoardIdentity board, ReadOnlyMemory<byte> claim, CancellationToken cancel)
     {
-        byte[] call = DeviceRegistry.EncodeRegister(
-            board.KeyKind, new Hash32(board.PublicKey.AsSpan(0, 32)), new Hash32(board.PublicKey.AsSpan(32, 32)),
-            new Hash32(claim.Span[..32]), new Hash32(claim.Span[32..]), Owner);
+        byte[] call = DeviceClaim.EncodeRegister(board.KeyKind, board.PublicKey, claim.Span, Owner);
         await sender.SendAsync(Deployment.DeviceRegistry, call, cancel).ConfigureAwait(false);
-    }
-
-    /// <summary>The chain id as a claim holds it: 32 bytes, big-endian.</summary>
-    public byte[] ChainIdBytes()
-    {
-        byte[] bytes = new byte[32];
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(bytes.AsSpan(24), Deployment.ChainId);
-        return bytes;
     }
 
     public async ValueTask DisposeAsync()

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
+using DePIN.Contracts;
 using DePIN.Devnet;
 using DePIN.Evidence;
 
@@ -109,7 +110,7 @@ public static class UpRun
         using BoardLine line = await board.OpenSerialAsync(stopping).ConfigureAwait(false);
         BoardIdentity identity = await line.IdentifyAsync(stopping).ConfigureAwait(false);
         board.State.DeviceId = identity.DeviceId;
-        byte[] claim = await line.ClaimAsync(chain.ChainIdBytes(), chain.Deployment.DeviceRegistry.ToArray(), chain.Owner.ToArray(), stopping).ConfigureAwait(false);
+        byte[] claim = await line.ClaimAsync(DeviceClaim.ChainIdWord(chain.Deployment.ChainId), chain.Deployment.DeviceRegistry.ToArray(), chain.Owner.ToArray(), stopping).ConfigureAwait(false);
         await chain.RegisterAsync(identity, claim, stopping).ConfigureAwait(false);
         await line.ConfigureAsync(BoardSettings.For(gateway), stopping).ConfigureAwait(false);
         await line.RestartAsync(stopping).ConfigureAwait(false);

@@ -36,14 +36,14 @@ public sealed class ChainVerifier(EthereumClient client, ulong fromBlock)
 
         steps.Add(new ProofStep(ContractStep, ProofOutcome.Passed, proof.Ledger.ToChecksumString()));
         LedgerReader ledger = new(client, proof.Ledger);
-        ProofVerdict verdict = await ledger.VerifyAsync(Call(proof, [.. proof.LedgerPath]), ct: cancel).ConfigureAwait(false);
+        ProofVerdict verdict = await ledger.VerifyAsync(proof, ct: cancel).ConfigureAwait(false);
         string path = "";
         if (verdict.Refusal?.Selector == Ledger.Errors.NotInLedger)
         {
             LedgerHistory history = await FollowAsync(ledger, cancel).ConfigureAwait(false);
-            if (history.TryFind(proof.Anchor.Hash(), out LedgerEntry? entry))
+            if (history.TryRefresh(proof) is { } refreshed)
             {
-                verdict = await ledger.VerifyAsync(Call(proof, history.PathOf(entry!.Ordinal)), ct: cancel).ConfigureAwait(false);
+                verdict = await ledger.VerifyAsync(refreshed, ct: cancel).ConfigureAwait(false);
                 path = ", with the ledger path of today";
             }
         }
@@ -53,10 +53,6 @@ public sealed class ChainVerifier(EthereumClient client, ulong fromBlock)
             : new ProofStep(VerifyStep, ProofOutcome.Passed, $"sequence {verdict.Sequence} of device {Convert.ToHexStringLower(verdict.Device)}{path}"));
         return steps;
     }
-
-    private static Ledger.FrameProof Call(Proof proof, Hash32[] ledgerPath) => new(
-        proof.Frame.ToArray(), new Hash32(proof.PublicKey.Span[..32]), new Hash32(proof.PublicKey.Span[32..]),
-        [.. proof.BatchPath], proof.Batch, [.. proof.AnchorPath], proof.Anchor, ledgerPath);
 
     private async Task<LedgerHistory> FollowAsync(LedgerReader ledger, CancellationToken cancel)
     {
