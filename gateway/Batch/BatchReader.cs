@@ -37,7 +37,7 @@ public sealed class BatchReader(FrameLog log)
             batch.Frames, batch.Samples, batch.FirstReceivedMs, batch.LastReceivedMs, new Hash32(batch.Body));
     }
 
-    /// <summary>Derives a batch from its rows: one pass, 32 bytes of memory per frame.</summary>
+    /// <summary>Derives a batch from its rows: one pass, 64 bytes of memory per frame.</summary>
     /// <exception cref="StoreException">Corrupt: a row is missing.</exception>
     public StoredBatch Derive(Address gateway, ulong number, Hash32 previous, long firstRow, long lastRow)
     {
@@ -47,6 +47,7 @@ public sealed class BatchReader(FrameLog log)
         using IncrementalHash body = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         ArrayBufferWriter<byte> entry = new(2 + FrameFormat.FrameBytesMax);
         Hash32[] leaves = new Hash32[count];
+        (Address Device, ulong Sequence)[] keys = new (Address, ulong)[count];
         long at = firstRow;
         uint samples = 0;
         long earliest = long.MaxValue;
@@ -55,6 +56,7 @@ public sealed class BatchReader(FrameLog log)
         {
             if (frame.Row != at)
                 break;
+            keys[at - firstRow] = FrameSpans.Key(frame.Frame);
             leaves[at++ - firstRow] = FrameLeaf.Hash(frame.Frame);
             entry.ResetWrittenCount();
             BatchBody.Append(entry, frame.Frame);
@@ -68,7 +70,9 @@ public sealed class BatchReader(FrameLog log)
             throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: row {at} is missing, so batch {number} cannot be derived: restore frames.db and chain.db from one backup.");
         Span<byte> digest = stackalloc byte[Hash32.Bytes];
         body.GetHashAndReset(digest);
-        BatchHeader header = new(gateway, number, previous, MerkleTree.RootInPlace(leaves), (uint)count, samples, (ulong)earliest, (ulong)latest, new Hash32(digest));
+        // The store takes a (device, sequence) once, so the spans exist.
+        Hash32 commitment = BatchBody.Commitment(FrameSpans.From(keys)!.Hash(), new Hash32(digest));
+        BatchHeader header = new(gateway, number, previous, MerkleTree.RootInPlace(leaves), (uint)count, samples, (ulong)earliest, (ulong)latest, commitment);
         Volatile.Write(ref _lastDerived, new DerivedRows(firstRow, lastRow, header));
         return new StoredBatch(number, firstRow, lastRow, gateway.ToArray(), previous.ToArray(), header.Root.ToArray(), samples,
             header.FirstReceivedMs, header.LastReceivedMs, header.Body.ToArray(), header.Hash().ToArray());
@@ -89,7 +93,7 @@ public sealed class BatchReader(FrameLog log)
             : Header(Derive(gateway, batch.Number, previous, batch.FirstRow, batch.LastRow));
     }
 
-    /// <summary>The encoded body in chunks, streamed from the store; SHA-256 over them is the header's body hash.</summary>
+    /// <summary>The encoded body in chunks, streamed from the store; the header commits to the SHA-256 over them.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> BodyChunks(StoredBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);

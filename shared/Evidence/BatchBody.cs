@@ -44,11 +44,15 @@ public enum BatchMatch
 
     /// <summary>Another Merkle root.</summary>
     RootDiffers,
+
+    /// <summary>One (device, sequence) twice.</summary>
+    FrameRepeated,
 }
 
 /// <summary>
 /// The frames of a batch as gateways exchange and keep them: for each frame, u16 big-endian length | frame bytes, in order.
-/// The header commits to it twice: SHA-256 of these bytes (fetch and compare) and the Merkle root over the frames (prove one).
+/// The header commits to it twice: by <see cref="Commitment"/> over these bytes and their <see cref="FrameSpans"/> (fetch and compare; see what is
+/// in it without fetching) and by the Merkle root over the frames (prove one).
 /// Frames are slices of the one body array; nothing is copied or re-encoded. Judging the frames themselves is the caller's part.
 /// </summary>
 public sealed class BatchBody
@@ -79,7 +83,7 @@ public sealed class BatchBody
     }
 
     /// <summary>SHA-256 of the encoded body.</summary>
-    public Hash32 Hash() => HashOf(_bytes.Span);
+    public Hash32 FramesHash() => HashOf(_bytes.Span);
 
     /// <summary>SHA-256 of an encoded body.</summary>
     public static Hash32 HashOf(ReadOnlySpan<byte> body)
@@ -87,6 +91,18 @@ public sealed class BatchBody
         Span<byte> digest = stackalloc byte[Hash32.Bytes];
         SHA256.HashData(body, digest);
         return new Hash32(digest);
+    }
+
+    /// <summary>
+    /// A header's <c>body</c>: SHA-256(SHA-256(spans) ‖ SHA-256(encoded body)). Who has the header can check the spans with 32 bytes more, and
+    /// the body by itself.
+    /// </summary>
+    public static Hash32 Commitment(Hash32 spansHash, Hash32 framesHash)
+    {
+        Span<byte> both = stackalloc byte[2 * Hash32.Bytes];
+        spansHash.CopyTo(both);
+        framesHash.CopyTo(both[Hash32.Bytes..]);
+        return HashOf(both);
     }
 
     /// <summary>The leaves of the frames, in order.</summary>
@@ -122,15 +138,20 @@ public sealed class BatchBody
     /// <param name="previous">Hash of the gateway's batch before; zero for number 1.</param>
     /// <param name="firstReceivedMs">When the first frame came, ms since the Unix epoch.</param>
     /// <param name="lastReceivedMs">When the last came.</param>
-    public BatchHeader ToHeader(Address gateway, ulong number, Hash32 previous, ulong firstReceivedMs, ulong lastReceivedMs) =>
-        new(gateway, number, previous, Root(), (uint)Count, SampleCount(), firstReceivedMs, lastReceivedMs, Hash());
+    /// <exception cref="InvalidOperationException">One (device, sequence) is in it twice.</exception>
+    public BatchHeader ToHeader(Address gateway, ulong number, Hash32 previous, ulong firstReceivedMs, ulong lastReceivedMs)
+    {
+        FrameSpans spans = FrameSpans.Of(this) ?? throw new InvalidOperationException("A batch holds each (device, sequence) once.");
+        return new BatchHeader(gateway, number, previous, Root(), (uint)Count, SampleCount(), firstReceivedMs, lastReceivedMs, Commitment(spans.Hash(), FramesHash()));
+    }
 
     /// <summary>Whether this is the body that a header commits to; cheap differences first.</summary>
     public BatchMatch Compare(BatchHeader header)
     {
         ArgumentNullException.ThrowIfNull(header);
         if (header.Frames != Count) return BatchMatch.FrameCountDiffers;
-        if (header.Body != Hash()) return BatchMatch.BodyHashDiffers;
+        if (FrameSpans.Of(this) is not { } spans) return BatchMatch.FrameRepeated;
+        if (header.Body != Commitment(spans.Hash(), FramesHash())) return BatchMatch.BodyHashDiffers;
         if (header.Samples != SampleCount()) return BatchMatch.SampleCountDiffers;
         return header.Root != Root() ? BatchMatch.RootDiffers : BatchMatch.Matches;
     }

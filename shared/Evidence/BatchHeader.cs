@@ -32,7 +32,7 @@ public enum BatchHeaderFault
 /// (no domain), its leaf in an anchor's tree; gateways attest the full EIP-712 digest. Canonical bytes, big-endian:
 /// <code>
 /// 0 gateway 20 | 20 number u64 | 28 previous 32 | 60 root 32 | 92 frames u32 | 96 samples u32
-/// 100 first received u64 | 108 last received u64 (ms since the Unix epoch) | 116 body 32 (SHA-256) | = 148
+/// 100 first received u64 | 108 last received u64 (ms since the Unix epoch) | 116 body 32 (SHA-256 over the hashes of spans and body) | = 148
 /// </code>
 /// </summary>
 /// <param name="Gateway">Address of the gateway that received the frames.</param>
@@ -43,7 +43,7 @@ public enum BatchHeaderFault
 /// <param name="Samples">Number of readable samples in them (a sealed frame counts none).</param>
 /// <param name="FirstReceivedMs">When the gateway received the first frame, ms since the Unix epoch.</param>
 /// <param name="LastReceivedMs">When it received the last, ms since the Unix epoch.</param>
-/// <param name="Body">SHA-256 of the encoded body (<see cref="BatchBody"/>).</param>
+/// <param name="Body">What commits to the body and its spans (<see cref="BatchBody.Commitment"/>).</param>
 public sealed record BatchHeader(
     Address Gateway,
     ulong Number,

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { SimpleMerkleTree } from '@openzeppelin/merkle-tree';
 import {
   concat, hashDomain, hashStruct, hashTypedData, keccak256, numberToHex, serializeTransaction, signatureToCompactSignature,
-  serializeCompactSignature, stringToHex,
+  serializeCompactSignature, slice, stringToHex,
 } from 'viem';
 import { privateKeyToAccount, sign } from 'viem/accounts';
 
@@ -60,13 +60,23 @@ const frameBytes = frames.valid.map((f) => '0x' + f.frame);
 const sealed = (frame) => (parseInt(frame.slice(8, 10), 16) & 2) !== 0;
 const length = (frame) => (frame.length - 2) / 2;
 const bodyBytes = concat(frameBytes.flatMap((frame) => [numberToHex(length(frame), { size: 2 }), frame]));
+// Spans: every vector frame is of the next sequence or of another device; runs ascending by device, then sequence.
+const spanKeys = frameBytes.map((frame) => ({ device: slice(frame, 8, 28), sequence: BigInt(slice(frame, 32, 40)) }))
+  .sort((a, b) => (a.device === b.device ? (a.sequence < b.sequence ? -1 : 1) : a.device < b.device ? -1 : 1));
+const runs = [];
+for (const { device, sequence } of spanKeys) {
+  const last = runs.at(-1);
+  if (last?.device === device && last.last + 1n === sequence) last.last = sequence;
+  else runs.push({ device, first: sequence, last: sequence });
+}
+const spanBytes = concat(runs.flatMap((run) => [run.device, numberToHex(run.first, { size: 8 }), numberToHex(run.last, { size: 8 })]));
 const batchTree = tree(frameBytes.map((frame) => keccak256(keccak256(frame))));
 
 const keys = [1, 2, 3, 4].map((n) => hash(`gateway ${n}`));
 const batch = typed('Batch', {
   gateway: address(keys[0]), number: 1n, previous: zero, root: batchTree.root, frames: frameBytes.length,
   samples: frameBytes.reduce((n, frame) => n + (sealed(frame) ? 0 : (length(frame) - 144) / 16), 0),
-  firstReceivedMs: 1800000000000n, lastReceivedMs: 1800000060000n, body: sha256(bodyBytes),
+  firstReceivedMs: 1800000000000n, lastReceivedMs: 1800000060000n, body: sha256(concat([sha256(spanBytes), sha256(bodyBytes)])),
 });
 const later = typed('Batch', {
   gateway: address(keys[1]), number: 18446744073709551615n, previous: hash('previous batch'), root: hash('root'), frames: 65536,
