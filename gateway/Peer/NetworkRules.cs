@@ -1,0 +1,40 @@
+using DePIN.Evidence;
+
+namespace DePIN.Gateway.Peer;
+
+/// <summary>Limits and patience of the network core. Times in ms unless the name says otherwise.</summary>
+/// <param name="Self">This gateway.</param>
+/// <param name="Domain">EIP-712 domain of the ledger.</param>
+/// <param name="EpochSeconds">Length of an epoch.</param>
+public sealed record NetworkRules(Address Self, Eip712Domain Domain, ulong EpochSeconds)
+{
+    /// <summary>The next leader in an epoch's order may begin after this, seconds of chain time.</summary>
+    public ulong LeaderTimeoutS { get; init; } = 30;
+
+    /// <summary>Batches in one anchor at most.</summary>
+    public int CertificatesMax { get; init; } = 1_024;
+
+    /// <summary>Above this many active gateways a batch is attested by a committee, not by all.</summary>
+    public int CommitteeAbove { get; init; } = 16;
+
+    /// <summary>Gateways in a committee, the author included.</summary>
+    public int CommitteeSize { get; init; } = 16;
+
+    /// <summary>A committee's certificate can be anchored for so many epochs after the one it was drawn in; then the batch is offered to a new one.</summary>
+    public ulong CommitteeEpochs { get; init; } = 8;
+
+    /// <summary>How often what was not answered is asked again, at first; doubled each time.</summary>
+    public long RetryMs { get; init; } = 1_000;
+
+    /// <summary>The longest pause between two questions.</summary>
+    public long RetryMaxMs { get; init; } = 15_000;
+
+    /// <summary>How often a gateway tells its peers what it has.</summary>
+    public long StatusMs { get; init; } = 5_000;
+
+    /// <summary>A gateway whose store is empty waits this long for every peer's word about batches it may have lost; a quorum must have answered all the same.</summary>
+    public long FreshPatienceMs { get; init; } = 30_000;
+
+    /// <summary>Peers that get a status each time, and votes for an anchor besides its proposer, in a network above <see cref="CommitteeAbove"/>.</summary>
+    public int Fanout { get; init; } = 4;
+}
