@@ -23,10 +23,13 @@ public interface INetworkHost
     /// <summary>An own batch as the frame store has it, derived from its frames; null when there is none with that number (yet).</summary>
     BatchSummary? OwnBatch(ulong number);
 
-    /// <summary>An own batch came back from peers because this gateway lost its disk: its body is to be fetched and put into the frame store. Repeated until <see cref="OwnBatch"/> has it.</summary>
+    /// <summary>An own batch came back from peers because this gateway lost its disk: its body is to be fetched and put into the frame store. Repeated, from other peers too, until <see cref="OwnBatch"/> has it; <see cref="NetworkCore.RestoreFailed"/> when the peer does not have the body.</summary>
     void RestoreOwn(Address from, BatchSummary batch);
 
-    /// <summary>An own batch is void: what is left of it after the anchored frames goes into a new batch. Repeated at every start and until done.</summary>
+    /// <summary>True when the frame store holds no batch at all: a new gateway, or one that lost its disk.</summary>
+    bool IsStoreEmpty { get; }
+
+    /// <summary>An own batch is void: what is left of it after the anchored frames goes into a new batch. Asked again at every start; done once.</summary>
     void Recut(ulong number);
 
     /// <summary>Signs with the gateway's key, deterministically.</summary>

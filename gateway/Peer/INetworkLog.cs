@@ -20,6 +20,12 @@ public interface INetworkLog
     /// <summary>Certified batches (not anchored, not void), ascending by <see cref="BatchId"/>, at most <paramref name="limit"/>.</summary>
     IReadOnlyList<BatchRecord> Pending(int limit);
 
+    /// <summary>A gateway's batches that are void, ascending.</summary>
+    IReadOnlyList<ulong> VoidNumbers(Address gateway);
+
+    /// <summary>Certified batches in no entry, and void ones.</summary>
+    (long Pending, long Void) Counts();
+
     /// <summary>Saves that this gateway signs a batch, with the attestations known (its own and the author's). Throws <see cref="InvalidOperationException"/> when another header has that number.</summary>
     void SaveVote(BatchSummary batch, IReadOnlyList<Attestation> attestations);
 
@@ -55,6 +61,9 @@ public interface INetworkLog
 
     /// <summary>Saves the one anchor signed in its epoch. Throws <see cref="InvalidOperationException"/> when another one is.</summary>
     void SaveVote(AnchorVote vote);
+
+    /// <summary>Whether evidence of that kind, against that gateway, at that height is kept already.</summary>
+    bool HasMisconduct(EvidenceKind kind, Address accused, ulong height);
 
     /// <summary>Keeps evidence, once per kind, accused and height; at most 1,024 are kept.</summary>
     void SaveMisconduct(Misconduct misconduct);

@@ -12,7 +12,7 @@ namespace DePIN.Gateway.Peer;
 public static class PeerCodec
 {
     private const byte Status = 1, Offer = 2, Attested = 3, Refused = 4, Certificates = 5, GetBatches = 6, GetMine = 7, Yours = 8, Proposal = 9, Vote = 10,
-        AnchorRefused = 11, GetEntry = 12, Entry = 13, MisconductKind = 14, GetBody = 15, BodyPart = 16;
+        AnchorRefused = 11, GetEntry = 12, Entry = 13, MisconductKind = 14, GetBody = 15, BodyPart = 16, GetProposal = 17;
 
     /// <summary>The bytes of a message.</summary>
     public static byte[] Write(PeerMessage message)
@@ -81,6 +81,11 @@ public static class PeerCodec
                 Hash(to, m.Anchor);
                 U8(to, (byte)m.Reason);
                 break;
+            case GetProposalMessage m:
+                U8(to, GetProposal);
+                U64(to, m.Epoch);
+                Hash(to, m.Anchor);
+                break;
             case GetEntryMessage m:
                 U8(to, GetEntry);
                 U64(to, m.Ordinal);
@@ -141,6 +146,7 @@ public static class PeerCodec
             Proposal => ReadProposal(ref r),
             Vote => new VoteMessage(r.Anchor(), r.Attestation()),
             AnchorRefused => new AnchorRefusedMessage(r.U64(), r.Hash(), (Refusal)r.U8()),
+            GetProposal => new GetProposalMessage(r.U64(), r.Hash()),
             GetEntry => new GetEntryMessage(r.U64(), r.Hash(), r.U32()),
             Entry => ReadEntry(ref r),
             MisconductKind => new MisconductMessage(new Misconduct((EvidenceKind)r.U8(), r.Address(), r.U64(), r.Blob(PeerLimits.EvidenceBytesMax), r.Blob(PeerLimits.EvidenceBytesMax),

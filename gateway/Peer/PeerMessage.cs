@@ -52,6 +52,9 @@ public sealed record VoteMessage(AnchorHeader Anchor, Attestation Attestation) :
 /// <summary>Why an anchor is not signed (yet).</summary>
 public sealed record AnchorRefusedMessage(ulong Epoch, Hash32 Anchor, Refusal Reason) : PeerMessage;
 
+/// <summary>Asks for an anchor that the receiver signed: only votes for it came here.</summary>
+public sealed record GetProposalMessage(ulong Epoch, Hash32 Anchor) : PeerMessage;
+
 /// <summary>Asks which batches a ledger entry contains, from a leaf on.</summary>
 public sealed record GetEntryMessage(ulong Ordinal, Hash32 Anchor, uint FromLeaf) : PeerMessage;
 
