@@ -134,6 +134,7 @@ public sealed class NetworkCore
         _network.Network = chain.Network;
         _network.Epoch = chain.TimeS / _network.Rules.EpochSeconds;
         _repairing.OnChain();
+        _repairing.Resolve(); // what was proposed on the old head explains the new one; after that it is forgotten
         _anchoring.OnChain();
         if (before != chain.Network.Version) _attesting.AskAgain();
     }

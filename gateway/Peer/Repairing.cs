@@ -229,7 +229,7 @@ internal sealed class Repairing(NetworkContext network)
     public Func<AnchorHeader, IReadOnlyList<AnchorLeaf>?> ContentsOf { get; set; } = _ => null;
 
     /// <summary>Entries whose batches are all here.</summary>
-    private void Resolve()
+    public void Resolve()
     {
         if (network.Chain is not { } chain) return;
         for (int i = 0; i < EntriesPerTick && network.Log.KnownEntries < chain.Entries; i++)
