@@ -7,6 +7,7 @@ using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
@@ -87,10 +88,17 @@ public sealed class GatewaySettings
     public ChainAddresses Contracts() => new((ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), Address.Parse(Chain.GatewayRegistry),
         Address.Parse(Chain.Ledger), (ulong)Chain.EpochSeconds, (ulong)Chain.DeployedAtBlock);
 
+    /// <summary>What the network core goes by.</summary>
+    public NetworkRules Network(Address self) => new(self, Domain, (ulong)Chain.EpochSeconds)
+    {
+        LeaderTimeoutS = (ulong)Anchor.LeaderTimeoutS, CertificatesMax = Anchor.CertificatesMax,
+    };
+
+    private Eip712Domain Domain => new((ulong)Chain.ChainId, Address.Parse(Chain.Ledger));
+
     /// <summary>What the anchorer goes by.</summary>
     public AnchorRules AnchorRules(Address self) => new(
-        self, new Eip712Domain((ulong)Chain.ChainId, Address.Parse(Chain.Ledger)), (ulong)Chain.EpochSeconds, Anchor.CertificatesMax,
-        Wei(Anchor.FeeCapGwei), Wei(Anchor.PriorityFeeGwei), Anchor.ReplaceAfterS * 1000L, (int)Math.Ceiling(Anchor.FeeBumpPercent * 10), (ulong)Anchor.LeaderTimeoutS)
+        self, Domain, (ulong)Chain.EpochSeconds, Wei(Anchor.FeeCapGwei), Wei(Anchor.PriorityFeeGwei), Anchor.ReplaceAfterS * 1000L, (int)Math.Ceiling(Anchor.FeeBumpPercent * 10))
     {
         ResendAfterMs = Math.Max(1_000, Math.Min(15_000, Anchor.ReplaceAfterS * 500L)),
     };
@@ -105,7 +113,7 @@ public sealed class GatewaySettings
     };
 
     /// <summary>The verifier.</summary>
-    public VerifierOptions Verifier() => new() { Workers = Verify.Workers, KeysCachedMax = Verify.KeysCachedMax };
+    public VerifierOptions Verifier(Func<bool> isClosed) => new() { Workers = Verify.Workers, KeysCachedMax = Verify.KeysCachedMax, IsClosed = isClosed };
 
     /// <summary>The batcher.</summary>
     public BatcherOptions Batcher(Address self) => new() { Gateway = self, FramesMax = Batch.FramesMax, AgeMaxMs = Batch.AgeMaxS * 1000 };

@@ -3,10 +3,10 @@ using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Anchor;
-using DePIN.Gateway.Attest;
 using DePIN.Gateway.Batch;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
@@ -54,29 +54,29 @@ try
     DeviceTable devices = new(frames);
     RegistryLog registryLog = new(database);
     LedgerRange ledger = new(registryLog);
-    CertificateLog certificates = new(database);
-    OwnEntries own = new(registryLog, certificates, batchesAtStart: frames.LastBatch()?.Number ?? 0);         // after chain.db was lost
-    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, own, devices.PutAsync, health, time);
-    using FrameVerifier verifier = new(settings.Verifier(), devices, frames, registry, time);                 // one verdict per frame
+    NetworkLog networkLog = new(database);
+    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
+    BatchReader batches = new(frames);
+    OwnBatches own = new(frames, batches);
+    NoTransport transport = new(); PeerInbox inbox = new(); NoBodies bodies = new();
+    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, transport, inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
+    using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     Batcher batcher = new(settings.Batcher(key.Address), frames, time);
-    BatchReader batches = new(frames);
     AnchorLog anchors = new(database);
-    NoPeers peers = new();                                                                                    // a network of one, until the peer stage
-    Attestor attestor = new(key, rules.Domain, new FrameLogBatches(frames, batches), certificates, () => registryLog.ActiveSet()?.Set, peers, health, time);
-    Anchorer anchorer = new(rules, key, anchors, registryLog, registry, own, new AnchorChain(chain, contracts.Ledger), peers, health, time, settings.PollInterval());
+    Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
     ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
     using MetricsExporter metrics = new();
-    using GatewayFacts facts = new(settings, key.Address.ToChecksumString(), frames, verifier, certificates, registryLog, registry, anchorer, ingest, health, time);
-    ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, certificates, anchors, registryLog, ledger, facts);
+    using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
+    ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     WebServer web = new(settings.Web, api, facts, metrics, logs);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
 
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
-        new Stage("batch", batcher.RunAsync),
-        new Stage("attest", attestor.RunAsync),
+        new Stage("batch", stop => batcher.RunAsync(network.SafeAsync, stop)),
+        new Stage("network", network.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),

@@ -1,6 +1,6 @@
 using System.Numerics;
 using DePIN.Evidence;
-using DePIN.Gateway.Attest;
+using DePIN.Gateway.Peer;
 
 namespace DePIN.Gateway.Anchor;
 
@@ -15,19 +15,16 @@ namespace DePIN.Gateway.Anchor;
 /// <param name="BaseFeePerGas">Of the block, wei.</param>
 public sealed record ChainView(ulong Block, ulong TimeS, GatewaySet Active, Hash32 Head, ulong? LastEpoch, ulong MinedNonce, BigInteger Balance, BigInteger BaseFeePerGas);
 
-/// <summary>What the core decides on: the chain, what the gateway keeps, and the clock.</summary>
+/// <summary>What the core decides on: the chain, an anchor with a quorum, the transactions made for it, and the clock.</summary>
 /// <param name="Chain">The chain as of one block.</param>
-/// <param name="OnHead">The anchor this gateway signed on top of the ledger's head, or null.</param>
-/// <param name="LastSignedEpoch">The highest epoch this gateway ever signed an anchor for; null none.</param>
-/// <param name="Pending">Certificates not on the ledger, at most the number one anchor takes.</param>
-/// <param name="IsMatched">Whether every ledger entry up to the head is known to be ours, with its certificates, or another gateway's.</param>
+/// <param name="Anchor">The anchor; its predecessor is the ledger's head.</param>
+/// <param name="Attempts">Transactions that carry it, the oldest first.</param>
 /// <param name="NowMs">The gateway's clock, ms since the Unix epoch. Used for patience only, never for order.</param>
-public sealed record AnchorInput(ChainView Chain, SignedAnchor? OnHead, ulong? LastSignedEpoch, IReadOnlyList<OwnCertificate> Pending, bool IsMatched, long NowMs);
+public sealed record AnchorInput(ChainView Chain, SubmittableAnchor Anchor, IReadOnlyList<AnchorAttempt> Attempts, long NowMs);
 
 /// <summary>Limits and prices the core works with; all in wei, seconds and ms.</summary>
 public sealed record AnchorRules(
-    Address Self, Eip712Domain Domain, ulong EpochSeconds, int CertificatesMax, BigInteger FeeCap, BigInteger PriorityFee,
-    long ReplaceAfterMs, int FeeBumpPermille, ulong LeaderTimeoutS)
+    Address Self, Eip712Domain Domain, ulong EpochSeconds, BigInteger FeeCap, BigInteger PriorityFee, long ReplaceAfterMs, int FeeBumpPermille)
 {
     /// <summary>An endpoint that lost the transaction (restarted, evicted it) gets it again this often.</summary>
     public long ResendAfterMs { get; init; } = 15_000;
@@ -36,23 +33,11 @@ public sealed record AnchorRules(
 /// <summary>Why nothing is to be done now.</summary>
 public enum AnchorWait
 {
-    /// <summary>Everything is on the ledger.</summary>
-    NothingPending,
-
-    /// <summary>The registry does not list this gateway: a person has to act.</summary>
-    NotActive,
-
-    /// <summary>What is pending may be on the ledger already, in an anchor that was forgotten.</summary>
-    NotMatched,
-
-    /// <summary>This epoch has its anchor.</summary>
-    EpochTaken,
+    /// <summary>The ledger's head is another than the anchor's predecessor, or its epoch is taken: it can never be appended there.</summary>
+    Overtaken,
 
     /// <summary>The signed anchor's epoch has not begun on this chain: its time went back.</summary>
     EpochAhead,
-
-    /// <summary>Another gateway leads this epoch, and its time has not run out.</summary>
-    NotLeader,
 
     /// <summary>A transaction is out.</summary>
     InFlight,
@@ -69,32 +54,20 @@ public abstract record AnchorAction
     /// <summary>Nothing, because of <paramref name="Reason"/>; it can change at chain time <paramref name="UntilS"/> (0: unknown).</summary>
     public sealed record Wait(AnchorWait Reason, ulong UntilS = 0) : AnchorAction;
 
-    /// <summary>Sign this anchor and save it with its certificates.</summary>
-    public sealed record Sign(AnchorHeader Header, IReadOnlyList<ulong> Numbers) : AnchorAction;
-
-    /// <summary>Collect attestations for this anchor until they are a quorum.</summary>
-    public sealed record Collect(SignedAnchor Anchor) : AnchorAction;
-
     /// <summary>
     /// Make, save and send a transaction for this anchor. GasLimit: that of the one it replaces, because an estimate made
     /// while that one waits may count it as done (anvil does); null when it replaces none.
     /// </summary>
-    public sealed record Submit(SignedAnchor Anchor, ulong Nonce, BigInteger MaxFeePerGas, BigInteger PriorityFeePerGas, ulong? GasLimit) : AnchorAction;
+    public sealed record Submit(SubmittableAnchor Anchor, ulong Nonce, BigInteger MaxFeePerGas, BigInteger PriorityFeePerGas, ulong? GasLimit) : AnchorAction;
 
     /// <summary>Send a saved transaction, for the first time or again.</summary>
-    public sealed record Send(SignedAnchor Anchor, AnchorAttempt Attempt) : AnchorAction;
+    public sealed record Send(SubmittableAnchor Anchor, AnchorAttempt Attempt) : AnchorAction;
 }
 
 /// <summary>
-/// The whole protocol of anchoring as one pure function from what is durable and what the chain says to the next action.
-/// It keeps nothing, so a crash anywhere is the same as asking again.
-///
-/// Why no certificate is anchored twice: an anchor is signed once per epoch and once per predecessor; the ledger takes it
-/// only on that predecessor. While our anchor fits the head it is the only one we push. When the head moved to something else,
-/// it can only come back if the chain drops that head, and with it everything built on it. So of two anchors of ours that
-/// contain one certificate, at most one is on any chain. When chain.db was lost, forgotten anchors count too: nothing is
-/// signed before the ledger's entries were matched with the certificates, and one still on its way fits only the head that
-/// the new one is signed on, so again one of the two is on the chain, and is recognised there.
+/// How an anchor with a quorum gets onto the chain, as one pure function from what is durable and what the chain says to the next action. It keeps
+/// nothing, so a crash anywhere is the same as asking again. That nothing is anchored twice is not decided here: the ledger takes an anchor only on its
+/// predecessor, and a gateway signs one only when nothing in it is anchored up to there (<see cref="NetworkCore"/>).
 /// </summary>
 public static class AnchorCore
 {
@@ -104,45 +77,13 @@ public static class AnchorCore
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(rules);
         ChainView chain = input.Chain;
-        if (!chain.Active.Contains(rules.Self)) return new AnchorAction.Wait(AnchorWait.NotActive);
-        return input.OnHead is { } anchor ? Push(input, anchor, rules) : Begin(input, rules);
-    }
-
-    /// <summary>When this gateway may begin <paramref name="epoch"/>: its place in the order times the patience for those before it.</summary>
-    public static ulong MayBeginAtS(GatewaySet active, ulong epoch, AnchorRules rules)
-    {
-        ArgumentNullException.ThrowIfNull(active);
-        ArgumentNullException.ThrowIfNull(rules);
-        int place = Array.IndexOf(active.LeadersOf(epoch), rules.Self);
-        return epoch * rules.EpochSeconds + (ulong)place * rules.LeaderTimeoutS;
-    }
-
-    private static AnchorAction Begin(AnchorInput input, AnchorRules rules)
-    {
-        if (!input.IsMatched) return new AnchorAction.Wait(AnchorWait.NotMatched);
-        if (input.Pending.Count == 0) return new AnchorAction.Wait(AnchorWait.NothingPending);
-        ulong epoch = input.Chain.TimeS / rules.EpochSeconds;
-        ulong taken = Math.Max(input.Chain.LastEpoch ?? 0, input.LastSignedEpoch ?? 0);
-        bool any = input.Chain.LastEpoch is not null || input.LastSignedEpoch is not null;
-        if (any && epoch <= taken) return new AnchorAction.Wait(AnchorWait.EpochTaken, (taken + 1) * rules.EpochSeconds);
-        ulong begin = MayBeginAtS(input.Chain.Active, epoch, rules);
-        if (input.Chain.TimeS < begin) return new AnchorAction.Wait(AnchorWait.NotLeader, begin);
-
-        BatchHeader[] batches = [.. input.Pending.Take(rules.CertificatesMax).Select(c => c.Header)];
-        (AnchorHeader header, _) = AnchorHeader.Build(epoch, input.Chain.Head, batches);
-        return new AnchorAction.Sign(header, [.. batches.Select(b => b.Number)]);
-    }
-
-    private static AnchorAction Push(AnchorInput input, SignedAnchor anchor, AnchorRules rules)
-    {
-        ChainView chain = input.Chain;
-        if (anchor.Attestations.Count(a => chain.Active.Contains(a.Gateway)) < chain.Active.Quorum) return new AnchorAction.Collect(anchor);
-
+        SubmittableAnchor anchor = input.Anchor;
+        if (anchor.Header.Previous != chain.Head || chain.LastEpoch >= anchor.Header.Epoch) return new AnchorAction.Wait(AnchorWait.Overtaken);
         if (anchor.Header.Epoch > chain.TimeS / rules.EpochSeconds)
             return new AnchorAction.Wait(AnchorWait.EpochAhead, anchor.Header.Epoch * rules.EpochSeconds);
 
         // Only an attempt with the account's next nonce can be mined; one below was overtaken, one above waits for ever.
-        AnchorAttempt? live = anchor.Attempts.Where(a => a.Nonce == chain.MinedNonce).MaxBy(a => a.MaxFeePerGas);
+        AnchorAttempt? live = input.Attempts.Where(a => a.Nonce == chain.MinedNonce).MaxBy(a => a.MaxFeePerGas);
         if (live is null)
         {
             BigInteger tip = BigInteger.Min(rules.PriorityFee, rules.FeeCap);

@@ -1,20 +1,19 @@
 using System.Globalization;
 using System.Numerics;
 using DePIN.Evidence;
-using DePIN.Gateway.Attest;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Registry;
 
 namespace DePIN.Gateway.Anchor;
 
 /// <summary>
-/// Brings certificates to the ledger: asks <see cref="AnchorCore"/> what to do next, does exactly that, and asks again.
-/// Every step is saved before it shows outside (a signed anchor before a peer sees it, a transaction before it is sent),
-/// and every step can be done twice without harm, so a crash between any two is only a pause.
+/// Puts anchors that have a quorum onto the ledger: asks <see cref="AnchorCore"/> what to do next, does exactly that, and asks again.
+/// A transaction is saved before it is sent, and every step can be done twice without harm, so a crash between any two is only a pause.
 /// </summary>
 public sealed class Anchorer(
-    AnchorRules rules, GatewaySigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, OwnEntries own, IAnchorChain chain,
-    IPeers peers, HealthBoard health, TimeProvider time, TimeSpan pollInterval)
+    AnchorRules rules, GatewaySigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, IAnchorChain chain,
+    Func<AnchorTask> next, HealthBoard health, TimeProvider time, TimeSpan pollInterval)
 {
     /// <summary>Actions in a row before the loop pauses, so that no fault can make it spin.</summary>
     public const int ActionsPerTurnMax = 8;
@@ -59,13 +58,18 @@ public sealed class Anchorer(
     {
         for (int i = 0; i < ActionsPerTurnMax; i++)
         {
-            if (await ReadAsync(stopping).ConfigureAwait(false) is not { } input) return true;
+            AnchorTask task = next();
+            if (task.Anchor is null)
+            {
+                health.Report(Part, task.IsInTheWay ? PartState.Degraded : task.Waits.Length == 0 ? PartState.Ok : PartState.Waiting, task.Waits.Length == 0 ? "every certificate is on the ledger" : task.Waits);
+                return !task.IsInTheWay;
+            }
+
+            if (await ReadAsync(task.Anchor, stopping).ConfigureAwait(false) is not { } input) return true;
             AnchorAction action = AnchorCore.Decide(input, rules);
             bool? goOn = action switch
             {
                 AnchorAction.Wait wait => Await(wait, input),
-                AnchorAction.Sign sign => Sign(sign),
-                AnchorAction.Collect collect => await CollectAsync(collect, input, stopping).ConfigureAwait(false),
                 AnchorAction.Submit submit => await SubmitAsync(submit, input, stopping).ConfigureAwait(false),
                 AnchorAction.Send send => await SendAsync(send, stopping).ConfigureAwait(false),
                 _ => throw new InvalidOperationException($"unknown action {action}"),
@@ -77,7 +81,7 @@ public sealed class Anchorer(
     }
 
     /// <summary>Everything the core decides on, all of one block; null while the chain is not read up to its head.</summary>
-    private async Task<AnchorInput?> ReadAsync(CancellationToken stopping)
+    private async Task<AnchorInput?> ReadAsync(SubmittableAnchor anchor, CancellationToken stopping)
     {
         if (!follower.IsCurrent || registry.Last is not { } last || registry.ActiveSet() is not { } active)
         {
@@ -95,11 +99,7 @@ public sealed class Anchorer(
         }
 
         ChainView view = new(last.Number, account.TimeS, active.Set, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
-        bool matched = own.AreMatchedUpTo(view.Head); // before what is pending: a match takes from that
-        AnchorInput input = new(view, log.OnTopOf(view.Head), log.LastSignedEpoch, log.Pending(rules.CertificatesMax), matched, Now());
-        if (registry.Last == last) return input;
-        health.Report(Part, PartState.Waiting, "the chain moves"); // the pending certificates, too, must be those of that block
-        return null;
+        return new AnchorInput(view, anchor, log.Attempts(anchor.Header.Hash()), Now());
     }
 
     /// <returns>Null: calm. False: in the way.</returns>
@@ -107,51 +107,17 @@ public sealed class Anchorer(
     {
         switch (wait.Reason)
         {
-            case AnchorWait.NothingPending:
-                health.Report(Part, PartState.Ok, "every certificate is on the ledger");
-                return null;
-            case AnchorWait.NotActive:
-                health.Report(Part, PartState.Degraded, $"gateway {rules.Self.ToChecksumString()} is not in the active set.",
-                    "Ask the network's gateways to add it (GatewayRegistry.change).");
-                return false;
             case AnchorWait.FeeAboveCap:
                 health.Report(Part, PartState.Degraded, $"the base fee is {Gwei(input.Chain.BaseFeePerGas)} gwei, above the cap of {Gwei(rules.FeeCap)}.",
                     "Anchors wait for a lower fee; raise anchor.feeCapGwei to anchor sooner.");
                 return null;
             case AnchorWait.InFlight:
-                health.Report(Part, PartState.Waiting, $"the transaction of epoch {input.OnHead!.Header.Epoch} waits for a block");
+                health.Report(Part, PartState.Waiting, $"the transaction of epoch {input.Anchor.Header.Epoch} waits for a block");
                 return null;
             default:
-                health.Report(Part, PartState.Waiting, wait.Reason switch
-                {
-                    AnchorWait.EpochTaken => $"this epoch has its anchor; the next begins at chain time {wait.UntilS} s",
-                    AnchorWait.NotMatched => "the batches of before the start are certified again, to see which of them the ledger has already",
-                    AnchorWait.EpochAhead => $"the signed anchor's epoch begins at chain time {wait.UntilS} s",
-                    _ => $"another gateway leads this epoch until chain time {wait.UntilS} s",
-                });
+                health.Report(Part, PartState.Waiting, wait.Reason is AnchorWait.EpochAhead ? $"the signed anchor's epoch begins at chain time {wait.UntilS} s" : "another anchor came first");
                 return null;
         }
-    }
-
-    private bool? Sign(AnchorAction.Sign sign)
-    {
-        log.SaveAnchor(sign.Header, [Attestation.Sign(signer, sign.Header.Digest(rules.Domain))], sign.Numbers, Now());
-        Counters.Signed++;
-        return true;
-    }
-
-    private async Task<bool?> CollectAsync(AnchorAction.Collect collect, AnchorInput input, CancellationToken stopping)
-    {
-        SignedAnchor anchor = collect.Anchor;
-        Hash32 digest = anchor.Header.Digest(rules.Domain);
-        IReadOnlyList<ulong> numbers = log.NumbersIn(anchor.Header.Epoch);
-        IReadOnlyList<Attestation> given = await peers.AttestAsync(anchor.Header, numbers, stopping).ConfigureAwait(false);
-        IReadOnlyList<Attestation> sound = AttestRules.Sound(
-            anchor.Attestations.Append(Attestation.Sign(signer, digest)).Concat(given), digest, input.Chain.Active);
-        if (sound.Count > anchor.Attestations.Count || sound.Count >= input.Chain.Active.Quorum) log.SaveAttestations(anchor.Header.Epoch, sound);
-        if (sound.Count >= input.Chain.Active.Quorum) return true;
-        health.Report(Part, PartState.Waiting, $"the anchor of epoch {anchor.Header.Epoch} has {sound.Count} of {input.Chain.Active.Quorum} attestations");
-        return false;
     }
 
     private async Task<bool?> SubmitAsync(AnchorAction.Submit submit, AnchorInput input, CancellationToken stopping)
@@ -179,7 +145,7 @@ public sealed class Anchorer(
 
         SignedTransaction signed = new Transaction(rules.Domain.ChainId, submit.Nonce, submit.PriorityFeePerGas, submit.MaxFeePerGas, limit,
             rules.Domain.VerifyingContract, BigInteger.Zero, call).Sign(signer);
-        log.SaveAttempt(submit.Anchor.Header.Epoch, new AnchorAttempt(
+        log.SaveAttempt(submit.Anchor.Header.Hash(), new AnchorAttempt(
             signed.Hash, submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, limit, Now(), 0, signed.Raw));
         if (submit.GasLimit is not null) Counters.Replaced++;
         return true; // the next decision sends it
@@ -219,12 +185,12 @@ public sealed class Anchorer(
     private static string Ether(BigInteger wei) => ((double)wei / 1e18).ToString("0.######", CultureInfo.InvariantCulture) + " ether";
 }
 
+/// <summary>What the network core has for the anchorer: an anchor to put onto the chain now, or what it waits for (empty: nothing).</summary>
+public sealed record AnchorTask(SubmittableAnchor? Anchor, string Waits, bool IsInTheWay = false);
+
 /// <summary>What the anchorer did since the start; for metrics.</summary>
 public sealed class AnchorCounters
 {
-    /// <summary>Anchors signed.</summary>
-    public long Signed { get; internal set; }
-
     /// <summary>Transactions handed to an endpoint, repetitions included.</summary>
     public long Sent { get; internal set; }
 

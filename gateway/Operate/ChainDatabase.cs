@@ -15,7 +15,7 @@ public sealed class ChainDatabase : IDisposable
     /// <summary>The file's name in the data folder.</summary>
     public const string FileName = "chain.db";
 
-    private const int SchemaVersion = 1;
+    private const int SchemaVersion = 2;
     private const int ApplicationId = 0x44654343; // "DeCC": tells this file from any other SQLite database
 
     private const string Schema = """
@@ -30,17 +30,10 @@ public sealed class ChainDatabase : IDisposable
             ordinal INTEGER PRIMARY KEY, epoch INTEGER NOT NULL UNIQUE, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL,
             block INTEGER NOT NULL, transaction_hash BLOB NOT NULL);
         CREATE INDEX ledger_block ON ledger (block);
-        CREATE TABLE certificates (number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL, attestations BLOB NOT NULL, ordinal INTEGER);
-        CREATE INDEX certificates_pending ON certificates (number) WHERE ordinal IS NULL;
-        CREATE INDEX certificates_ordinal ON certificates (ordinal) WHERE ordinal IS NOT NULL;
-        CREATE TABLE anchors (
-            epoch INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, previous BLOB NOT NULL UNIQUE, header BLOB NOT NULL,
-            attestations BLOB NOT NULL, signed_ms INTEGER NOT NULL);
-        CREATE TABLE anchor_certificates (epoch INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (epoch, number)) WITHOUT ROWID;
         CREATE TABLE attempts (
-            id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, epoch INTEGER NOT NULL, nonce INTEGER NOT NULL, max_fee TEXT NOT NULL, priority_fee TEXT NOT NULL,
+            id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, anchor BLOB NOT NULL, nonce INTEGER NOT NULL, max_fee TEXT NOT NULL, priority_fee TEXT NOT NULL,
             gas_limit INTEGER NOT NULL, saved_ms INTEGER NOT NULL, sent_ms INTEGER NOT NULL, raw BLOB NOT NULL);
-        CREATE INDEX attempts_epoch ON attempts (epoch, id);
+        CREATE INDEX attempts_anchor ON attempts (anchor, id);
         """;
 
     private readonly SqliteConnection _connection;
@@ -65,7 +58,7 @@ public sealed class ChainDatabase : IDisposable
             Sql.Execute(connection, "PRAGMA synchronous = FULL");
             long application = Sql.Scalar(connection, "PRAGMA application_id"), version = Sql.Scalar(connection, "PRAGMA user_version");
             if (application == 0 && Sql.Scalar(connection, "SELECT count(*) FROM sqlite_master") == 0)
-                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
+                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Schema} {Peer.NetworkLog.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (application != ApplicationId)
                 throw new SettingsException($"{path} is another program's database. Give the gateway a data folder of its own (--data).");
             else if (version != SchemaVersion)

@@ -1,8 +1,9 @@
 using System.Diagnostics.Metrics;
 using DePIN.Gateway.Anchor;
-using DePIN.Gateway.Attest;
 using DePIN.Gateway.Batch;
+using DePIN.Evidence;
 using DePIN.Gateway.Ingest;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
@@ -23,7 +24,8 @@ public sealed class GatewayFacts : IDisposable
     private readonly string _gateway;
     private readonly FrameLog _frames;
     private readonly FrameVerifier _verifier;
-    private readonly CertificateLog _certificates;
+    private readonly NetworkLog _network;
+    private readonly Address _self;
     private readonly RegistryLog _registry;
     private readonly ChainRegistry _follower;
     private readonly MqttIngest _ingest;
@@ -34,13 +36,13 @@ public sealed class GatewayFacts : IDisposable
     private volatile HealthFacts? _scraped;
 
     public GatewayFacts(
-        GatewaySettings settings, string gateway, FrameLog frames, FrameVerifier verifier, CertificateLog certificates, RegistryLog registry,
+        GatewaySettings settings, Address self, FrameLog frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
         ChainRegistry follower, Anchorer anchorer, MqttIngest ingest, HealthBoard board, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(anchorer);
         ArgumentNullException.ThrowIfNull(time);
-        (_settings, _gateway, _frames, _verifier, _certificates, _registry, _follower, _ingest, _board, _time) =
-            (settings, gateway, frames, verifier, certificates, registry, follower, ingest, board, time);
+        (_settings, _self, _gateway, _frames, _verifier, _network, _registry, _follower, _ingest, _board, _time) =
+            (settings, self, self.ToChecksumString(), frames, verifier, network, registry, follower, ingest, board, time);
         _startedMs = Now();
         Gauge("depin_up", "1 while the gateway's status is healthy, else 0.", f => Judge(f).Status == HealthRules.Healthy ? 1 : 0);
         Gauge("depin_uptime_seconds", "Time since the start.", f => (f.NowMs - f.StartedMs) / 1000.0);
@@ -50,7 +52,6 @@ public sealed class GatewayFacts : IDisposable
         Gauge("depin_clock_error_seconds", "Chain time minus our clock when the newest block came.", f => (f.ClockErrorMs ?? 0) / 1000.0);
         _meter.CreateObservableGauge("depin_chain_block_read", () => (long)(_registry.Last?.Number ?? 0), description: "The last block whose events are stored.");
         _meter.CreateObservableGauge("depin_ledger_size", () => (long)((_registry.LedgerHead()?.Ordinal + 1) ?? 0), description: "Anchors on the ledger.");
-        _meter.CreateObservableCounter("depin_anchors_signed", () => anchorer.Counters.Signed, description: "Anchors signed.");
         _meter.CreateObservableCounter("depin_transactions_sent", () => anchorer.Counters.Sent, description: "Transactions handed to an endpoint, repetitions included.");
         _meter.CreateObservableCounter("depin_transactions_replaced", () => anchorer.Counters.Replaced, description: "Transactions replaced at a higher fee.");
         _meter.CreateObservableCounter("depin_anchor_failures", () => anchorer.Counters.Failures, description: "Anchoring turns that ended in a failure of endpoint or disk.");
@@ -65,14 +66,15 @@ public sealed class GatewayFacts : IDisposable
         long unbatchedFrom = (lastBatch?.LastRow ?? 0) + 1;
         long lastRow = _frames.LastRow;
         long? oldestUnbatched = lastRow >= unbatchedFrom ? _frames.FrameAt(unbatchedFrom)?.ReceivedMs : null;
-        long? oldestPending = (long?)_certificates.OldestPending?.Header.FirstReceivedMs
-            ?? (lastBatch is not null && _certificates.LastNumber < lastBatch.Number ? (long?)_frames.BatchAt(_certificates.LastNumber + 1)?.FirstReceivedMs : null);
+        ulong certified = _network.HighestNumber(_self);
+        long? oldestPending = (long?)_network.PendingOf(_self, 1).FirstOrDefault()?.Summary.Header.FirstReceivedMs
+            ?? (lastBatch is not null && certified < lastBatch.Number ? (long?)_frames.BatchAt(certified + 1)?.FirstReceivedMs : null);
         return new HealthFacts
         {
             NowMs = Now(), StartedMs = _startedMs, Parts = _board.Parts,
             StoreWritable = _frames.State == StoreFault.None, StoreFault = _frames.LastError ?? _frames.State.ToString(),
             VerifyInFlight = _verifier.InFlight, StoreQueue = _frames.QueueDepth, FramesUnbatched = Math.Max(0, lastRow - unbatchedFrom + 1),
-            CertificatesPending = _certificates.PendingCount, OldestUnbatchedMs = oldestUnbatched, OldestUnanchoredMs = oldestPending ?? oldestUnbatched,
+            CertificatesPending = _network.Counts().Pending, OldestUnbatchedMs = oldestUnbatched, OldestUnanchoredMs = oldestPending ?? oldestUnbatched,
             LastFrameMs = lastRow > 0 ? _frames.FrameAt(lastRow)?.ReceivedMs : null, ClockErrorMs = _follower.ClockErrorMs, Connections = _ingest.Metrics.Connections,
         };
     }

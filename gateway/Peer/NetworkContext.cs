@@ -1,4 +1,5 @@
 using DePIN.Evidence;
+using DePIN.Gateway.Attest;
 
 namespace DePIN.Gateway.Peer;
 

@@ -1,4 +1,6 @@
 using DePIN.Evidence;
+using DePIN.Gateway.Anchor;
+using DePIN.Gateway.Attest;
 
 namespace DePIN.Gateway.Peer;
 
@@ -156,20 +158,34 @@ public sealed class NetworkCore
     /// <summary>The anchor this gateway is to submit now, or null.</summary>
     public SubmittableAnchor? ToSubmit() => _anchoring.ToSubmit();
 
+    /// <summary>True when own batches may be cut and signed: nothing has to be restored as far as enough peers know.</summary>
+    public bool IsSafeToSign => _repairing.IsSafeToSign();
+
+    /// <summary>What own batches wait for (empty: nothing), and whether a person has to act.</summary>
+    public (string Waits, bool IsInTheWay) Attesting =>
+        _repairing.IsRestoring ? ($"{_repairing.Restoring} own batches are being fetched back from peers", false)
+        : _attesting.Trouble.Length > 0 ? (_attesting.Trouble, _attesting.IsInTheWay)
+        : _attesting.Open is { } own ? ($"batch {own.Batch.Header.Number} has {own.Given.Count} of {Needed} attestations", false)
+        : ("", false);
+
+    /// <summary>What anchoring waits for; empty when everything is on the ledger.</summary>
+    public string AnchorWaits => _anchoring.Waits;
+
+    /// <summary>True when a person has to act before this gateway anchors.</summary>
+    public bool IsAnchoringInTheWay => _anchoring.IsInTheWay;
+
+    private int Needed => _network.CommitteeOf(_network.Self, _network.Epoch)?.Quorum ?? _network.Network?.Active.Quorum ?? 0;
+
     /// <summary>For people and metrics.</summary>
     public NetworkState State()
     {
         (long pending, long @void) = _network.Log.Counts();
-        int needed = _network.CommitteeOf(_network.Self, _network.Epoch)?.Quorum ?? _network.Network?.Active.Quorum ?? 0;
         OfferState? offer = _attesting.Open is { } own
-            ? new OfferState(own.Batch.Header.Number, [.. own.Given.Keys], needed, [.. own.Refusals.Select(r => new RefusalState(r.Key, r.Value))]) : null;
+            ? new OfferState(own.Batch.Header.Number, [.. own.Given.Keys], Needed, [.. own.Refusals.Select(r => new RefusalState(r.Key, r.Value))]) : null;
         AnchorState? anchor = _anchoring.Open is { } open
             ? new AnchorState(open.Header.Epoch, open.Hash, open.IsOwn ? _network.Self : open.From, open.Header.Batches, open.Header.Frames, [.. open.Votes.Keys],
                 _network.Chain?.Latest.Quorum ?? 0, [.. open.Refusals.Select(r => new RefusalState(r.Key, r.Value))]) : null;
-        string waits = _repairing.IsRestoring ? $"{_repairing.Restoring} own batches are being fetched back from peers"
-            : _attesting.Trouble.Length > 0 ? _attesting.Trouble
-            : offer is not null ? $"batch {offer.Number} has {offer.Attesters.Count} of {offer.Needed} attestations"
-            : _anchoring.Waits;
+        string waits = Attesting.Waits is { Length: > 0 } attesting ? attesting : _anchoring.Waits;
         return new NetworkState(_network.Epoch, _network.Chain, _anchoring.Order(), _network.Log.KnownEntries, pending, @void, _repairing.Restoring, offer, anchor, waits,
             [.. _network.Known.Where(p => p.Status is not null).Select(p => new PeerWord(p.Gateway, p.Status!.KnownEntries, p.Status.Epoch, p.Status.Block))], _network.Log.Misconducts(16));
     }

@@ -55,7 +55,8 @@ public sealed record BatchRecord(BatchSummary Summary, IReadOnlyList<Attestation
 /// <param name="Header">The anchor.</param>
 /// <param name="Contents">Its batches in leaf order, with their hashes.</param>
 /// <param name="Mine">This gateway's signature.</param>
-public sealed record AnchorVote(AnchorHeader Header, IReadOnlyList<AnchorLeaf> Contents, Attestation Mine);
+/// <param name="IsOwn">Whether this gateway made it, and so puts it onto the chain without waiting.</param>
+public sealed record AnchorVote(AnchorHeader Header, IReadOnlyList<AnchorLeaf> Contents, Attestation Mine, bool IsOwn);
 
 /// <summary>One batch in an anchor.</summary>
 public readonly record struct AnchorLeaf(BatchId Batch, Hash32 Hash);

@@ -11,7 +11,7 @@ namespace DePIN.Gateway.Registry;
 /// device the table does not know (a device registered seconds ago). While no endpoint answers, everything known stays usable.
 /// </summary>
 public sealed class ChainRegistry(
-    ChainSettings settings, ulong deployedAtBlock, IChainReader chain, RegistryLog log, LedgerRange ledger, OwnEntries own,
+    ChainSettings settings, ulong deployedAtBlock, IChainReader chain, RegistryLog log, LedgerRange ledger,
     Func<RegisteredDevice, ValueTask<bool>> feed, HealthBoard health, TimeProvider time) : IDeviceSource, IDisposable
 {
     /// <summary>The longest pause between two attempts while the chain cannot be asked.</summary>
@@ -103,9 +103,8 @@ public sealed class ChainRegistry(
             _changed.Raise();
         }
 
-        own.Match();
         IsCurrent = true;
-        health.Report(Part, PartState.Ok, $"block {head.Number} read" + (own.Recognised == 0 ? "" : $"; {own.Recognised} anchors of ours that chain.db did not know were recognised"));
+        health.Report(Part, PartState.Ok, $"block {head.Number} read");
     }
 
     /// <inheritdoc/>

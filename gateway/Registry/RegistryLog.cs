@@ -27,8 +27,7 @@ public sealed class RegistryLog(ChainDatabase database)
     public IReadOnlyList<(ulong Number, Hash32 Hash)> RecentCheckpoints() => database.Read(c => Checkpoints(c, CheckpointsMax));
 
     /// <summary>
-    /// Stores the events of the blocks after the last checkpoint up to <paramref name="last"/>. Marks certificates of
-    /// our anchors that the ledger took. Throws <see cref="InvalidDataException"/> when a ledger entry does not follow the stored ones.
+    /// Stores the events of the blocks after the last checkpoint up to <paramref name="last"/>. Throws <see cref="InvalidDataException"/> when a ledger entry does not follow the stored ones.
     /// </summary>
     public void Apply(IReadOnlyList<ChainEvent> events, BlockMark last) => database.Write(c =>
     {
@@ -47,7 +46,6 @@ public sealed class RegistryLog(ChainDatabase database)
         database.Write(c =>
         {
             devices = Sql.Rows(c, r => new DeviceIdValue(r.GetFieldValue<byte[]>(0)), "SELECT DISTINCT device FROM device_events WHERE block > $0", after);
-            Sql.Execute(c, "UPDATE certificates SET ordinal = NULL WHERE ordinal IN (SELECT ordinal FROM ledger WHERE block > $0)", after);
             entries = Sql.Execute(c, "DELETE FROM ledger WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM device_events WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM gateway_sets WHERE block > $0", after);
@@ -79,22 +77,6 @@ public sealed class RegistryLog(ChainDatabase database)
     /// <summary>The last entry, or null when the ledger is empty.</summary>
     public LedgerEntry? LedgerHead() => database.Read(c => Sql.First(c, ReadLedgerEntry,
         "SELECT ordinal, header, block, transaction_hash FROM ledger ORDER BY ordinal DESC LIMIT 1"));
-
-    /// <summary>The last entry that contains certificates of ours as far as is known, or null.</summary>
-    public LedgerEntry? LastExplained() => database.Read(c => Sql.First(c, ReadLedgerEntry,
-        "SELECT ordinal, header, block, transaction_hash FROM ledger WHERE ordinal = (SELECT max(ordinal) FROM certificates WHERE ordinal IS NOT NULL)"));
-
-    /// <summary>Whether an entry is known to contain certificates of ours.</summary>
-    public bool HasCertificates(ulong ordinal) => database.Read(c =>
-        Sql.Scalar(c, "SELECT EXISTS (SELECT 1 FROM certificates WHERE ordinal = $0)", (long)ordinal)) != 0;
-
-    /// <summary>Certified batches that no entry is known to contain, ascending, at most <paramref name="limit"/>.</summary>
-    public IReadOnlyList<BatchHeader> PendingBatches(int limit) => database.Read(c => Sql.Rows(c,
-        r => BatchHeader.Read(r.GetFieldValue<byte[]>(0)), "SELECT header FROM certificates WHERE ordinal IS NULL ORDER BY number LIMIT $0", limit));
-
-    /// <summary>Notes that an entry contains the pending certificates from one number to another. Taken back with the entry.</summary>
-    public void MarkAnchored(ulong ordinal, ulong firstNumber, ulong lastNumber) => database.Write(c => Sql.Execute(c,
-        "UPDATE certificates SET ordinal = $0 WHERE ordinal IS NULL AND number BETWEEN $1 AND $2", (long)ordinal, (long)firstNumber, (long)lastNumber));
 
     private static void Insert(SqliteConnection c, ChainEvent happened)
     {
@@ -134,8 +116,6 @@ public sealed class RegistryLog(ChainDatabase database)
         Hash32 hash = e.Header.Hash();
         Sql.Execute(c, "INSERT INTO ledger VALUES ($0, $1, $2, $3, $4, $5)",
             (long)e.Ordinal, (long)e.Header.Epoch, hash.ToArray(), e.Header.ToArray(), (long)e.Block, e.TransactionHash.ToArray());
-        Sql.Execute(c, "UPDATE certificates SET ordinal = $0 WHERE number IN (SELECT ac.number FROM anchor_certificates ac JOIN anchors a ON a.epoch = ac.epoch WHERE a.hash = $1)",
-            (long)e.Ordinal, hash.ToArray());
     }
 
     private static List<(ulong, Hash32)> Checkpoints(SqliteConnection c, int limit) => Sql.Rows(c,

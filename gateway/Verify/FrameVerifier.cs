@@ -125,6 +125,8 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
         StoreFault store = log.State;
         if (store != StoreFault.None)
             return RefuseForLater(lane, sequence, Later(store));
+        if (options.IsClosed())
+            return RefuseForLater(lane, sequence, FrameVerdict.Unavailable);
         if (Interlocked.Increment(ref inFlight) > options.FramesInFlightMax)
         {
             Interlocked.Decrement(ref inFlight);

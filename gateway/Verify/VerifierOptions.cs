@@ -27,6 +27,9 @@ public sealed record VerifierOptions
     /// <summary>How long an unknown device is not asked for again, ms.</summary>
     public int UnknownDeviceMs { get; init; } = 30_000;
 
+    /// <summary>True while no frame may be taken: this gateway's own batches are being fetched back, and must be stored before what comes after them.</summary>
+    public Func<bool> IsClosed { get; init; } = static () => false;
+
     /// <summary>
     /// How long frames behind one that was refused "retry later" are refused too, ms. Accepting them would make the refused one,
     /// when it comes again, a replay: lost. After this time the device has evidently given it up.

@@ -65,7 +65,7 @@ public sealed record AnchorJson(
     IReadOnlyList<ulong> OwnBatches);
 
 /// <summary>The anchor this gateway is bringing to the ledger.</summary>
-public sealed record OpenAnchorJson(ulong Epoch, string Hash, uint Batches, ulong Frames, int Attestations, IReadOnlyList<AttemptJson> Transactions);
+public sealed record OpenAnchorJson(ulong Epoch, string Hash, uint Batches, ulong Frames, IReadOnlyList<AttemptJson> Transactions);
 
 /// <summary>One transaction for it.</summary>
 public sealed record AttemptJson(string Hash, ulong Nonce, string MaxFeePerGasWei, string PriorityFeePerGasWei, long SavedMs, long? SentMs);

@@ -2,9 +2,9 @@ using System.Buffers;
 using System.Reflection;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
-using DePIN.Gateway.Attest;
 using DePIN.Gateway.Batch;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
@@ -18,7 +18,7 @@ namespace DePIN.Gateway.Web;
 /// </summary>
 public sealed class ReadApi(
     WebSettings settings, ChainAddresses contracts, int confirmations, Address self, FrameLog frames, DeviceTable devices, BatchReader batches,
-    CertificateLog certificates, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts)
+    NetworkLog network, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts)
 {
     /// <summary>Entries on a page when the client does not say.</summary>
     public const int PageDefault = 100;
@@ -48,7 +48,7 @@ public sealed class ReadApi(
         return ApiRequest.WriteAsync(context, new StatusJson(
             version, self.ToChecksumString(), active?.Contains(self) ?? false, active?.Count ?? 0, active?.Quorum ?? 0, (long)contracts.ChainId,
             contracts.Ledger.ToString(), contracts.DeviceRegistry.ToString(), contracts.GatewayRegistry.ToString(), contracts.EpochSeconds,
-            devices.Count, frames.LastRow, frames.LastBatch()?.Number ?? 0, certificates.LastNumber, certificates.PendingCount,
+            devices.Count, frames.LastRow, frames.LastBatch()?.Number ?? 0, network.HighestNumber(self), network.Counts().Pending,
             head is null ? 0 : head.Ordinal + 1, head?.Header.Epoch, facts.Chain()), ApiJsonContext.Default.StatusJson);
     }
 
@@ -101,16 +101,15 @@ public sealed class ReadApi(
             throw new ProblemException(StatusCodes.Status409Conflict, "Not anchored yet", $"The frame is {state}, not anchored: there is no proof of it yet.",
                 "Ask again after the next epoch; /health says whether anchoring works.");
         BatchProof proof = batches.Prove(frame.Row) ?? throw ApiRequest.NotFound("The frame is in no batch.", "Ask again later.");
-        List<OwnCertificate> together = [.. certificates.InLedgerEntry(ordinal.Value)];
-        BatchHeader[] leaves = [.. together.Select(c => c.Header)];
+        BatchHeader[] leaves = [.. network.BatchesIn(ordinal.Value).Select(b => b.Summary.Header)];
         (AnchorHeader rebuilt, MerkleTree tree) = AnchorHeader.Build(entry.Header.Epoch, entry.Header.Previous, leaves);
         if (rebuilt != entry.Header)
-            throw new ProblemException(StatusCodes.Status409Conflict, "Anchor not complete here", $"Anchor {ordinal} contains batches of other gateways that this one does not have.",
-                "Ask the gateway that made the anchor.");
+            throw new ProblemException(StatusCodes.Status409Conflict, "Anchor not complete here", $"Not all batches of anchor {ordinal} are known here.",
+                "Ask again later: peers are asked for them.");
         Proof json = new()
         {
             ChainId = contracts.ChainId, Ledger = contracts.Ledger, Frame = frame.Frame, PublicKey = device.Registration.PublicKey,
-            BatchPath = [.. proof.Path], Batch = BatchReader.Header(proof.Batch), AnchorPath = [.. tree.Proof(Array.FindIndex(leaves, l => l.Number == number))],
+            BatchPath = [.. proof.Path], Batch = BatchReader.Header(proof.Batch), AnchorPath = [.. tree.Proof(Array.FindIndex(leaves, l => l.Gateway == self && l.Number == number))],
             Anchor = entry.Header, Ordinal = ordinal.Value, LedgerSize = (ulong)range.Size, LedgerPath = [.. range.Path],
         };
         return ApiRequest.WriteAsync(context, json.ToJson(), "application/json");
@@ -121,7 +120,7 @@ public sealed class ReadApi(
         ApiRequest.Allow(context, "from", "limit");
         int limit = Limit(context);
         List<StoredBatch> page = frames.Batches(ApiRequest.Number(context, "from", 1, 1), limit);
-        return ApiRequest.WriteAsync(context, new BatchesJson([.. page.Select(b => Json(b, certificates.Find(b.Number), false))],
+        return ApiRequest.WriteAsync(context, new BatchesJson([.. page.Select(b => Json(b, Own(b.Number), false))],
             page.Count == limit ? page[^1].Number + 1 : null), ApiJsonContext.Default.BatchesJson);
     }
 
@@ -130,7 +129,7 @@ public sealed class ReadApi(
         ApiRequest.Allow(context);
         ulong number = ApiRequest.PathNumber(context, "number");
         StoredBatch batch = frames.BatchAt(number) ?? throw ApiRequest.NotFound($"There is no batch {number}.", "See /api/batches.");
-        return ApiRequest.WriteAsync(context, Json(batch, certificates.Find(number), true), ApiJsonContext.Default.BatchJson);
+        return ApiRequest.WriteAsync(context, Json(batch, Own(number), true), ApiJsonContext.Default.BatchJson);
     }
 
     private Task Anchors(HttpContext context)
@@ -140,12 +139,12 @@ public sealed class ReadApi(
         IReadOnlyList<LedgerEntry> page = registry.Ledger(ApiRequest.Number(context, "from", 0), limit);
         ulong head = registry.Last?.Number ?? 0;
         Hash32 previous = registry.LedgerHead()?.Hash ?? Hash32.Zero;
-        SignedAnchor? open = anchors.OnTopOf(previous);
+        AnchorVote? open = network.VotesOn(previous).FirstOrDefault();
         return ApiRequest.WriteAsync(context, new AnchorsJson(
             [.. page.Select(e => Json(e, head))],
             page.Count == limit ? page[^1].Ordinal + 1 : null,
-            open is null ? null : new OpenAnchorJson(open.Header.Epoch, open.Hash.ToString(), open.Header.Batches, open.Header.Frames, open.Attestations.Count,
-                [.. open.Attempts.Select(a => new AttemptJson(a.Hash.ToString(), a.Nonce, a.MaxFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            open is null ? null : new OpenAnchorJson(open.Header.Epoch, open.Header.Hash().ToString(), open.Header.Batches, open.Header.Frames,
+                [.. anchors.Attempts(open.Header.Hash()).Select(a => new AttemptJson(a.Hash.ToString(), a.Nonce, a.MaxFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture),
                     a.PriorityFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture), a.SavedMs, a.SentMs == 0 ? null : a.SentMs))])),
             ApiJsonContext.Default.AnchorsJson);
     }
@@ -153,11 +152,21 @@ public sealed class ReadApi(
     private (string State, ulong? Batch, ulong? Ordinal) StateOf(StoredFrame frame)
     {
         if (frames.BatchOf(frame.Row) is not { } batch) return ("stored", null, null);
-        OwnCertificate? certificate = certificates.Find(batch.Number);
-        return (State(certificate), batch.Number, certificate?.Ordinal);
+        BatchRecord? record = Own(batch.Number);
+        return (State(record), batch.Number, Ordinal(record));
     }
 
-    private static string State(OwnCertificate? certificate) => certificate is null ? "batched" : certificate.Ordinal is null ? "certified" : "anchored";
+    private BatchRecord? Own(ulong number) => network.Find(new BatchId(self, number));
+
+    private static ulong? Ordinal(BatchRecord? record) => record is { State: BatchState.Anchored } ? record.Ordinal : null;
+
+    private static string State(BatchRecord? record) => record?.State switch
+    {
+        BatchState.Anchored => "anchored",
+        BatchState.Certified => "certified",
+        BatchState.Void => "void",
+        _ => "batched",
+    };
 
     private int Limit(HttpContext context) => (int)ApiRequest.Number(context, "limit", (ulong)Math.Min(PageDefault, settings.PageMax), 1, (ulong)settings.PageMax);
 
@@ -202,12 +211,12 @@ public sealed class ReadApi(
             FrameParser.IsClockSynchronised(frame, 0), FrameParser.BootCount(frame, 0), FrameParser.Profile(frame, 0), isSealed, samples, HexText.Encode(frame));
     }
 
-    private static BatchJson Json(StoredBatch stored, OwnCertificate? certificate, bool whole)
+    private static BatchJson Json(StoredBatch stored, BatchRecord? record, bool whole)
     {
         BatchHeader h = BatchReader.Header(stored);
         return new BatchJson(h.Number, h.Hash().ToString(), h.Gateway.ToString(), h.Previous.ToString(), h.Root.ToString(), h.Frames, h.Samples,
-            h.FirstReceivedMs, h.LastReceivedMs, h.Body.ToString(), State(certificate), certificate?.Ordinal,
-            whole ? [.. (certificate?.Attestations ?? []).Select(a => new AttestationJson(a.Gateway.ToString(), a.Signature.ToString()))] : null);
+            h.FirstReceivedMs, h.LastReceivedMs, h.Body.ToString(), State(record), Ordinal(record),
+            whole ? [.. (record?.Attestations ?? []).Select(a => new AttestationJson(a.Gateway.ToString(), a.Signature.ToString()))] : null);
     }
 
     private AnchorJson Json(LedgerEntry entry, ulong head)
@@ -215,6 +224,6 @@ public sealed class ReadApi(
         ulong depth = head >= entry.Block ? head - entry.Block + 1 : 0;
         AnchorHeader h = entry.Header;
         return new AnchorJson(entry.Ordinal, h.Epoch, entry.Hash.ToString(), h.Previous.ToString(), h.Root.ToString(), h.Batches, h.Frames, entry.Block,
-            entry.TransactionHash.ToString(), depth, depth >= (ulong)confirmations, [.. certificates.InLedgerEntry(entry.Ordinal).Select(c => c.Header.Number)]);
+            entry.TransactionHash.ToString(), depth, depth >= (ulong)confirmations, [.. network.BatchesIn(entry.Ordinal).Where(b => b.Summary.Header.Gateway == self).Select(b => b.Summary.Header.Number)]);
     }
 }

@@ -1,14 +1,13 @@
 using System.Numerics;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
-using DePIN.Gateway.Attest;
-using DePIN.Gateway.Registry;
+using DePIN.Gateway.Peer;
 
 namespace DePIN.Gateway.Tests.Anchor;
 
 /// <summary>
 /// The pure core against a simulated chain, pool, store and clock, driven by seeded random events: blocks, reorganisations,
-/// lost transactions, a lost chain.db, crashes before and after each durable step, fee spikes, rival anchors. A failing seed replays.
+/// lost transactions, lost records, crashes before and after each durable step, fee spikes, rival anchors. A failing seed replays.
 /// </summary>
 internal sealed class AnchorCoreTests
 {
@@ -22,18 +21,6 @@ internal sealed class AnchorCoreTests
         Assert.That(simulation.PendingCount, Is.Zero, $"seed {seed}: everything is anchored once faults end");
     }
 
-    [Test]
-    public void The_leader_order_gives_every_gateway_its_turn_and_its_patience()
-    {
-        Address[] gateways = [.. Enumerable.Range(1, 4).Select(i => new Address(Enumerable.Repeat((byte)i, 20).ToArray()))];
-        GatewaySet set = new(gateways);
-        foreach (ulong epoch in new ulong[] { 1, 2, 99, 12345 })
-        {
-            ulong[] begins = [.. set.LeadersOf(epoch).Select(g => AnchorCore.MayBeginAtS(set, epoch, Simulation.Rules(g)))];
-            Assert.That(begins, Is.EqualTo(new ulong[] { 0, 5, 10, 15 }.Select(wait => epoch * 60 + wait)));
-        }
-    }
-
     private sealed class Simulation
     {
         private static readonly BigInteger Gwei = 1_000_000_000;
@@ -44,8 +31,7 @@ internal sealed class AnchorCoreTests
         private readonly List<Block> _chain = [new([], 0)];
         private readonly Dictionary<Hash32, Tx> _pool = [];
         private readonly Dictionary<Hash32, Tx> _ever = [];
-        private readonly List<(BatchHeader Header, SignedAnchor Anchor, ulong[] Numbers)> _signed = [];
-        private readonly HashSet<Hash32> _forgotten = [];
+        private readonly List<Signed> _signed = [];
         private readonly List<BatchHeader> _certificates = [];
         private BigInteger _baseFee = Gwei;
         private ulong _time = 60_000;
@@ -63,7 +49,7 @@ internal sealed class AnchorCoreTests
 
         public int PendingCount => _certificates.Count - AnchoredNumbers().Count;
 
-        public static AnchorRules Rules(Address self) => new(self, new Eip712Domain(1, self), 60, 3, 100 * Gwei, Gwei, 60_000, 250, 5);
+        public static AnchorRules Rules(Address self) => new(self, new Eip712Domain(1, self), 60, 100 * Gwei, Gwei, 60_000, 250);
 
         public void Calm() => _baseFee = Gwei;
 
@@ -79,7 +65,7 @@ internal sealed class AnchorCoreTests
                 case 6: _clockMs += _random.Next(0, 90_000); break;
                 case 7: _clockMs -= _random.Next(0, 120_000); break;
                 case 8: Rival(); break;
-                case 9 when _random.Next(6) == 0: _forgotten.UnionWith(_signed.Select(s => s.Anchor.Hash)); break;
+                case 9 when _random.Next(6) == 0: foreach (Signed signed in _signed) signed.Attempts.Clear(); break; // records lost: the transactions are not
                 default: Act(); break;
             }
 
@@ -104,46 +90,39 @@ internal sealed class AnchorCoreTests
         /// <summary>One decision; each durable step may be lost before, or lost after (done, but the caller does not know).</summary>
         private void Act()
         {
-            AnchorInput input = View();
+            if (Next() is not { } anchor) return;
             bool lost = _random.Next(6) == 0;
-            switch (AnchorCore.Decide(input, _rules))
+            List<AnchorHeader> ledger = Ledger();
+            ChainView view = new((ulong)_chain.Count, _time, _active, ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash(), ledger.Count == 0 ? null : ledger[^1].Epoch, Nonce(), BigInteger.Pow(10, 20), _baseFee);
+            switch (AnchorCore.Decide(new AnchorInput(view, new SubmittableAnchor(anchor.Header, []), anchor.Attempts, _clockMs), _rules))
             {
-                case AnchorAction.Sign sign when !lost:
-                    Assert.That(Remembered.Any(s => s.Anchor.Header.Epoch == sign.Header.Epoch), Is.False, "two anchors signed for one epoch");
-                    Assert.That(Remembered.Any(s => s.Anchor.Header.Previous == sign.Header.Previous), Is.False, "two anchors signed on one predecessor");
-                    _signed.RemoveAll(s => s.Anchor.Hash == sign.Header.Hash()); // forgotten, and now made again, the same to the bit
-                    _forgotten.Remove(sign.Header.Hash());
-                    Assert.That(sign.Numbers, Has.Count.LessThanOrEqualTo(_rules.CertificatesMax));
-                    _signed.Add((_certificates[0], new SignedAnchor(sign.Header, sign.Header.Hash(), [Attestation.Sign(_signer, sign.Header.Digest(_rules.Domain))], _clockMs, []), [.. sign.Numbers]));
-                    break;
-                case AnchorAction.Collect collect when !lost:
-                    Update(collect.Anchor, a => a with { Attestations = [.. _active.Signers.ToArray().Order().Select(g => new Attestation(g, a.Attestations[0].Signature))] });
-                    break;
                 case AnchorAction.Submit submit when !lost:
                     Assert.That(submit.MaxFeePerGas, Is.LessThanOrEqualTo(_rules.FeeCap));
                     Assert.That(submit.PriorityFeePerGas, Is.LessThanOrEqualTo(submit.MaxFeePerGas));
-                    Hash32 hash = EthereumCrypto.Keccak256([.. submit.Anchor.Hash.ToArray(), .. BitConverter.GetBytes(submit.Nonce), .. submit.MaxFeePerGas.ToByteArray(), (byte)_ever.Count, (byte)(_ever.Count >> 8)]);
-                    _ever[hash] = new Tx(hash, submit.Nonce, submit.Anchor.Header, submit.MaxFeePerGas);
-                    Update(submit.Anchor, a => a with { Attempts = [.. a.Attempts, new AnchorAttempt(hash, submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, 100_000, _clockMs, 0, [])] });
+                    Hash32 hash = EthereumCrypto.Keccak256([.. anchor.Header.Hash().ToArray(), .. BitConverter.GetBytes(submit.Nonce), .. submit.MaxFeePerGas.ToByteArray(), (byte)_ever.Count, (byte)(_ever.Count >> 8)]);
+                    _ever[hash] = new Tx(hash, submit.Nonce, anchor.Header, submit.MaxFeePerGas);
+                    anchor.Attempts.Add(new AnchorAttempt(hash, submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, 100_000, _clockMs, 0, []));
                     break;
                 case AnchorAction.Send send:
-                    bool reached = !lost;
-                    if (reached && send.Attempt.Nonce >= Nonce()) _pool[send.Attempt.Hash] = _ever[send.Attempt.Hash];
+                    if (!lost && send.Attempt.Nonce >= Nonce()) _pool[send.Attempt.Hash] = _ever[send.Attempt.Hash];
                     if (_random.Next(6) != 0) // else: sent, but a crash forgot it
-                        Update(send.Anchor, a => a with { Attempts = [.. a.Attempts.Select(t => t.Hash == send.Attempt.Hash ? t with { SentMs = _clockMs } : t)] });
+                        anchor.Attempts[anchor.Attempts.FindIndex(t => t.Hash == send.Attempt.Hash)] = send.Attempt with { SentMs = _clockMs };
                     break;
             }
         }
 
-        private AnchorInput View()
+        /// <summary>What the network core would hand over: the anchor signed on the head, or a new one in a free epoch.</summary>
+        private Signed? Next()
         {
             List<AnchorHeader> ledger = Ledger();
             Hash32 head = ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash();
-            HashSet<ulong> done = KnownNumbers(ledger);
-            Assert.That(done.SetEquals(AnchoredNumbers()), "what is recognised is what the ledger contains");
-            ChainView view = new((ulong)_chain.Count, _time, _active, head, ledger.Count == 0 ? null : ledger[^1].Epoch, Nonce(), BigInteger.Pow(10, 20), _baseFee);
-            return new AnchorInput(view, Remembered.FirstOrDefault(s => s.Anchor.Header.Previous == head).Anchor, Remembered.Max(s => (ulong?)s.Anchor.Header.Epoch),
-                [.. _certificates.Where(c => !done.Contains(c.Number)).Take(_rules.CertificatesMax).Select(c => new OwnCertificate(c, [], null))], true, _clockMs);
+            if (_signed.FirstOrDefault(s => s.Header.Previous == head) is { } onHead) return onHead;
+            HashSet<ulong> done = AnchoredNumbers();
+            BatchHeader[] pending = [.. _certificates.Where(c => !done.Contains(c.Number)).Take(3)];
+            ulong epoch = _time / 60;
+            if (pending.Length == 0 || (ledger.Count > 0 && ledger[^1].Epoch >= epoch) || _signed.Any(s => s.Header.Epoch == epoch)) return null;
+            _signed.Add(new Signed(AnchorHeader.Build(epoch, head, pending).Anchor, [.. pending.Select(p => p.Number)], []));
+            return _signed[^1];
         }
 
         /// <summary>The contract and the pool: lowest nonce first, dearest first, rejected anchors revert and use their nonce up.</summary>
@@ -190,37 +169,10 @@ internal sealed class AnchorCoreTests
 
         private List<AnchorHeader> Ledger() => [.. _chain.SelectMany(b => b.Mined).Where(t => t.Takes).Select(t => t.Header)];
 
-        private IEnumerable<(BatchHeader Header, SignedAnchor Anchor, ulong[] Numbers)> Remembered => _signed.Where(s => !_forgotten.Contains(s.Anchor.Hash));
-
-        /// <summary>What the gateway can know: the numbers of the anchors it remembers, and of those it recognises.</summary>
-        private HashSet<ulong> KnownNumbers(List<AnchorHeader> ledger)
-        {
-            HashSet<ulong> known = [];
-            foreach (AnchorHeader entry in ledger)
-            {
-                if (Remembered.FirstOrDefault(s => s.Anchor.Hash == entry.Hash()).Numbers is { } numbers)
-                {
-                    known.UnionWith(numbers);
-                    continue;
-                }
-
-                BatchHeader[] next = [.. _certificates.Where(c => !known.Contains(c.Number)).Take((int)entry.Batches)];
-                if (OwnEntryRules.Judge(entry, next, isComplete: true) == EntryOrigin.Ours) known.UnionWith(next.Select(b => b.Number));
-            }
-
-            return known;
-        }
-
         private HashSet<ulong> AnchoredNumbers()
         {
             HashSet<Hash32> ledger = [.. Ledger().Select(h => h.Hash())];
-            return [.. _signed.Where(s => ledger.Contains(s.Anchor.Hash)).SelectMany(s => s.Numbers)];
-        }
-
-        private void Update(SignedAnchor anchor, Func<SignedAnchor, SignedAnchor> change)
-        {
-            int index = _signed.FindIndex(s => s.Anchor.Hash == anchor.Hash);
-            _signed[index] = (_signed[index].Header, change(_signed[index].Anchor), _signed[index].Numbers);
+            return [.. _signed.Where(s => ledger.Contains(s.Header.Hash())).SelectMany(s => s.Numbers)];
         }
 
         private void Check()
@@ -228,8 +180,8 @@ internal sealed class AnchorCoreTests
             List<AnchorHeader> ledger = Ledger();
             Assert.That(ledger.Select(h => h.Epoch), Is.Ordered.And.Unique, "at most one anchor per epoch");
             HashSet<Hash32> hashes = [.. ledger.Select(h => h.Hash())];
-            Assert.That(_signed.Where(s => hashes.Contains(s.Anchor.Hash)).SelectMany(s => s.Numbers), Is.Unique, "a certificate is on the ledger twice");
-            foreach ((_, SignedAnchor anchor, _) in _signed)
+            Assert.That(_signed.Where(s => hashes.Contains(s.Header.Hash())).SelectMany(s => s.Numbers), Is.Unique, "a certificate is on the ledger twice");
+            foreach (Signed anchor in _signed)
             {
                 foreach (IGrouping<ulong, AnchorAttempt> sameNonce in anchor.Attempts.GroupBy(a => a.Nonce))
                 {
@@ -239,6 +191,8 @@ internal sealed class AnchorCoreTests
                 }
             }
         }
+
+        private sealed record Signed(AnchorHeader Header, ulong[] Numbers, List<AnchorAttempt> Attempts);
 
         private sealed record Block(List<Tx> Mined, ulong Time);
 

@@ -14,34 +14,34 @@ internal sealed class AnchorerTests
     {
         await using TestNetwork network = await TestNetwork.StartAsync();
         using ChainSide side = new(network);
-        side.Certify();
-        side.Certify();
+        side.Cut();
+        side.Cut();
         await side.AnchorAllAsync();
-        side.Certify();
+        side.Cut();
         for (int i = 0; i < 3; i++) await side.StepAsync();
-        Assert.That(side.Certificates.PendingCount, Is.EqualTo(1), "the epoch has its anchor");
+        Assert.That(side.PendingCount, Is.EqualTo(1), "the epoch has its anchor");
         Assert.That(side.Health.Find("anchor")!.State, Is.EqualTo(PartState.Waiting));
 
         await network.NextEpochAsync();
         await side.AnchorAllAsync();
 
-        side.AssertEachCertificateOnce(entries: 2, certificates: 3);
+        side.AssertEachBatchOnce(entries: 2, batches: 3);
         Assert.That(await side.NonceAsync(), Is.EqualTo(2UL), "one transaction per anchor");
-        Assert.That(side.Certificates.Find(1)!.Ordinal, Is.EqualTo(0UL));
-        Assert.That(side.Certificates.Find(3)!.Ordinal, Is.EqualTo(1UL));
+        Assert.That(side.OrdinalOf(1), Is.EqualTo(0UL));
+        Assert.That(side.OrdinalOf(3), Is.EqualTo(1UL));
     }
 
     [Test]
     public async Task A_crash_at_any_step_never_anchors_twice(
-        [Values("SaveAnchor", "SaveAttempt", "Send", "MarkSent")] string step, [Values] bool persisted)
+        [Values("SaveBatchVote", "SaveCertificate", "SaveAnchorVote", "SaveAttempt", "Send", "MarkSent")] string step, [Values] bool persisted)
     {
         await using TestNetwork network = await TestNetwork.StartAsync();
         Faults faults = new();
         faults.Arm(step, after: persisted);
         using (ChainSide side = new(network, faults: faults))
         {
-            side.Certify();
-            side.Certify();
+            side.Cut();
+            side.Cut();
             Assert.That(async () =>
             {
                 for (int i = 0; i < 5 && faults.IsArmed; i++) await side.StepAsync();
@@ -51,21 +51,21 @@ internal sealed class AnchorerTests
         using ChainSide again = new(network);
         await again.AnchorAllAsync();
         await network.NextEpochAsync();
-        again.Certify();
+        again.Cut();
         await again.AnchorAllAsync();
 
-        again.AssertEachCertificateOnce(entries: 2, certificates: 3);
+        again.AssertEachBatchOnce(entries: 2, batches: 3);
         Assert.That(await again.NonceAsync(), Is.EqualTo(2UL), "no second transaction for the same anchor");
     }
 
     [Test]
-    public async Task A_fault_without_a_restart_is_only_a_pause([Values("SaveAnchor", "SaveAttempt", "Send", "MarkSent")] string step, [Values] bool persisted)
+    public async Task A_fault_without_a_restart_is_only_a_pause([Values("SaveBatchVote", "SaveCertificate", "SaveAnchorVote", "SaveAttempt", "Send", "MarkSent")] string step, [Values] bool persisted)
     {
         await using TestNetwork network = await TestNetwork.StartAsync();
         Faults faults = new();
         faults.Arm(step, after: persisted);
         using ChainSide side = new(network, faults: faults);
-        side.Certify();
+        side.Cut();
         Assert.That(async () =>
         {
             for (int i = 0; i < 5 && faults.IsArmed; i++) await side.StepAsync();
@@ -73,7 +73,7 @@ internal sealed class AnchorerTests
 
         await side.AnchorAllAsync();
 
-        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        side.AssertEachBatchOnce(entries: 1, batches: 1);
         Assert.That(await side.NonceAsync(), Is.EqualTo(1UL));
     }
 
@@ -84,7 +84,7 @@ internal sealed class AnchorerTests
         string file = Path.Combine(network.Folder, ChainDatabase.FileName), backup = file + ".backup";
         using (ChainSide side = new(network))
         {
-            side.Certify();
+            side.Cut();
             await side.AnchorAllAsync();
         }
 
@@ -92,27 +92,20 @@ internal sealed class AnchorerTests
         await network.NextEpochAsync();
         using (ChainSide side = new(network))
         {
-            side.Certify();
-            side.Certify();
+            side.Cut();
+            side.Cut();
             await side.AnchorAllAsync();
-            side.AssertEachCertificateOnce(entries: 2, certificates: 3);
+            side.AssertEachBatchOnce(entries: 2, batches: 3);
         }
 
         if (olderBackup) File.Move(backup, file, overwrite: true);
         else File.Delete(file);
         await network.NextEpochAsync();
-        using ChainSide again = new(network, batchesAtStart: 4);
-        while (again.Certificates.LastNumber < 4)
-        {
-            again.Certify(); // what the attestor does: the same headers, the same signatures
-            if (again.Certificates.LastNumber >= 3) continue;
-            await again.StepAsync();
-            Assert.That(again.Health.Find("anchor")!.Reason, Does.Contain("certified again"), "nothing is anchored before it is known what is");
-        }
-
+        using ChainSide again = new(network);
+        again.Cut();
         await again.AnchorAllAsync();
-        again.AssertEachCertificateOnce(entries: 3, certificates: 4);
-        Assert.That(Enumerable.Range(1, 4).Select(n => again.Certificates.Find((ulong)n)!.Ordinal), Is.EqualTo(new ulong?[] { 0, 1, 1, 2 }));
+        again.AssertEachBatchOnce(entries: 3, batches: 4);
+        Assert.That(Enumerable.Range(1, 4).Select(n => again.OrdinalOf((ulong)n)), Is.EqualTo(new ulong?[] { 0, 1, 1, 2 }));
         Assert.That(await again.NonceAsync(), Is.EqualTo(3UL));
     }
 
@@ -123,23 +116,22 @@ internal sealed class AnchorerTests
         await network.SetAutomineAsync(false);
         using (ChainSide side = new(network))
         {
-            side.Certify();
+            side.Cut();
             await side.StepAsync();
             Assert.That(side.Health.Find("anchor")!.Reason, Does.Contain("waits for a block"));
         }
 
         File.Delete(Path.Combine(network.Folder, ChainDatabase.FileName));
-        using ChainSide again = new(network, batchesAtStart: 1);
-        again.Certify();
-        again.Certify(); // another anchor than the forgotten one, on the same predecessor
+        using ChainSide again = new(network);
+        again.Cut(); // another anchor than the forgotten one, on the same predecessor
         await again.StepAsync();
-        Assert.That(again.Anchors.OnTopOf(Hash32.Zero)!.Header.Batches, Is.EqualTo(2), "nobody can know of the first");
+        Assert.That(again.Log.VotesOn(Hash32.Zero)[0].Header.Batches, Is.EqualTo(2), "nobody can know of the first");
         await network.Node.MineAsync(1);
         await network.SetAutomineAsync(true);
         await network.NextEpochAsync();
         await again.AnchorAllAsync();
 
-        again.AssertEachCertificateOnce(entries: 2, certificates: 2);
+        again.AssertEachBatchOnce(entries: 2, batches: 2);
     }
 
     [Test]
@@ -148,7 +140,7 @@ internal sealed class AnchorerTests
         await using TestNetwork network = await TestNetwork.StartAsync();
         using ChainSide side = new(network);
         await network.Node.MineAsync(5);
-        side.Certify();
+        side.Cut();
         await side.AnchorAllAsync();
         Hash32 anchor = side.RegistryLog.LedgerHead()!.Hash;
         await network.Node.MineAsync(3);
@@ -156,13 +148,13 @@ internal sealed class AnchorerTests
 
         await network.Node.ReorganiseAsync(5);
         await network.DropPoolAsync();
-        await side.Registry.PollAsync(CancellationToken.None);
+        await side.ReadAsync();
         Assert.That(side.RegistryLog.LedgerHead(), Is.Null, "the reorganisation took the anchor back");
-        Assert.That(side.Certificates.PendingCount, Is.EqualTo(1));
+        Assert.That(side.PendingCount, Is.EqualTo(1));
         side.Clock.Advance(TimeSpan.FromSeconds(20)); // the resend interval
         await side.AnchorAllAsync();
 
-        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        side.AssertEachBatchOnce(entries: 1, batches: 1);
         Assert.That(side.RegistryLog.LedgerHead()!.Hash, Is.EqualTo(anchor), "the same anchor bytes");
     }
 
@@ -174,23 +166,23 @@ internal sealed class AnchorerTests
         string before = await network.Node.SnapshotAsync();
         for (int i = 0; i < 3; i++)
         {
-            side.Certify();
+            side.Cut();
             await side.AnchorAllAsync();
             await network.NextEpochAsync();
         }
 
         await network.Node.RevertAsync(before); // as a node restarted from an older state
         await network.Node.AdvanceAsync(TimeSpan.FromSeconds(4 * TestNetwork.EpochSeconds));
-        for (int i = 0; i < BehindPolls && side.RegistryLog.LedgerHead() is not null; i++) await side.Registry.PollAsync(CancellationToken.None);
-        Assert.That(side.Certificates.PendingCount, Is.EqualTo(3));
-        for (int i = 0; i < 6 && side.Certificates.PendingCount > 0; i++)
+        for (int i = 0; i < BehindPolls && side.RegistryLog.LedgerHead() is not null; i++) await side.ReadAsync();
+        Assert.That(side.PendingCount, Is.EqualTo(3));
+        for (int i = 0; i < 6 && side.PendingCount > 0; i++)
         {
             side.Clock.Advance(TimeSpan.FromSeconds(20));
             await side.StepAsync();
-            await side.Registry.PollAsync(CancellationToken.None);
+            await side.ReadAsync();
         }
 
-        side.AssertEachCertificateOnce(entries: 3, certificates: 3);
+        side.AssertEachBatchOnce(entries: 3, batches: 3);
     }
 
     [Test]
@@ -198,17 +190,17 @@ internal sealed class AnchorerTests
     {
         await using TestNetwork network = await TestNetwork.StartAsync();
         using ChainSide side = new(network);
-        side.Certify();
+        side.Cut();
         await side.AnchorAllAsync();
 
         await network.Node.RestartAsync();
         Assert.That(async () => await side.Reader.CheckAsync(CancellationToken.None), Throws.TypeOf<DePIN.Gateway.Registry.ChainMismatchException>(), "no contracts there yet");
         await network.DeployAsync();
-        for (int i = 0; i < 8 && side.RegistryLog.LedgerHead() is not null; i++) await side.Registry.PollAsync(CancellationToken.None);
+        for (int i = 0; i < 8 && side.RegistryLog.LedgerHead() is not null; i++) await side.ReadAsync();
         side.Clock.Advance(TimeSpan.FromSeconds(20));
         await side.AnchorAllAsync();
 
-        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        side.AssertEachBatchOnce(entries: 1, batches: 1);
     }
 
     [Test]
@@ -219,19 +211,19 @@ internal sealed class AnchorerTests
         {
             await using TestNetwork network = await TestNetwork.StartAsync(new AnvilOptions { StateFile = state });
             using ChainSide side = new(network);
-            side.Certify();
-            await side.Registry.PollAsync(CancellationToken.None);
+            side.Cut();
+            await side.ReadAsync();
             await network.Node.StopAsync();
             for (int i = 0; i < 2; i++)
             {
-                Assert.That(async () => await side.Registry.PollAsync(CancellationToken.None), Throws.InstanceOf<RpcException>());
+                Assert.That(side.ReadAsync, Throws.InstanceOf<RpcException>());
                 Assert.That(async () => await side.Anchorer.TurnAsync(CancellationToken.None), Throws.InstanceOf<RpcException>());
             }
 
             await network.Node.RestartAsync();
             await side.AnchorAllAsync();
 
-            side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+            side.AssertEachBatchOnce(entries: 1, batches: 1);
         }
         finally
         {
@@ -244,8 +236,8 @@ internal sealed class AnchorerTests
     {
         await using TestNetwork network = await TestNetwork.StartAsync();
         using ChainSide side = new(network);
-        side.Certify();
-        await side.Registry.PollAsync(CancellationToken.None);
+        side.Cut();
+        await side.ReadAsync();
         await network.SetAutomineAsync(false);
         await side.StepAsync();
         for (int i = 0; i < 2; i++)
@@ -254,7 +246,7 @@ internal sealed class AnchorerTests
             await side.StepAsync();
         }
 
-        IReadOnlyList<AnchorAttempt> attempts = side.Anchors.OnTopOf(Hash32.Zero)!.Attempts;
+        IReadOnlyList<AnchorAttempt> attempts = side.Attempts;
         Assert.That(attempts, Has.Count.EqualTo(3));
         Assert.That(attempts.Select(a => a.Nonce), Is.All.EqualTo(0UL));
         for (int i = 1; i < attempts.Count; i++)
@@ -267,7 +259,7 @@ internal sealed class AnchorerTests
         await network.SetAutomineAsync(true);
         await side.AnchorAllAsync();
 
-        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        side.AssertEachBatchOnce(entries: 1, batches: 1);
         Assert.That(await side.NonceAsync(), Is.EqualTo(1UL));
         Assert.That(side.RegistryLog.LedgerHead()!.TransactionHash, Is.EqualTo(attempts[^1].Hash), "the dearest one was mined");
     }
@@ -278,7 +270,7 @@ internal sealed class AnchorerTests
         await using TestNetwork network = await TestNetwork.StartAsync();
         using ChainSide side = new(network);
         await network.SetBalanceAsync(network.Gateway.Address, BigInteger.Zero);
-        side.Certify();
+        side.Cut();
         Assert.That(await side.StepAsync(), Is.False);
         PartStatus told = side.Health.Find("anchor")!;
         Assert.That(told.State, Is.EqualTo(PartState.Failed));
@@ -287,7 +279,7 @@ internal sealed class AnchorerTests
         await network.SetBalanceAsync(network.Gateway.Address, BigInteger.Pow(10, 18));
         await side.AnchorAllAsync();
 
-        side.AssertEachCertificateOnce(entries: 1, certificates: 1);
+        side.AssertEachBatchOnce(entries: 1, batches: 1);
     }
 
     [Test]
@@ -295,10 +287,10 @@ internal sealed class AnchorerTests
     {
         await using TestNetwork network = await TestNetwork.StartAsync(gatewayIsActive: false);
         using ChainSide side = new(network);
-        side.Certify();
+        side.Cut();
         Assert.That(await side.StepAsync(), Is.False);
         Assert.That(side.Health.Find("anchor")!.Reason, Does.Contain("not in the active set"));
-        Assert.That(side.Certificates.PendingCount, Is.EqualTo(1));
+        Assert.That(side.PendingCount, Is.EqualTo(1));
         Assert.That(await side.NonceAsync(), Is.Zero);
     }
 

@@ -1,8 +1,8 @@
 using System.Numerics;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
-using DePIN.Gateway.Attest;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Verify;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -10,20 +10,22 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace DePIN.Gateway.Tests.Anchor;
 
 /// <summary>The chain side of one gateway on a test network, driven step by step. Disposing and making it again is a restart.</summary>
-internal sealed class ChainSide : IDisposable
+internal sealed class ChainSide : INetworkHost, IDisposable
 {
     public static readonly BigInteger FeeCap = BigInteger.Parse("100000000000");
 
-    public ChainSide(TestNetwork network, TestClock? clock = null, Faults? faults = null, ulong batchesAtStart = 0)
+    private readonly AnchorChain _chain;
+    private readonly NetworkCore _core;
+
+    public ChainSide(TestNetwork network, TestClock? clock = null, Faults? faults = null)
     {
         Network = network;
         Clock = clock ?? new TestClock();
         Database = ChainDatabase.Open(network.Folder);
-        Certificates = new CertificateLog(Database);
+        Log = new NetworkLog(Database);
         Anchors = new AnchorLog(Database);
         RegistryLog = new RegistryLog(Database);
         Ledger = new LedgerRange(RegistryLog);
-        Own = new OwnEntries(RegistryLog, Certificates, batchesAtStart);
         Health = new HealthBoard(Clock, NullLogger.Instance);
         JsonRpc rpc = new(Http, new JsonRpcSettings(network.Node.RpcUrl) { RoundsMax = 1 }, TimeProvider.System, new Random(1));
         Contracts.ContractErrors.AddTo(rpc.Reverts);
@@ -31,21 +33,22 @@ internal sealed class ChainSide : IDisposable
         ChainAddresses at = new(network.Deployment.ChainId, network.Deployment.DeviceRegistry, network.Deployment.GatewayRegistry, network.Deployment.Ledger,
             network.Deployment.EpochSeconds, network.Deployment.DeployedAtBlock);
         Reader = new ChainReader(client, at);
-        Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7 }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Own, Feed, Health, Clock);
-        Rules = new AnchorRules(network.Gateway.Address, network.Domain, at.EpochSeconds, 100, FeeCap, 1_000_000_000, 60_000, 250, 30);
-        Anchorer = new Anchorer(Rules, network.Gateway, faults is null ? Anchors : new FaultyAnchorLog(Anchors, faults), RegistryLog, Registry, Own,
-            new FaultyChain(new AnchorChain(client, at.Ledger), faults ?? new Faults()), new NoPeers(), Health, Clock, TimeSpan.FromMilliseconds(50));
+        Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7 }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Feed, Health, Clock);
+        Rules = new AnchorRules(network.Gateway.Address, network.Domain, at.EpochSeconds, FeeCap, 1_000_000_000, 60_000, 250);
+        _core = new NetworkCore(new NetworkRules(network.Gateway.Address, network.Domain, at.EpochSeconds), new Peer.FaultyNetworkLog(Log, () => faults ?? new Faults()), this);
+        _chain = new AnchorChain(client, at.Ledger);
+        Anchorer = new Anchorer(Rules, network.Gateway, faults is null ? Anchors : new FaultyAnchorLog(Anchors, faults), RegistryLog, Registry,
+            new FaultyChain(_chain, faults ?? new Faults()), () => new AnchorTask(_core.ToSubmit(), _core.AnchorWaits, _core.IsAnchoringInTheWay), Health, Clock, TimeSpan.FromMilliseconds(50));
     }
 
     public HttpClient Http { get; } = JsonRpc.CreateHttpClient();
     public TestNetwork Network { get; }
     public TestClock Clock { get; }
     public ChainDatabase Database { get; }
-    public CertificateLog Certificates { get; }
+    public NetworkLog Log { get; }
     public AnchorLog Anchors { get; }
     public RegistryLog RegistryLog { get; }
     public LedgerRange Ledger { get; }
-    public OwnEntries Own { get; }
     public HealthBoard Health { get; }
     public ChainReader Reader { get; }
     public ChainRegistry Registry { get; }
@@ -53,21 +56,36 @@ internal sealed class ChainSide : IDisposable
     public Anchorer Anchorer { get; }
     public Dictionary<DeviceIdValue, RegisteredDevice> Fed { get; } = [];
 
-    /// <summary>A certificate over made-up frames: anchoring does not look at them.</summary>
-    public BatchHeader Certify()
+    /// <summary>The store's batches outlive this object, as frames.db outlives chain.db.</summary>
+    public SortedDictionary<ulong, BatchSummary> Own => Network.Batches;
+
+    public int PendingCount => Own.Keys.Count(n => OrdinalOf(n) is null);
+
+    public IReadOnlyList<AnchorAttempt> Attempts => Log.VotesOn(RegistryLog.LedgerHead()?.Hash ?? Hash32.Zero) is [var vote, ..] ? Anchors.Attempts(vote.Header.Hash()) : [];
+
+    public ulong? OrdinalOf(ulong number) => Log.Find(new BatchId(Network.Gateway.Address, number)) is { State: BatchState.Anchored } record ? record.Ordinal : null;
+
+    /// <summary>A batch over made-up frames: anchoring does not look at them. The core certifies it.</summary>
+    public void Cut()
     {
-        ulong number = Certificates.LastNumber + 1;
-        Hash32 previous = number == 1 ? Hash32.Zero : Certificates.Find(number - 1)!.Hash;
+        ulong number = (ulong)Own.Count + 1;
+        FrameSpans spans = FrameSpans.From([(new Address(new byte[20]), 2 * number), (new Address(new byte[20]), 2 * number + 1)])!;
         Hash32 made = EthereumCrypto.Keccak256(BitConverter.GetBytes(number));
-        BatchHeader header = new(Network.Gateway.Address, number, previous, made, 2, 4, 1000, 2000, made);
-        Certificates.Save(header, [Attestation.Sign(Network.Gateway, header.Digest(Network.Domain))]);
-        return header;
+        Own[number] = new BatchSummary(new BatchHeader(Network.Gateway.Address, number, number == 1 ? Hash32.Zero : Own[number - 1].Hash, made, 2, 4, 1000, 2000,
+            BatchBody.Commitment(spans.Hash(), made)), made, spans);
     }
 
-    /// <summary>Reads the chain, then acts.</summary>
-    public async Task<bool> StepAsync()
+    /// <summary>Reads the chain and lets the core see it.</summary>
+    public async Task ReadAsync()
     {
         await Registry.PollAsync(CancellationToken.None);
+        await SeeAsync();
+    }
+
+    /// <summary>Reads, then acts.</summary>
+    public async Task<bool> StepAsync()
+    {
+        await ReadAsync();
         return await Anchorer.TurnAsync(CancellationToken.None);
     }
 
@@ -77,23 +95,23 @@ internal sealed class ChainSide : IDisposable
         for (int i = 0; i < stepsMax; i++)
         {
             await StepAsync();
-            await Registry.PollAsync(CancellationToken.None);
-            if (Certificates.PendingCount == 0) return;
+            await ReadAsync();
+            if (PendingCount == 0) return;
         }
 
-        Assert.Fail($"{Certificates.PendingCount} certificates are still pending: {Health.Find("anchor")}, {Health.Find("registry")}");
+        Assert.Fail($"{PendingCount} batches are still pending: {Health.Find("anchor")}, {Health.Find("registry")}, {_core.State()}");
     }
 
     public Task<ulong> NonceAsync() => Network.Client.GetTransactionCountAsync(Network.Gateway.Address);
 
-    /// <summary>The ledger as the chain has it: each certificate's batch hash is under at most one entry, and the log agrees.</summary>
-    public void AssertEachCertificateOnce(int entries, ulong certificates)
+    /// <summary>The ledger as the chain has it: each batch is under at most one entry, and the log agrees.</summary>
+    public void AssertEachBatchOnce(int entries, ulong batches)
     {
         IReadOnlyList<LedgerEntry> ledger = RegistryLog.Ledger(0, 1000);
         Assert.That(ledger, Has.Count.EqualTo(entries));
         Assert.That(ledger.Select(e => e.Header.Epoch), Is.Unique);
-        Assert.That(ledger.Sum(e => e.Header.Batches), Is.EqualTo((long)certificates), "a certificate is on the ledger twice, or not at all");
-        Assert.That(Certificates.PendingCount, Is.Zero);
+        Assert.That(ledger.Sum(e => e.Header.Batches), Is.EqualTo((long)batches), "a batch is on the ledger twice, or not at all");
+        Assert.That(PendingCount, Is.Zero);
     }
 
     public void Dispose()
@@ -101,6 +119,47 @@ internal sealed class ChainSide : IDisposable
         Registry.Dispose();
         Database.Dispose();
         Http.Dispose();
+    }
+
+    long INetworkHost.NowMs => Clock.GetUtcNow().ToUnixTimeMilliseconds();
+
+    void INetworkHost.Send(Address to, PeerMessage message) { }
+
+    void INetworkHost.FetchBody(Address from, BatchSummary batch) { }
+
+    bool INetworkHost.HasBody(BatchSummary batch) => true;
+
+    BatchSummary? INetworkHost.OwnBatch(ulong number) => Own.GetValueOrDefault(number);
+
+    bool INetworkHost.IsStoreEmpty => Own.Count == 0;
+
+    void INetworkHost.RestoreOwn(Address from, BatchSummary batch) { }
+
+    void INetworkHost.Recut(ulong number) { }
+
+    Attestation INetworkHost.Sign(Hash32 digest) => Attestation.Sign(Network.Gateway, digest);
+
+    bool INetworkHost.IsOver(Attestation attestation, Hash32 digest) => attestation.IsOver(digest);
+
+    AnchorHeader? INetworkHost.LedgerEntry(ulong ordinal) => RegistryLog.Ledger(ordinal, 1) is [var entry] ? entry.Header : null;
+
+    void INetworkHost.Blame(Address peer, string reason) => Assert.Fail(reason);
+
+    private async Task SeeAsync()
+    {
+        AccountView? view = Registry.IsCurrent && RegistryLog.Last is { } last ? await _chain.ViewAsync(Network.Gateway.Address, last.Number, CancellationToken.None) : null;
+        if (view is null || RegistryLog.ActiveSet() is not { } active)
+        {
+            _core.ChainChanged(null);
+        }
+        else
+        {
+            LedgerEntry? head = RegistryLog.LedgerHead();
+            Membership members = new(active.Version, active.Set, [.. active.Set.Signers.ToArray().Select(s => new Member(s, Hash32.Zero, ""))]);
+            _core.ChainChanged(new ChainSnapshot(RegistryLog.Last!.Value.Number, view.TimeS, members, active.Set, head is null ? 0 : head.Ordinal + 1, head?.Hash ?? Hash32.Zero, head?.Header.Epoch));
+        }
+
+        _core.Tick();
     }
 
     private ValueTask<bool> Feed(RegisteredDevice device)
@@ -141,25 +200,11 @@ internal sealed class Faults
 
 internal sealed class FaultyAnchorLog(IAnchorLog inner, Faults faults) : IAnchorLog
 {
-    public ulong? LastSignedEpoch => inner.LastSignedEpoch;
+    public IReadOnlyList<AnchorAttempt> Attempts(Hash32 anchor) => inner.Attempts(anchor);
 
-    public SignedAnchor? OnTopOf(Hash32 previous) => inner.OnTopOf(previous);
+    public void SaveAttempt(Hash32 anchor, AnchorAttempt attempt) => faults.Around(nameof(SaveAttempt), () => { inner.SaveAttempt(anchor, attempt); return 0; });
 
-    public IReadOnlyList<OwnCertificate> Pending(int limit) => inner.Pending(limit);
-
-    public IReadOnlyList<ulong> NumbersIn(ulong epoch) => inner.NumbersIn(epoch);
-
-    public void SaveAnchor(AnchorHeader header, IReadOnlyList<Attestation> attestations, IReadOnlyList<ulong> numbers, long nowMs) =>
-        faults.Around(nameof(SaveAnchor), () => { inner.SaveAnchor(header, attestations, numbers, nowMs); return 0; });
-
-    public void SaveAttestations(ulong epoch, IReadOnlyList<Attestation> attestations) =>
-        faults.Around(nameof(SaveAttestations), () => { inner.SaveAttestations(epoch, attestations); return 0; });
-
-    public void SaveAttempt(ulong epoch, AnchorAttempt attempt) =>
-        faults.Around(nameof(SaveAttempt), () => { inner.SaveAttempt(epoch, attempt); return 0; });
-
-    public void MarkSent(Hash32 attempt, long nowMs) =>
-        faults.Around(nameof(MarkSent), () => { inner.MarkSent(attempt, nowMs); return 0; });
+    public void MarkSent(Hash32 attempt, long nowMs) => faults.Around(nameof(MarkSent), () => { inner.MarkSent(attempt, nowMs); return 0; });
 }
 
 internal sealed class FaultyChain(IAnchorChain inner, Faults faults) : IAnchorChain

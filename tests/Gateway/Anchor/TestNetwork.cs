@@ -28,6 +28,9 @@ internal sealed class TestNetwork : IAsyncDisposable
 
     public string Folder { get; }
 
+    /// <summary>The gateway's own batches, as its frame store would have them.</summary>
+    public SortedDictionary<ulong, DePIN.Gateway.Peer.BatchSummary> Batches { get; } = [];
+
     public EthereumClient Client { get; }
 
     public TransactionSender Sender { get; }

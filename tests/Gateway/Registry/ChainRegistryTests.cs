@@ -87,7 +87,7 @@ internal sealed class ChainRegistryTests
         await using TestNetwork network = await TestNetwork.StartAsync();
         using ChainSide side = new(network);
         FakeChain chain = new();
-        using ChainRegistry limited = new(new ChainSettings(), 0, chain, side.RegistryLog, side.Ledger, side.Own, _ => new(true), side.Health, side.Clock);
+        using ChainRegistry limited = new(new ChainSettings(), 0, chain, side.RegistryLog, side.Ledger, _ => new(true), side.Health, side.Clock);
         Assert.That(() => Parallel.For(0, 1000, i => limited.FindAsync(new DeviceIdValue(System.Security.Cryptography.SHA256.HashData(BitConverter.GetBytes(-i - 1))), CancellationToken.None).AsTask().Wait()),
             Throws.InstanceOf<AggregateException>());
     }
@@ -113,7 +113,7 @@ internal sealed class ChainRegistryTests
             FakeChain chain = new();
             TestClock clock = new();
             RegistryLog log = new(database);
-            using ChainRegistry registry = new(new ChainSettings { LogRangeBlocks = 2 }, 0, chain, log, new LedgerRange(log), new OwnEntries(log, new CertificateLog(database), 0), _ => new(true), new HealthBoard(clock, NullLogger.Instance), clock);
+            using ChainRegistry registry = new(new ChainSettings { LogRangeBlocks = 2 }, 0, chain, log, new LedgerRange(log), _ => new(true), new HealthBoard(clock, NullLogger.Instance), clock);
             chain.Blocks = 10;
             await registry.PollAsync(CancellationToken.None);
             Assert.That(log.Last!.Value.Number, Is.EqualTo(9UL));

@@ -1,6 +1,7 @@
 using DePIN.Evidence;
+using DePIN.Gateway.Peer;
 
-namespace DePIN.Gateway.Peer;
+namespace DePIN.Gateway.Attest;
 
 /// <summary>
 /// From a batch to its certificate. As author: own batches one after another, the vote saved before the offer leaves. As attester: everything
@@ -26,12 +27,17 @@ internal sealed class Attesting(NetworkContext network)
     /// <summary>Why own batches are not certified, for people; empty when nothing is in the way.</summary>
     public string Trouble { get; private set; } = "";
 
+    /// <summary>True when a person has to act before own batches are certified.</summary>
+    public bool IsInTheWay { get; private set; }
+
     /// <summary>Own batches: offers the next one, asks again who has not answered.</summary>
     public void Tick(bool isSafeToSign)
     {
         if (network.Network is null) return;
+        IsInTheWay = false;
         if (!network.IsActive)
         {
+            IsInTheWay = true;
             Trouble = $"gateway {network.Self.ToChecksumString()} is not in the active set, so its batches cannot be certified: ask the network's gateways to add it (GatewayRegistry.change); frames are kept until then";
             return;
         }
@@ -44,8 +50,14 @@ internal sealed class Attesting(NetworkContext network)
 
         Renew();
         for (int i = 0; i < 16 && Begin(); i++) { } // a network of one certifies what it has at once
-        foreach (Offer offer in _offers.Values)
+        foreach (Offer offer in _offers.Values.ToList())
         {
+            if (network.Holds(network.Self, offer.Given.Values)) // a fault of the disk kept it from being saved, or the network changed
+            {
+                Certify(offer);
+                continue;
+            }
+
             if (!offer.Retry.IsDue(network.Host.NowMs)) continue;
             // An author that waits for long may meet another committee.
             Committee? committee = network.CommitteeOf(network.Self, network.Epoch);
@@ -203,6 +215,7 @@ internal sealed class Attesting(NetworkContext network)
             : "";
         if (Trouble.Length > 0)
         {
+            IsInTheWay = true;
             Trouble += ". Frames are kept and still acknowledged. frames.db and chain.db do not belong together or one is damaged: restore both from the same backup";
             return false;
         }

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using DePIN.Evidence;
 
-namespace DePIN.Gateway.Peer;
+namespace DePIN.Gateway.Attest;
 
 /// <summary>
 /// Who attests a gateway's batches in an epoch when the network is too large for everyone to: the author and others drawn from

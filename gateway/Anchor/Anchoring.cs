@@ -1,6 +1,8 @@
 using DePIN.Evidence;
+using DePIN.Gateway.Attest;
+using DePIN.Gateway.Peer;
 
-namespace DePIN.Gateway.Peer;
+namespace DePIN.Gateway.Anchor;
 
 /// <summary>
 /// From certificates to an anchor with a quorum. At most one anchor is signed in an epoch, saved before the signature leaves, and only on top of
@@ -22,10 +24,14 @@ internal sealed class Anchoring(NetworkContext network)
     private ulong _pushEpoch;
     private Address[] _order = [];
     private (ulong Epoch, ulong Version) _orderOf;
+    private ulong? _startedIn;
     private NetworkRules Rules => network.Rules;
 
     /// <summary>What is waited for, for people; empty when everything is on the ledger.</summary>
     public string Waits { get; private set; } = "";
+
+    /// <summary>True when a person has to act before this gateway anchors.</summary>
+    public bool IsInTheWay => network.Chain is { } chain && !chain.Latest.Contains(network.Self);
 
     /// <summary>The anchor under way in this epoch that has the most signatures, or null.</summary>
     public Proposal? Open => _proposals.Values.Where(p => p.Header.Previous == _head).OrderByDescending(p => p.Votes.Count).ThenBy(p => p.Hash).FirstOrDefault();
@@ -42,11 +48,12 @@ internal sealed class Anchoring(NetworkContext network)
     public void OnChain()
     {
         if (network.Chain is not { } chain) return;
+        _startedIn ??= network.Epoch;
         if (chain.Head != _head || _proposals.Count == 0)
         {
             _head = chain.Head;
             foreach (Hash32 gone in _proposals.Values.Where(p => p.Header.Previous != _head).Select(p => p.Hash).ToList()) _proposals.Remove(gone);
-            foreach (AnchorVote vote in network.Log.VotesOn(_head)) Take(vote.Header, vote.Contents).Votes.TryAdd(network.Self, vote.Mine); // after a restart
+            foreach (AnchorVote vote in network.Log.VotesOn(_head)) Signed(vote); // after a restart
             _push.Reset();
         }
 
@@ -85,33 +92,36 @@ internal sealed class Anchoring(NetworkContext network)
         if (Complete(chain) is { } now) return $"the anchor of epoch {now.Header.Epoch} has its quorum and is being put onto the chain";
 
         AnchorVote? vote = network.Log.VoteIn(epoch);
-        if (vote is not null && vote.Header.Previous != chain.Head) return "the ledger moved on in this epoch; the next anchor is that of the next epoch";
+        if (vote is not null && vote.Header.Previous != chain.Head) return Unless("the ledger moved on in this epoch; the next anchor is that of the next epoch");
         bool mayLead = chain.TimeS >= MayBeginAtS(network.Self);
         if (vote is not null)
         {
-            Proposal mine = _proposals[vote.Header.Hash()];
+            Proposal mine = Signed(vote);
+            NoteComplete(mine, chain);
             if (mayLead && _push.IsDue(network.Host.NowMs)) Push(mine);
             return $"the anchor of epoch {epoch} has {mine.Votes.Keys.Count(chain.Latest.Contains)} of {chain.Latest.Quorum} attestations";
         }
 
-        if (chain.LastEpoch is { } last && epoch <= last) return network.Log.Counts().Pending == 0 ? "" : $"this epoch has its anchor; the next begins at chain time {(last + 1) * Rules.EpochSeconds} s";
+        if (chain.LastEpoch is { } last && epoch <= last) return Unless($"this epoch has its anchor; the next begins at chain time {(last + 1) * Rules.EpochSeconds} s");
+        if (MayHaveVoted()) return Unless("this gateway started in this epoch and may have signed an anchor that its records have lost: it signs from the next epoch on");
         if (AsksForProposal(chain)) return $"an anchor of epoch {epoch} that others signed is asked for";
-        if (!mayLead) return network.Log.Counts().Pending == 0 ? "" : $"{Order().FirstOrDefault()} leads this epoch; this gateway may begin at chain time {MayBeginAtS(network.Self)} s";
+        if (!mayLead) return Unless($"{Order().FirstOrDefault()} leads this epoch; this gateway may begin at chain time {MayBeginAtS(network.Self)} s");
         List<BatchRecord> eligible = Eligible();
-        if (eligible.Count == 0) return network.Log.Counts().Pending == 0 ? "" : "no pending certificate holds under the present network: they are being renewed";
+        if (eligible.Count == 0) return Unless("no pending certificate holds under the present network: they are being renewed");
 
         BatchHeader[] headers = [.. eligible.Select(b => b.Summary.Header)];
         (AnchorHeader anchor, _) = AnchorHeader.Build(epoch, chain.Head, headers);
         List<AnchorLeaf> contents = [.. eligible.OrderBy(b => b.Summary.Id).Select(b => new AnchorLeaf(b.Summary.Id, b.Summary.Hash))];
         Attestation signature = network.Host.Sign(anchor.Digest(Rules.Domain));
-        network.Log.SaveVote(new AnchorVote(anchor, contents, signature)); // before anyone sees the signature
-        Proposal own = Take(anchor, contents);
-        own.IsOwn = true;
-        own.Votes[network.Self] = signature;
+        network.Log.SaveVote(new AnchorVote(anchor, contents, signature, IsOwn: true)); // before anyone sees the signature
+        Proposal own = Signed(new AnchorVote(anchor, contents, signature, IsOwn: true));
         NoteComplete(own, chain);
         if (own.CompleteMs is null && _push.IsDue(network.Host.NowMs)) Push(own);
         return $"the anchor of epoch {epoch} has 1 of {chain.Latest.Quorum} attestations";
     }
+
+    /// <summary>What is waited for, unless nothing is pending.</summary>
+    private string Unless(string waits) => network.Log.Counts().Pending == 0 ? "" : waits;
 
     public void OnProposal(Address from, ProposalMessage message)
     {
@@ -220,7 +230,7 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         Attestation mine = network.Host.Sign(proposal.Header.Digest(Rules.Domain));
-        network.Log.SaveVote(new AnchorVote(proposal.Header, proposal.Contents!, mine)); // before anyone sees the signature
+        network.Log.SaveVote(new AnchorVote(proposal.Header, proposal.Contents!, mine, IsOwn: false)); // before anyone sees the signature
         proposal.Votes[network.Self] = mine;
         NoteComplete(proposal, network.Chain!);
         VoteMessage vote = new(proposal.Header, mine);
@@ -241,11 +251,12 @@ internal sealed class Anchoring(NetworkContext network)
         {
             if (vote.Header == anchor) return Refusal.SignedOtherwise; // cannot be: the caller looked
             // Whoever leads now can finish the anchor that this gateway signed before.
-            if (vote.Header.Previous == chain.Head && _proposals.TryGetValue(vote.Header.Hash(), out Proposal? signed))
+            if (vote.Header.Previous == chain.Head && Signed(vote) is var signed && signed.MayTell(proposer, network.Host.NowMs, Rules.RetryMs))
                 network.Host.Send(proposer, new ProposalMessage(vote.Header, vote.Contents, Sorted(signed)));
             return Refusal.SignedOtherwise;
         }
 
+        if (MayHaveVoted()) return Refusal.NotNow;
         if (proposal.Contents is not { } contents) return Refusal.BatchUnknown;
         if (contents.Count > Rules.CertificatesMax) return Refusal.WrongContents;
         SpanSet taken = new();
@@ -277,6 +288,9 @@ internal sealed class Anchoring(NetworkContext network)
 
         return Refusal.BatchUnknown;
     }
+
+    /// <summary>A signature given before a crash may have been lost with a disk or an old backup; a second one in the epoch would be equivocation.</summary>
+    private bool MayHaveVoted() => network.Epoch == _startedIn && network.Network!.Active.Count > 1;
 
     private void Push(Proposal proposal)
     {
@@ -322,6 +336,15 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         return MerkleTree.RootInPlace(leaves) == anchor.Root;
+    }
+
+    /// <summary>The proposal of an anchor that this gateway signed, with its signature.</summary>
+    private Proposal Signed(AnchorVote vote)
+    {
+        Proposal proposal = Take(vote.Header, vote.Contents);
+        proposal.Votes[network.Self] = vote.Mine;
+        proposal.IsOwn |= vote.IsOwn;
+        return proposal;
     }
 
     /// <summary>The proposal with this header, made when it is new.</summary>
@@ -427,5 +450,15 @@ internal sealed class Anchoring(NetworkContext network)
         public long? CompleteMs { get; set; }
 
         public long AskedUntilMs { get; set; }
+
+        private readonly Dictionary<Address, long> _toldMs = [];
+
+        /// <summary>True at most once in a while for each peer: two gateways that signed different anchors would answer each other for ever.</summary>
+        public bool MayTell(Address peer, long nowMs, long pauseMs)
+        {
+            if (_toldMs.TryGetValue(peer, out long told) && nowMs - told < pauseMs) return false;
+            _toldMs[peer] = nowMs;
+            return true;
+        }
     }
 }

@@ -1,0 +1,27 @@
+#pragma warning disable
+using DePIN.Contracts;
+using DePIN.Evidence;
+using DePIN.Gateway.Batch;
+using DePIN.Gateway.Peer;
+using DePIN.Gateway.Registry;
+using DePIN.Gateway.Store;
+namespace DePIN.Gateway;
+public sealed class NoTransport : IPeerTransport
+{
+    public bool Send(Address peer, PeerMessage message) => false;
+    public void Follow(Membership network) { }
+    public void Blame(Address peer, int points, string reason) { }
+    public IReadOnlyList<PeerState> Peers() => [];
+}
+public sealed class NoBodies : IBodies
+{
+    public bool Has(BatchSummary batch) => true;
+    public Task<(BodyVerdict Verdict, ReadOnlyMemory<byte> BadFrame)> FetchAsync(Address from, BatchSummary batch, CancellationToken stopping) => throw new NotSupportedException();
+}
+public static class Temp
+{
+    public static ChainSnapshot? Snapshot(this ChainRegistry registry) => null;
+    public static AnchorHeader? Entry(this RegistryLog log, ulong ordinal) => log.Ledger(ordinal, 1) is [var e] ? e.Header : null;
+    public static Task RunAsync(this Batcher b, Func<CancellationToken, Task> safe, CancellationToken stop) => b.RunAsync(stop);
+    public static BatchSummary Summary(this BatchReader r, StoredBatch b) { var body = r.Body(b); return new BatchSummary(r.FromFrames(b), body.FramesHash(), FrameSpans.Of(body)!); }
+}
