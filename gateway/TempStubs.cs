@@ -20,8 +20,6 @@ public sealed class NoBodies : IBodies
 }
 public static class Temp
 {
-    public static ChainSnapshot? Snapshot(this ChainRegistry registry) => null;
-    public static AnchorHeader? Entry(this RegistryLog log, ulong ordinal) => log.Ledger(ordinal, 1) is [var e] ? e.Header : null;
     public static Task RunAsync(this Batcher b, Func<CancellationToken, Task> safe, CancellationToken stop) => b.RunAsync(stop);
     public static BatchSummary Summary(this BatchReader r, StoredBatch b) { var body = r.Body(b); return new BatchSummary(r.FromFrames(b), body.FramesHash(), FrameSpans.Of(body)!); }
 }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Gateway.Registry;
 
 namespace DePIN.Gateway.Anchor;
 
@@ -31,7 +32,7 @@ public sealed class AnchorChain(EthereumClient client, Address ledger) : IAnchor
         if (await client.GetBlockAsync(BlockTag.At(block), stopping).ConfigureAwait(false) is not { } at) return null;
         ulong nonce = await client.GetTransactionCountAsync(account, BlockTag.At(block), stopping).ConfigureAwait(false);
         BigInteger balance = await client.GetBalanceAsync(account, BlockTag.At(block), stopping).ConfigureAwait(false);
-        return new AccountView(at.Hash, await TimeAsync(at, stopping).ConfigureAwait(false), at.BaseFeePerGas, nonce, balance);
+        return new AccountView(at.Hash, await ChainTime.ReadAsync(client, at.Number, at.Timestamp, stopping).ConfigureAwait(false), at.BaseFeePerGas, nonce, balance);
     }
 
     /// <inheritdoc/>
@@ -47,22 +48,5 @@ public sealed class AnchorChain(EthereumClient client, Address ledger) : IAnchor
         ArgumentNullException.ThrowIfNull(active);
         (BigInteger signers, byte[] signatures) = active.Pack(attestations.Where(a => active.Contains(a.Gateway)));
         return Ledger.EncodeAnchor(header, signers, signatures);
-    }
-
-    /// <summary>
-    /// A chain that makes blocks only for transactions stands still in time while nobody sends one, so its epochs would
-    /// never advance; the pending block tells the time the next block would have. Not all endpoints have one.
-    /// </summary>
-    private async Task<ulong> TimeAsync(Block at, CancellationToken stopping)
-    {
-        try
-        {
-            return await client.GetBlockAsync(BlockTag.Pending, stopping).ConfigureAwait(false) is { } pending && pending.Number == at.Number + 1
-                ? Math.Max(at.Timestamp, pending.Timestamp) : at.Timestamp;
-        }
-        catch (RpcException fault) when (fault is RpcRejectedException or RpcAnswerException) // geth gives null hashes for it
-        {
-            return at.Timestamp;
-        }
     }
 }

@@ -25,7 +25,11 @@ public sealed class ChainDatabase : IDisposable
             block INTEGER NOT NULL, position INTEGER NOT NULL, device BLOB NOT NULL, kind INTEGER NOT NULL,
             public_key BLOB NOT NULL, key_kind INTEGER NOT NULL, owner BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (block, position)) WITHOUT ROWID;
         CREATE INDEX device_events_device ON device_events (device, block, position);
-        CREATE TABLE gateway_sets (block INTEGER NOT NULL, version INTEGER PRIMARY KEY, signers BLOB NOT NULL);
+        CREATE TABLE gateway_sets (block INTEGER NOT NULL, version INTEGER PRIMARY KEY, signers BLOB NOT NULL, at INTEGER NOT NULL);
+        CREATE TABLE gateway_records (
+            block INTEGER NOT NULL, position INTEGER NOT NULL, gateway BLOB NOT NULL, tls_key_hash BLOB NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (block, position)) WITHOUT ROWID;
+        CREATE INDEX gateway_records_gateway ON gateway_records (gateway, block, position);
         CREATE TABLE ledger (
             ordinal INTEGER PRIMARY KEY, epoch INTEGER NOT NULL UNIQUE, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL,
             block INTEGER NOT NULL, transaction_hash BLOB NOT NULL);

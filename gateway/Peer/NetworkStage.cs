@@ -67,7 +67,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly TaskCompletionSource _safe = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ChainSnapshot? _seen;
-    private ulong _followed;
+    private Membership? _followed;
     private volatile AnchorTask _task = new(null, "starting");
     private volatile bool _isRestoring = true;
 
@@ -202,10 +202,10 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
         {
             _core.ChainChanged(chain);
             _seen = chain;
-            if (chain is not null && chain.Network.Version != _followed)
+            if (chain is not null && (chain.Network.Version != _followed?.Version || !chain.Network.Members.SequenceEqual(_followed.Members)))
             {
-                _transport.Follow(chain.Network);
-                _followed = chain.Network.Version;
+                _transport.Follow(chain.Network); // keys and endpoints change without a new version
+                _followed = chain.Network;
             }
         }
 

@@ -18,8 +18,11 @@ public sealed record DeviceTransferred(ulong Block, uint Position, DeviceIdValue
 /// <summary>A device was revoked, for ever.</summary>
 public sealed record DeviceRevoked(ulong Block, uint Position, DeviceIdValue Device, ulong AtS) : ChainEvent(Block, Position);
 
-/// <summary>The active set has a new version.</summary>
-public sealed record GatewaySetChanged(ulong Block, uint Position, ulong Version, IReadOnlyList<Address> Signers) : ChainEvent(Block, Position);
+/// <summary>The active set has a new version, at chain time <paramref name="AtS"/>.</summary>
+public sealed record GatewaySetChanged(ulong Block, uint Position, ulong Version, IReadOnlyList<Address> Signers, ulong AtS) : ChainEvent(Block, Position);
+
+/// <summary>A gateway's TLS key and endpoint, as added or updated at chain time <paramref name="AtS"/>.</summary>
+public sealed record GatewayRecorded(ulong Block, uint Position, Address Gateway, Hash32 TlsKeyHash, string Endpoint, ulong AtS) : ChainEvent(Block, Position);
 
 /// <summary>The ledger took an anchor.</summary>
 public sealed record LedgerAppended(ulong Block, uint Position, ulong Ordinal, AnchorHeader Header, Hash32 TransactionHash) : ChainEvent(Block, Position);

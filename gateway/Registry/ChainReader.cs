@@ -18,7 +18,7 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
     private static readonly IReadOnlyList<Hash32> Topics =
     [
         DeviceRegistry.DeviceRegisteredEvent.Topic, DeviceRegistry.DeviceRevokedEvent.Topic, DeviceRegistry.TransferEvent.Topic,
-        GatewayRegistry.ActiveSetChangedEvent.Topic, Ledger.AnchoredEvent.Topic,
+        GatewayRegistry.ActiveSetChangedEvent.Topic, GatewayRegistry.GatewayAddedEvent.Topic, GatewayRegistry.GatewayUpdatedEvent.Topic, Ledger.AnchoredEvent.Topic,
     ];
 
     /// <inheritdoc/>
@@ -61,10 +61,8 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
             {
                 if (DeviceRegistry.DeviceRegisteredEvent.TryDecode(log.Topics, log.Data, out var registered))
                 {
-                    if (!times.TryGetValue(log.BlockNumber, out ulong time))
-                        times[log.BlockNumber] = time = (await BlockAsync(log.BlockNumber, stopping).ConfigureAwait(false))?.TimeS ?? 0;
                     events.Add(new DeviceRegistered(log.BlockNumber, position, new DeviceIdValue(registered.Device),
-                        [.. registered.X.ToArray(), .. registered.Y.ToArray()], registered.KeyKind, registered.Owner, time));
+                        [.. registered.X.ToArray(), .. registered.Y.ToArray()], registered.KeyKind, registered.Owner, await TimeAsync(log.BlockNumber).ConfigureAwait(false)));
                 }
                 else if (DeviceRegistry.DeviceRevokedEvent.TryDecode(log.Topics, log.Data, out var revoked))
                 {
@@ -81,7 +79,16 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
             }
             else if (log.Address == at.GatewayRegistry && GatewayRegistry.ActiveSetChangedEvent.TryDecode(log.Topics, log.Data, out var changed))
             {
-                events.Add(new GatewaySetChanged(log.BlockNumber, position, changed.Version, (await _gateways.ReadActiveAtAsync(changed.Version, stopping).ConfigureAwait(false)).Signers.ToArray()));
+                events.Add(new GatewaySetChanged(log.BlockNumber, position, changed.Version, (await _gateways.ReadActiveAtAsync(changed.Version, stopping).ConfigureAwait(false)).Signers.ToArray(),
+                    await TimeAsync(log.BlockNumber).ConfigureAwait(false)));
+            }
+            else if (log.Address == at.GatewayRegistry && GatewayRegistry.GatewayAddedEvent.TryDecode(log.Topics, log.Data, out var added))
+            {
+                events.Add(new GatewayRecorded(log.BlockNumber, position, added.Signer, added.TlsKeyHash, added.Endpoint, await TimeAsync(log.BlockNumber).ConfigureAwait(false)));
+            }
+            else if (log.Address == at.GatewayRegistry && GatewayRegistry.GatewayUpdatedEvent.TryDecode(log.Topics, log.Data, out var updated))
+            {
+                events.Add(new GatewayRecorded(log.BlockNumber, position, updated.Signer, updated.TlsKeyHash, updated.Endpoint, await TimeAsync(log.BlockNumber).ConfigureAwait(false)));
             }
             else if (log.Address == at.Ledger && Ledger.AnchoredEvent.TryDecode(log.Topics, log.Data, out var anchored))
             {
@@ -96,7 +103,17 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
         }
 
         return events;
+
+        async Task<ulong> TimeAsync(ulong block)
+        {
+            if (!times.TryGetValue(block, out ulong time))
+                times[block] = time = (await BlockAsync(block, stopping).ConfigureAwait(false))?.TimeS ?? throw Misshapen("block of an event");
+            return time;
+        }
     }
+
+    /// <inheritdoc/>
+    public Task<ulong> TimeAsync(BlockMark head, CancellationToken stopping) => ChainTime.ReadAsync(client, head.Number, head.TimeS, stopping);
 
     /// <inheritdoc/>
     public async Task<RegisteredDevice?> DeviceAsync(DeviceIdValue device, CancellationToken stopping) =>

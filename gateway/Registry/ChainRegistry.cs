@@ -1,5 +1,6 @@
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Verify;
 
 namespace DePIN.Gateway.Registry;
@@ -30,6 +31,7 @@ public sealed class ChainRegistry(
     });
 
     private readonly Signal _changed = new();
+    private volatile ChainSnapshot? _snapshot;
     private bool _checked;
     private bool _fed;
     private int _behindPolls;
@@ -42,6 +44,9 @@ public sealed class ChainRegistry(
 
     /// <summary>The chain's time minus the gateway's clock when a new block was seen, ms (normally 0 to minus the poll interval); null before.</summary>
     public long? ClockErrorMs { get; private set; }
+
+    /// <summary>The chain as of the newest block, for the network core; null while it is not read up to there.</summary>
+    public ChainSnapshot? Snapshot() => IsCurrent ? _snapshot : null;
 
     /// <summary>Completes at the next change of what was read.</summary>
     public Task ChangedAsync(CancellationToken stopping) => _changed.WaitAsync(stopping);
@@ -103,6 +108,8 @@ public sealed class ChainRegistry(
             _changed.Raise();
         }
 
+        ulong timeS = await chain.TimeAsync(head, stopping).ConfigureAwait(false);
+        _snapshot = Look(head, timeS);
         IsCurrent = true;
         health.Report(Part, PartState.Ok, $"block {head.Number} read");
     }
@@ -118,6 +125,14 @@ public sealed class ChainRegistry(
 
     /// <inheritdoc/>
     public void Dispose() => _lookups.Dispose();
+
+    private ChainSnapshot? Look(BlockMark head, ulong timeS)
+    {
+        ulong epochStartS = settings.EpochSeconds == 0 ? timeS : timeS - timeS % (ulong)settings.EpochSeconds;
+        if (log.MembershipBefore(epochStartS) is not { } network || log.ActiveSet() is not { } latest) return null;
+        LedgerEntry? last = log.LedgerHead();
+        return new ChainSnapshot(head.Number, timeS, network, latest.Set, last is null ? 0 : last.Ordinal + 1, last?.Hash ?? Hash32.Zero, last?.Header.Epoch);
+    }
 
     /// <summary>True when what was read is on the chain (perhaps after going back); false when it is better to ask again.</summary>
     private async Task<bool> IsOnChainAsync(BlockMark head, CancellationToken stopping)

@@ -18,6 +18,9 @@ public interface IChainReader
     /// <summary>A block, or null when the endpoint has none of that number.</summary>
     Task<BlockMark?> BlockAsync(ulong number, CancellationToken stopping);
 
+    /// <summary>Chain time with <paramref name="head"/> as the newest block, seconds since the Unix epoch: the block's, or that of the block being built.</summary>
+    Task<ulong> TimeAsync(BlockMark head, CancellationToken stopping);
+
     /// <summary>The events of our contracts in these blocks, in chain order.</summary>
     Task<IReadOnlyList<ChainEvent>> EventsAsync(ulong from, ulong to, CancellationToken stopping);
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
 using Microsoft.Data.Sqlite;
@@ -49,6 +50,7 @@ public sealed class RegistryLog(ChainDatabase database)
             entries = Sql.Execute(c, "DELETE FROM ledger WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM device_events WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM gateway_sets WHERE block > $0", after);
+            Sql.Execute(c, "DELETE FROM gateway_records WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM checkpoints WHERE block > $0", after);
         });
         return (devices, entries);
@@ -69,6 +71,26 @@ public sealed class RegistryLog(ChainDatabase database)
         byte[] packed = r.GetFieldValue<byte[]>(1);
         return ((ulong Version, GatewaySet Set)?)((ulong)r.GetInt64(0), new GatewaySet(packed.Chunk(Address.Bytes).Select(a => new Address(a))));
     }, "SELECT version, signers FROM gateway_sets ORDER BY version DESC LIMIT 1").FirstOrDefault());
+
+    /// <summary>
+    /// The network that rules an epoch beginning at <paramref name="timeS"/>: the newest set of a block before that time, with the keys and endpoints recorded before it; on a
+    /// chain younger than that the first ones. The same for everyone who follows the same chain. Null before the first set.
+    /// </summary>
+    public Membership? MembershipBefore(ulong timeS) => database.Read(c =>
+    {
+        if (Sql.First(c, r => new Known((ulong)r.GetInt64(0), r.GetFieldValue<byte[]>(1)), "SELECT version, signers FROM gateway_sets WHERE at < $0 ORDER BY version DESC LIMIT 1", (long)timeS)
+            is not { } set && (set = Sql.First(c, r => new Known((ulong)r.GetInt64(0), r.GetFieldValue<byte[]>(1)), "SELECT version, signers FROM gateway_sets ORDER BY version LIMIT 1")) is null) return null;
+        Address[] signers = [.. set.Signers.Chunk(Address.Bytes).Select(a => new Address(a))];
+        return new Membership(set.Version, new GatewaySet(signers), [.. signers.Select(Recorded)]);
+
+        Member Recorded(Address gateway) =>
+            Sql.First(c, ReadMember, "SELECT gateway, tls_key_hash, endpoint FROM gateway_records WHERE gateway = $0 AND at < $1 ORDER BY block DESC, position DESC LIMIT 1", gateway.ToArray(), (long)timeS)
+            ?? Sql.First(c, ReadMember, "SELECT gateway, tls_key_hash, endpoint FROM gateway_records WHERE gateway = $0 ORDER BY block, position LIMIT 1", gateway.ToArray())
+            ?? new Member(gateway, Hash32.Zero, "");
+    });
+
+    /// <summary>The header of a ledger entry, or null when the followed ledger does not have it.</summary>
+    public AnchorHeader? Entry(ulong ordinal) => ordinal <= long.MaxValue && Ledger(ordinal, 1) is [{ } entry] && entry.Ordinal == ordinal ? entry.Header : null;
 
     /// <summary>The ledger's entries from <paramref name="ordinal"/> on, ascending, at most <paramref name="limit"/>.</summary>
     public IReadOnlyList<LedgerEntry> Ledger(ulong ordinal, int limit) => database.Read(c => Sql.Rows(c, ReadLedgerEntry,
@@ -93,7 +115,10 @@ public sealed class RegistryLog(ChainDatabase database)
                 InsertDevice(c, block, position, e.Device, Revoked, [], 0, [], e.AtS);
                 break;
             case GatewaySetChanged e:
-                Sql.Execute(c, "INSERT OR REPLACE INTO gateway_sets VALUES ($0, $1, $2)", block, (long)e.Version, e.Signers.SelectMany(s => s.ToArray()).ToArray());
+                Sql.Execute(c, "INSERT OR REPLACE INTO gateway_sets VALUES ($0, $1, $2, $3)", block, (long)e.Version, e.Signers.SelectMany(s => s.ToArray()).ToArray(), (long)e.AtS);
+                break;
+            case GatewayRecorded e:
+                Sql.Execute(c, "INSERT OR REPLACE INTO gateway_records VALUES ($0, $1, $2, $3, $4, $5)", block, position, e.Gateway.ToArray(), e.TlsKeyHash.ToArray(), e.Endpoint, (long)e.AtS);
                 break;
             case LedgerAppended e:
                 Append(c, e);
@@ -123,6 +148,10 @@ public sealed class RegistryLog(ChainDatabase database)
 
     private static (DeviceIdValue Device, int Kind, byte[] Key, byte KeyKind, byte[] Owner, ulong At) ReadDeviceEvent(SqliteDataReader r) =>
         (new DeviceIdValue(r.GetFieldValue<byte[]>(0)), r.GetInt32(1), r.GetFieldValue<byte[]>(2), r.GetByte(3), r.GetFieldValue<byte[]>(4), (ulong)r.GetInt64(5));
+
+    private static Member ReadMember(SqliteDataReader r) => new(new Address(r.GetFieldValue<byte[]>(0)), new Hash32(r.GetFieldValue<byte[]>(1)), r.GetString(2));
+
+    private sealed record Known(ulong Version, byte[] Signers);
 
     private static LedgerEntry ReadLedgerEntry(SqliteDataReader r) => new(
         (ulong)r.GetInt64(0), AnchorHeader.Read(r.GetFieldValue<byte[]>(1)), (ulong)r.GetInt64(2), new Hash32(r.GetFieldValue<byte[]>(3)));

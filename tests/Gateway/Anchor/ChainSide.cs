@@ -14,7 +14,6 @@ internal sealed class ChainSide : INetworkHost, IDisposable
 {
     public static readonly BigInteger FeeCap = BigInteger.Parse("100000000000");
 
-    private readonly AnchorChain _chain;
     private readonly NetworkCore _core;
 
     public ChainSide(TestNetwork network, TestClock? clock = null, Faults? faults = null)
@@ -33,12 +32,11 @@ internal sealed class ChainSide : INetworkHost, IDisposable
         ChainAddresses at = new(network.Deployment.ChainId, network.Deployment.DeviceRegistry, network.Deployment.GatewayRegistry, network.Deployment.Ledger,
             network.Deployment.EpochSeconds, network.Deployment.DeployedAtBlock);
         Reader = new ChainReader(client, at);
-        Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7 }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Feed, Health, Clock);
+        Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7, EpochSeconds = (long)at.EpochSeconds }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Feed, Health, Clock);
         Rules = new AnchorRules(network.Gateway.Address, network.Domain, at.EpochSeconds, FeeCap, 1_000_000_000, 60_000, 250);
         _core = new NetworkCore(new NetworkRules(network.Gateway.Address, network.Domain, at.EpochSeconds), new Peer.FaultyNetworkLog(Log, () => faults ?? new Faults()), this);
-        _chain = new AnchorChain(client, at.Ledger);
         Anchorer = new Anchorer(Rules, network.Gateway, faults is null ? Anchors : new FaultyAnchorLog(Anchors, faults), RegistryLog, Registry,
-            new FaultyChain(_chain, faults ?? new Faults()), () => new AnchorTask(_core.ToSubmit(), _core.AnchorWaits, _core.IsAnchoringInTheWay), Health, Clock, TimeSpan.FromMilliseconds(50));
+            new FaultyChain(new AnchorChain(client, at.Ledger), faults ?? new Faults()), () => new AnchorTask(_core.ToSubmit(), _core.AnchorWaits, _core.IsAnchoringInTheWay), Health, Clock, TimeSpan.FromMilliseconds(50));
     }
 
     public HttpClient Http { get; } = JsonRpc.CreateHttpClient();
@@ -79,7 +77,8 @@ internal sealed class ChainSide : INetworkHost, IDisposable
     public async Task ReadAsync()
     {
         await Registry.PollAsync(CancellationToken.None);
-        await SeeAsync();
+        _core.ChainChanged(Registry.Snapshot());
+        _core.Tick();
     }
 
     /// <summary>Reads, then acts.</summary>
@@ -141,26 +140,9 @@ internal sealed class ChainSide : INetworkHost, IDisposable
 
     bool INetworkHost.IsOver(Attestation attestation, Hash32 digest) => attestation.IsOver(digest);
 
-    AnchorHeader? INetworkHost.LedgerEntry(ulong ordinal) => RegistryLog.Ledger(ordinal, 1) is [var entry] ? entry.Header : null;
+    AnchorHeader? INetworkHost.LedgerEntry(ulong ordinal) => RegistryLog.Entry(ordinal);
 
     void INetworkHost.Blame(Address peer, string reason) => Assert.Fail(reason);
-
-    private async Task SeeAsync()
-    {
-        AccountView? view = Registry.IsCurrent && RegistryLog.Last is { } last ? await _chain.ViewAsync(Network.Gateway.Address, last.Number, CancellationToken.None) : null;
-        if (view is null || RegistryLog.ActiveSet() is not { } active)
-        {
-            _core.ChainChanged(null);
-        }
-        else
-        {
-            LedgerEntry? head = RegistryLog.LedgerHead();
-            Membership members = new(active.Version, active.Set, [.. active.Set.Signers.ToArray().Select(s => new Member(s, Hash32.Zero, ""))]);
-            _core.ChainChanged(new ChainSnapshot(RegistryLog.Last!.Value.Number, view.TimeS, members, active.Set, head is null ? 0 : head.Ordinal + 1, head?.Hash ?? Hash32.Zero, head?.Header.Epoch));
-        }
-
-        _core.Tick();
-    }
 
     private ValueTask<bool> Feed(RegisteredDevice device)
     {

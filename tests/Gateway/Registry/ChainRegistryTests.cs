@@ -149,6 +149,8 @@ internal sealed class ChainRegistryTests
 
         public Task<BlockMark> HeadAsync(CancellationToken stopping) => Task.FromResult(new BlockMark(Blocks - 1, HashOf(Blocks - 1), Blocks));
 
+        public Task<ulong> TimeAsync(BlockMark head, CancellationToken stopping) => Task.FromResult(head.TimeS);
+
         public Task<BlockMark?> BlockAsync(ulong number, CancellationToken stopping) => Task.FromResult(number < Blocks ? new BlockMark(number, HashOf(number), number) : null);
 
         public Task<IReadOnlyList<ChainEvent>> EventsAsync(ulong from, ulong to, CancellationToken stopping) => Task.FromResult<IReadOnlyList<ChainEvent>>([]);
