@@ -22,6 +22,9 @@ public sealed class BatchReader(FrameLog log)
     /// <summary>Bytes of body per chunk at least, except the last.</summary>
     private const int ChunkBytes = 64 * 1024;
 
+    /// <summary>Bytes of body hashed at once: a call for each frame would cost as much as its hash.</summary>
+    private const int HashedBytes = 8 * 1024;
+
     /// <summary>Trees kept for the next proof of the same batch: 64 bytes a frame each, 4 MiB for the largest batch.</summary>
     private const int TreesKept = 4;
 
@@ -45,7 +48,7 @@ public sealed class BatchReader(FrameLog log)
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, EvidenceLimits.BatchFramesMax);
         using IncrementalHash body = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        ArrayBufferWriter<byte> entry = new(2 + FrameFormat.FrameBytesMax);
+        ArrayBufferWriter<byte> chunk = new(HashedBytes + 2 + FrameFormat.FrameBytesMax);
         Hash32[] leaves = new Hash32[count];
         (Address Device, ulong Sequence)[] keys = new (Address, ulong)[count];
         long at = firstRow;
@@ -58,9 +61,12 @@ public sealed class BatchReader(FrameLog log)
                 break;
             keys[at - firstRow] = FrameSpans.Key(frame.Frame);
             leaves[at++ - firstRow] = FrameLeaf.Hash(frame.Frame);
-            entry.ResetWrittenCount();
-            BatchBody.Append(entry, frame.Frame);
-            body.AppendData(entry.WrittenSpan);
+            BatchBody.Append(chunk, frame.Frame);
+            if (chunk.WrittenCount >= HashedBytes)
+            {
+                body.AppendData(chunk.WrittenSpan);
+                chunk.ResetWrittenCount();
+            }
             samples += (uint)FrameParser.SampleCount(frame.Frame, 0);
             // Not the first and last row's: the gateway's clock may have been set in between.
             earliest = Math.Min(earliest, frame.ReceivedMs);
@@ -68,6 +74,7 @@ public sealed class BatchReader(FrameLog log)
         }
         if (at != lastRow + 1)
             throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: row {at} is missing, so batch {number} cannot be derived: restore frames.db and chain.db from one backup.");
+        body.AppendData(chunk.WrittenSpan);
         Span<byte> digest = stackalloc byte[Hash32.Bytes];
         body.GetHashAndReset(digest);
         // The store takes a (device, sequence) once, so the spans exist.

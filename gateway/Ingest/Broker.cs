@@ -179,6 +179,15 @@ internal sealed class Broker(IngestSettings settings, IngestMetrics metrics, Tim
         }
     }
 
+    /// <summary>Whether any subscription could match some device's readings: the cheap question before those about one topic.</summary>
+    public bool HasReadingsSubscribers()
+    {
+        lock (_gate)
+        {
+            return _trie.ReadingsCount > 0;
+        }
+    }
+
     /// <summary>Whether any subscription matches.</summary>
     public bool HasSubscribers(ReadOnlySpan<byte> topic)
     {

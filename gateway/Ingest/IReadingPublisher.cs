@@ -5,6 +5,9 @@ namespace DePIN.Gateway.Ingest;
 /// <summary>Publishes as the gateway. Never waits: a subscriber that does not keep up loses messages, counted.</summary>
 public interface IReadingPublisher
 {
+    /// <summary>Whether anyone would receive readings of some device. False means nobody, so that frames need not even be looked at.</summary>
+    bool HasAnyReader { get; }
+
     /// <summary>Whether anyone would receive this device's readings, so that nobody renders JSON for nobody.</summary>
     /// <param name="deviceIdText">40 lower-case hex digits.</param>
     bool HasReaders(string deviceIdText);

@@ -151,6 +151,9 @@ public sealed class MqttIngest : IReadingPublisher
     }
 
     /// <inheritdoc/>
+    public bool HasAnyReader => _broker.HasReadingsSubscribers();
+
+    /// <inheritdoc/>
     public bool HasReaders(string deviceIdText) => _broker.HasSubscribers(Encoding.UTF8.GetBytes(Topics.Senml(deviceIdText)));
 
     /// <inheritdoc/>

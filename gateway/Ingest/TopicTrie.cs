@@ -9,9 +9,13 @@ internal sealed class TopicTrie
 {
     private readonly Node _root = new();
 
+    /// <summary>Subscriptions that could match some device's readings.</summary>
+    public int ReadingsCount { get; private set; }
+
     /// <summary>Adds a subscription; the session's former one with this filter has to be removed before.</summary>
     public void Add(Subscription subscription)
     {
+        ReadingsCount += FrameTopic.MayMatchReadings(subscription.Filter) ? 1 : 0;
         Node node = _root;
         ReadOnlySpan<byte> rest = subscription.Filter;
         bool more = true;
@@ -31,7 +35,11 @@ internal sealed class TopicTrie
     }
 
     /// <summary>Removes a subscription that was added.</summary>
-    public void Remove(Subscription subscription) => Remove(_root, subscription.Filter, more: true, subscription);
+    public void Remove(Subscription subscription)
+    {
+        ReadingsCount -= FrameTopic.MayMatchReadings(subscription.Filter) ? 1 : 0;
+        Remove(_root, subscription.Filter, more: true, subscription);
+    }
 
     /// <summary>Adds every subscription that matches a valid topic name to <paramref name="matches"/>.</summary>
     public void Match(ReadOnlySpan<byte> topic, List<Subscription> matches)

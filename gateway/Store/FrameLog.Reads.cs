@@ -37,16 +37,16 @@ public sealed partial class FrameLog
     }
 
     /// <summary>The frame at a row, or null.</summary>
-    public StoredFrame? FrameAt(long row) => Read(connection => Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row));
+    public StoredFrame? FrameAt(long row) => recent.Read(row, row)?[0] ?? Read(connection => Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row));
 
-    /// <summary>Frames of rows <paramref name="firstRow"/> … <paramref name="lastRow"/>, ascending, streamed in pages.</summary>
+    /// <summary>Frames of rows <paramref name="firstRow"/> … <paramref name="lastRow"/>, ascending, streamed in pages; the newest come from memory (<see cref="FrameTail"/>).</summary>
     public IEnumerable<StoredFrame> Frames(long firstRow, long lastRow)
     {
         for (long row = firstRow; row <= lastRow;)
         {
             long from = row;
             long to = Math.Min(lastRow, from + PageFrames - 1);
-            List<StoredFrame> page = Read(connection =>
+            List<StoredFrame> page = recent.Read(from, to) ?? Read(connection =>
                 Sql.Rows(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to));
             foreach (StoredFrame frame in page)
                 yield return frame;

@@ -233,6 +233,8 @@ public sealed partial class FrameLog
             if (work is FrameAppend { Row: > 0 } frame)
                 frame.Log!.Append(frame.Sequence, frame.Row);
         }
+        if (added > 0)
+            recent.Append(group);
         Volatile.Write(ref lastRow, row);
         Interlocked.Add(ref committedFrames, added);
         Interlocked.Increment(ref commits);

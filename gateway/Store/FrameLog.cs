@@ -22,6 +22,7 @@ public sealed partial class FrameLog : IDisposable
     private readonly FileStream exclusive;
     private readonly ConcurrentDictionary<int, DeviceLog> devices = new();
     private readonly ConcurrentBag<SqliteConnection> readers = [];
+    private readonly FrameTail recent = new();
     private SqliteConnection writer;
     private long lastRow;
     private long indexedRow;

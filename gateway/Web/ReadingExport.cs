@@ -10,7 +10,7 @@ namespace DePIN.Gateway.Web;
 /// <summary>
 /// Publishes committed readings as SenML to MQTT subscribers (<c>depin/1/&lt;id&gt;/senml</c>), in the order of the log, and
 /// the gateway's time once a minute (<c>depin/1/time</c>). From the start of the process on: what came before is read through
-/// the API. Costs nothing for a device without subscribers.
+/// the API. Frames are not read while nobody subscribed to any readings.
 /// </summary>
 public sealed class ReadingExport(FrameLog log, IReadingPublisher publisher, TimeProvider time)
 {
@@ -55,7 +55,15 @@ public sealed class ReadingExport(FrameLog log, IReadingPublisher publisher, Tim
         while (true)
         {
             await log.WaitForRowAsync(row, stopping).ConfigureAwait(false);
-            long last = Math.Min(log.LastRow, row + FramesPerReadMax);
+            long last = log.LastRow;
+            // Asked after the row was read: who subscribes from now on gets what is stored from now on.
+            if (!publisher.HasAnyReader)
+            {
+                row = last;
+                continue;
+            }
+
+            last = Math.Min(last, row + FramesPerReadMax);
             foreach (StoredFrame frame in log.Frames(row + 1, last))
             {
                 Buffer.BlockCopy(frame.Frame, FrameFormat.DeviceIdOffset, id, 0, id.Length);

@@ -11,10 +11,10 @@ using ECPoint = Org.BouncyCastle.Math.EC.ECPoint;
 namespace DePIN.Evidence;
 
 /// <summary>
-/// Keccak-256 and ECDSA on secp256k1, the two primitives of Ethereum that .NET lacks; the only file that touches BouncyCastle.
-/// CustomNamedCurves and not SecNamedCurves: the latter allocates megabytes per operation. Thread safe: the digest and its
-/// scratch bytes belong to the thread. BouncyCastle's integers are not constant time: these keys sign public headers on the
-/// gateway's own machine, where an attacker who can time single signatures already runs beside the key.
+/// Keccak-256 (<see cref="Keccak"/>) and ECDSA on secp256k1, the two primitives of Ethereum that .NET lacks; the only file that touches
+/// BouncyCastle. CustomNamedCurves and not SecNamedCurves: the latter allocates megabytes per operation. Thread safe. BouncyCastle's
+/// integers are not constant time: these keys sign public headers on the gateway's own machine, where an attacker who can time single
+/// signatures already runs beside the key.
 /// </summary>
 public static class EthereumCrypto
 {
@@ -24,39 +24,32 @@ public static class EthereumCrypto
     /// <summary>Size of a public key X ‖ Y in bytes, without the 0x04 of SEC 1.</summary>
     public const int PublicKeyBytes = 64;
 
-    // A multiple of the 136-byte Keccak block; longer input goes through it piece by piece.
-    private const int ScratchBytes = 136 * 9;
-
     private static readonly X9ECParameters Curve = CustomNamedCurves.GetByName("secp256k1");
     private static readonly BigInteger HalfOrder = Curve.N.ShiftRight(1);
-
-    [ThreadStatic] private static Sponge? t_sponge;
 
     /// <summary>Keccak-256 with Ethereum's original padding (not SHA3-256).</summary>
     /// <param name="data">Any number of bytes.</param>
     public static Hash32 Keccak256(ReadOnlySpan<byte> data)
     {
-        Sponge sponge = t_sponge ??= new Sponge();
-        sponge.Absorb(data);
-        return new Hash32(sponge.Squeeze());
+        Span<byte> digest = stackalloc byte[Hash32.Bytes];
+        Keccak.Hash(data, digest);
+        return new Hash32(digest);
     }
 
     /// <inheritdoc cref="Keccak256(ReadOnlySpan{byte})"/>
     /// <param name="data">Any number of bytes.</param>
     /// <param name="digest">At least 32 bytes; the first 32 are written. May overlap <paramref name="data"/>.</param>
-    public static void Keccak256(ReadOnlySpan<byte> data, Span<byte> digest)
-    {
-        Sponge sponge = t_sponge ??= new Sponge();
-        sponge.Absorb(data);
-        sponge.Squeeze().CopyTo(digest);
-    }
+    public static void Keccak256(ReadOnlySpan<byte> data, Span<byte> digest) => Keccak.Hash(data, digest);
 
     /// <summary>keccak256(min ‖ max): the commutative pair hash of OpenZeppelin's MerkleProof.</summary>
     public static Hash32 HashPair(in Hash32 left, in Hash32 right)
     {
-        Sponge sponge = t_sponge ??= new Sponge();
-        sponge.AbsorbPair(left, right);
-        return new Hash32(sponge.Squeeze());
+        Span<byte> pair = stackalloc byte[2 * Hash32.Bytes];
+        bool ordered = left <= right;
+        left.CopyTo(pair[(ordered ? 0 : Hash32.Bytes)..]);
+        right.CopyTo(pair[(ordered ? Hash32.Bytes : 0)..]);
+        Keccak.Hash(pair, pair);
+        return new Hash32(pair[..Hash32.Bytes]);
     }
 
     /// <summary>True for a private key in [1, n-1].</summary>
@@ -168,39 +161,5 @@ public static class EthereumCrypto
         word.Clear();
         shortest.CopyTo(word[(Hash32.Bytes - shortest.Length)..]);
         return new Hash32(word);
-    }
-
-    // BouncyCastle takes arrays, so each thread keeps one to copy spans through.
-    private sealed class Sponge
-    {
-        private readonly KeccakDigest _digest = new(256);
-        private readonly byte[] _scratch = new byte[ScratchBytes];
-        private readonly byte[] _result = new byte[Hash32.Bytes];
-
-        public void Absorb(ReadOnlySpan<byte> data)
-        {
-            while (true)
-            {
-                int count = Math.Min(data.Length, ScratchBytes);
-                data[..count].CopyTo(_scratch);
-                _digest.BlockUpdate(_scratch, 0, count);
-                if (count == data.Length) return;
-                data = data[count..];
-            }
-        }
-
-        public void AbsorbPair(in Hash32 left, in Hash32 right)
-        {
-            bool ordered = left <= right;
-            left.CopyTo(_scratch.AsSpan(ordered ? 0 : Hash32.Bytes));
-            right.CopyTo(_scratch.AsSpan(ordered ? Hash32.Bytes : 0));
-            _digest.BlockUpdate(_scratch, 0, 2 * Hash32.Bytes);
-        }
-
-        public ReadOnlySpan<byte> Squeeze()
-        {
-            _digest.DoFinal(_result, 0);
-            return _result;
-        }
     }
 }

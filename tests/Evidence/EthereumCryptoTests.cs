@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Org.BouncyCastle.Crypto.Digests;
 
 namespace DePIN.Evidence.Tests;
 
@@ -16,21 +17,49 @@ public sealed class EthereumCryptoTests
         Assert.That(EthereumCrypto.Keccak256(Convert.FromHexString(data)), Is.EqualTo(Hash32.Parse(digest)));
 
     [Test]
-    public void Keccak_of_a_span_is_the_same_whatever_its_length_and_overlap()
+    public void Keccak_is_the_reference_implementation_s_at_every_length()
     {
-        // Lengths around the 136-byte block and around the scratch buffer; the reference is the digest fed byte by byte through pairs.
-        byte[] data = new byte[4_000];
-        new Random(1).NextBytes(data);
-        Span<byte> inPlace = stackalloc byte[Hash32.Bytes];
-        foreach (int length in (int[])[0, 1, 31, 32, 64, 135, 136, 137, 271, 272, 1_168, 1_223, 1_224, 1_225, 2_448, 4_000])
+        KeccakDigest reference = new(256);
+        byte[] expected = new byte[Hash32.Bytes];
+        byte[] found = new byte[Hash32.Bytes];
+        Random random = new(1);
+        byte[] data = new byte[20_000];
+        // Every length around seven blocks of 136 bytes; then lengths and contents at random.
+        for (int i = 0; i < 3_000; i++)
         {
-            Hash32 direct = EthereumCrypto.Keccak256(data.AsSpan(0, length));
-            EthereumCrypto.Keccak256(data.AsSpan(0, length), inPlace);
-            Assert.That(new Hash32(inPlace), Is.EqualTo(direct), $"{length} bytes");
+            int length = i <= 1_000 ? i : random.Next(data.Length);
+            random.NextBytes(data.AsSpan(0, length));
+            reference.BlockUpdate(data, 0, length);
+            reference.DoFinal(expected, 0);
+            EthereumCrypto.Keccak256(data.AsSpan(0, length), found);
+            Assert.That(found, Is.EqualTo(expected), $"{length} bytes");
+            Assert.That(EthereumCrypto.Keccak256(data.AsSpan(0, length)), Is.EqualTo(new Hash32(expected)), $"{length} bytes");
         }
-        byte[] overlapping = data.AsSpan(0, 32).ToArray();
-        EthereumCrypto.Keccak256(overlapping, overlapping);
-        Assert.That(new Hash32(overlapping), Is.EqualTo(EthereumCrypto.Keccak256(data.AsSpan(0, 32))));
+    }
+
+    [Test]
+    public void A_pair_is_hashed_as_its_64_bytes_in_ascending_order()
+    {
+        Hash32[] leaves = SampleEvidence.Leaves(200);
+        for (int i = 1; i < leaves.Length; i++)
+        {
+            Hash32 low = leaves[i] < leaves[i - 1] ? leaves[i] : leaves[i - 1];
+            Hash32 high = low == leaves[i] ? leaves[i - 1] : leaves[i];
+            Assert.That(EthereumCrypto.HashPair(leaves[i - 1], leaves[i]), Is.EqualTo(EthereumCrypto.Keccak256([.. low.ToArray(), .. high.ToArray()])));
+        }
+    }
+
+    [Test]
+    public void Keccak_may_write_over_its_input()
+    {
+        byte[] data = new byte[300];
+        new Random(2).NextBytes(data);
+        foreach (int length in (int[])[32, 64, 136, 300])
+        {
+            byte[] overlapping = data.AsSpan(0, length).ToArray();
+            EthereumCrypto.Keccak256(overlapping, overlapping);
+            Assert.That(new Hash32(overlapping.AsSpan(0, Hash32.Bytes)), Is.EqualTo(EthereumCrypto.Keccak256(data.AsSpan(0, length))));
+        }
     }
 
     [Test]

@@ -7,7 +7,7 @@ import {Network} from "./Network.sol";
 /// @notice Registration and revocation, with the precompile. The fallback's tests inherit these.
 contract DeviceRegistryTest is Network {
     DeviceRegistry internal devices;
-    address internal owner = someone("owner");
+    address internal owner = makeAddr("owner");
 
     struct Claim {
         uint8 keyKind;
@@ -28,7 +28,7 @@ contract DeviceRegistryTest is Network {
         bytes20 device = deviceOf(DEVICE_KEY);
         vm.expectEmit(true, true, true, true);
         emit DeviceRegistry.DeviceRegistered(device, owner, claim.x, claim.y, 1);
-        vm.prank(someone("anyone may pay"));
+        vm.prank(makeAddr("anyone may pay"));
         vm.assertEq(bytes32(register(claim)), bytes32(device));
 
         vm.assertEq(devices.ownerOf(tokenOf(device)), owner);
@@ -60,7 +60,7 @@ contract DeviceRegistryTest is Network {
 
     function test_a_claim_seen_in_the_pool_cannot_be_taken_for_another_owner() public {
         Claim memory claim = claimOf(DEVICE_KEY, 1, owner);
-        claim.owner = someone("thief");
+        claim.owner = makeAddr("thief");
         expectBadSignature(claim);
     }
 
@@ -139,9 +139,9 @@ contract DeviceRegistryTest is Network {
         vm.prank(owner);
         devices.revoke(device);
         vm.prank(owner);
-        devices.transferFrom(owner, someone("buyer"), tokenOf(device));
+        devices.transferFrom(owner, makeAddr("buyer"), tokenOf(device));
         DeviceRegistry.Device memory found = devices.deviceOf(device);
-        vm.assertEq(devices.ownerOf(tokenOf(device)), someone("buyer"));
+        vm.assertEq(devices.ownerOf(tokenOf(device)), makeAddr("buyer"));
         vm.assertEq(found.keyKind, 2);
         vm.assertEq(found.registeredAt, FIRST_TIME);
         vm.assertEq(found.revokedAt, FIRST_TIME);
@@ -162,13 +162,13 @@ contract DeviceRegistryTest is Network {
         register(claimOf(DEVICE_KEY + 1, 1, owner));
         bytes20 device = deviceOf(DEVICE_KEY);
         vm.prank(owner);
-        devices.approve(someone("operator"), tokenOf(device));
-        vm.prank(someone("operator"));
+        devices.approve(makeAddr("operator"), tokenOf(device));
+        vm.prank(makeAddr("operator"));
         devices.revoke(device);
 
         bytes20 sold = deviceOf(DEVICE_KEY + 1);
         vm.prank(owner);
-        devices.transferFrom(owner, someone("buyer"), tokenOf(sold));
+        devices.transferFrom(owner, makeAddr("buyer"), tokenOf(sold));
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_NotOwner.selector, sold, owner));
         devices.revoke(sold);

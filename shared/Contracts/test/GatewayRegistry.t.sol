@@ -181,8 +181,8 @@ contract GatewayRegistryTest is Changes {
         vm.assertEq(registry.gateways()[1].tlsKeyHash, "key");
         vm.assertEq(registry.version(), 1);
 
-        vm.prank(someone("stranger"));
-        vm.expectRevert(abi.encodeWithSelector(GatewayRegistry.GatewayRegistry_NotActive.selector, someone("stranger")));
+        vm.prank(makeAddr("stranger"));
+        vm.expectRevert(abi.encodeWithSelector(GatewayRegistry.GatewayRegistry_NotActive.selector, makeAddr("stranger")));
         registry.update("key", "https://new.example");
     }
 
@@ -256,12 +256,7 @@ contract GatewayRegistryInvariantTest is Changes {
 
     function setUp() public {
         _driver = new GatewayRegistryDriver();
-    }
-
-    /// @dev Read by forge: only the driver is called.
-    function targetContracts() public view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(_driver);
+        targetContract(address(_driver));
     }
 
     function invariant_the_active_set_is_never_empty_never_has_one_twice_and_is_what_the_records_say() public view {

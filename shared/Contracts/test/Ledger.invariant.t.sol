@@ -56,30 +56,16 @@ contract LedgerDriver is Network {
 contract LedgerInvariantTest is Network {
     LedgerDriver private _driver;
 
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
     function setUp() public {
         _driver = new LedgerDriver();
-    }
-
-    /// @dev Read by forge: only the driver is called.
-    function targetContracts() public view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(_driver);
-    }
-
-    function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
+        targetContract(address(_driver));
         bytes4[] memory selectors = new bytes4[](4);
         // Three in four calls try to anchor.
         selectors[0] = LedgerDriver.anchor.selector;
         selectors[1] = LedgerDriver.anchor.selector;
         selectors[2] = LedgerDriver.anchor.selector;
         selectors[3] = LedgerDriver.replay.selector;
-        targets[0] = FuzzSelector(address(_driver), selectors);
+        targetSelector(FuzzSelector(address(_driver), selectors));
     }
 
     function invariant_the_count_and_the_head_are_the_good_anchors() public view {

@@ -174,7 +174,7 @@ contract LedgerVerifyTest is Network {
         Ledger.FrameProof memory proof = prove(buildFrame(DEVICE_KEY, 2, 1));
         uint256 which = bound(field, 0, 12);
         bytes4 selector = Ledger.Ledger_NotInAnchor.selector;
-        if (which == 0) proof.batch.gateway = someone("else");
+        if (which == 0) proof.batch.gateway = makeAddr("else");
         if (which == 1) proof.batch.number += 1;
         if (which == 2) proof.batch.previous = "else";
         if (which == 3) (proof.batch.root, selector) = ("else", Ledger.Ledger_NotInBatch.selector);

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Test} from "forge-std/Test.sol";
 import {ActiveSet} from "../src/ActiveSet.sol";
 import {GatewayRegistry} from "../src/GatewayRegistry.sol";
 import {Ledger} from "../src/Ledger.sol";
-import {Cheats} from "./Cheats.sol";
 
 /// @notice A network for the tests: gateways with keys, their registry, a ledger, and what they and devices sign.
-abstract contract Network is Cheats {
+abstract contract Network is Test {
     uint64 internal constant EPOCH_SECONDS = 60;
     uint256 internal constant FIRST_TIME = 1_800_000_000;
     uint256 internal constant GATEWAY_KEY = 0xA11CE;
     uint256 internal constant DEVICE_KEY = 0xDE71CE;
-    uint256 internal constant SECP256K1_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
     uint256 internal constant P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551;
 
     GatewayRegistry internal registry;

@@ -219,6 +219,39 @@ internal sealed class SessionTests
         Assert.That(host.Ingest.Metrics.Disconnects(MqttReason.AdministrativeAction), Is.EqualTo(1));
     }
 
+    // What reads all readings, some device's, or a part of the tree; and what boards subscribe to.
+    [TestCase("#", true)]
+    [TestCase("+/+/+/+", true)]
+    [TestCase("depin/#", true)]
+    [TestCase("depin/1/#", true)]
+    [TestCase("depin/1/+/#", true)]
+    [TestCase("depin/+/+/senml", true)]
+    [TestCase("depin/1/00112233445566778899aabbccddeeff00112233/senml", true)]
+    [TestCase("depin/1/00112233445566778899aabbccddeeff00112233/senml/#", true)]
+    [TestCase("depin/1/00112233445566778899aabbccddeeff00112233/verdict", false)]
+    [TestCase("depin/1/time", false)]
+    [TestCase("depin/1/+", false)]
+    [TestCase("depin/1/+/senml/+", false)]
+    [TestCase("+/+/+/+/+", false)]
+    [TestCase("depin/2/#", false)]
+    [TestCase("news/#", false)]
+    public async Task Someone_reads_readings_as_long_as_a_subscription_could_match_some(string filter, bool reads)
+    {
+        await using IngestHost host = await OpenHostAsync();
+        Assert.That(host.Ingest.HasAnyReader, Is.False);
+        MqttClient client = await host.ConnectAsync(o => o with { ClientId = "reader" });
+        await client.SubscribeAsync(filter);
+        await client.SubscribeAsync(filter); // Replaces the first.
+        Assert.That(host.Ingest.HasAnyReader, Is.EqualTo(reads));
+        Assert.That(host.Ingest.HasReaders(IngestHost.Device), Is.EqualTo(reads));
+        await client.UnsubscribeAsync(filter);
+        Assert.That(host.Ingest.HasAnyReader, Is.False);
+        await client.SubscribeAsync(filter);
+        await client.DisconnectAsync();
+        await Until.TrueAsync(() => !host.Ingest.HasAnyReader, "the session to end");
+        await client.DisposeAsync();
+    }
+
     [Test]
     public async Task A_session_survives_its_connection_and_ends_with_its_expiry()
     {

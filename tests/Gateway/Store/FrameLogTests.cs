@@ -57,6 +57,62 @@ internal sealed class FrameLogTests
     }
 
     [Test]
+    public async Task Frames_of_any_range_are_the_rows_whether_they_are_still_in_memory_or_not()
+    {
+        using Pipeline pipeline = new();
+        using SigningDevice device = await pipeline.AddDeviceAsync();
+        // 3,600 frames of 144 to 1,168 bytes: more than the tail in memory holds, so its ring has gone round.
+        Random random = new(5);
+        for (int i = 0; i < 18; i++)
+        {
+            Task<FrameVerdict>[] verdicts = [.. Enumerable.Range(0, 200).Select(_ => pipeline.SubmitAsync(device, device.Next(random.Next(65))))];
+            Assert.That(await Task.WhenAll(verdicts), Is.All.EqualTo(FrameVerdict.Accepted));
+            if (i == 2)
+                pipeline.Restart();
+            Compare(pipeline.Log, 1, pipeline.Log.LastRow);
+        }
+        for (int i = 0; i < 100; i++)
+        {
+            long from = random.NextInt64(1, pipeline.Log.LastRow + 1);
+            Compare(pipeline.Log, from, random.NextInt64(from, pipeline.Log.LastRow + 1));
+            Assert.That(pipeline.Log.FrameAt(from)!.Frame, Is.EqualTo(Rows(pipeline.Log, from, from)[0].Frame));
+        }
+        Assert.That(pipeline.Log.FrameAt(pipeline.Log.LastRow + 1), Is.Null);
+        Assert.That(pipeline.Log.Frames(pipeline.Log.LastRow, pipeline.Log.LastRow + 1).Count(), Is.EqualTo(1));
+
+        static List<StoredFrame> Rows(FrameLog log, long from, long to) => log.Read(connection => Sql.Rows(connection,
+            static row => new StoredFrame(row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), (byte[])row.GetValue(3)),
+            "SELECT row, device, received_ms, frame FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to));
+
+        static void Compare(FrameLog log, long from, long to)
+        {
+            List<StoredFrame> rows = Rows(log, from, to);
+            List<StoredFrame> frames = [.. log.Frames(from, to)];
+            Assert.That(frames.Select(static one => (one.Row, one.Device, one.ReceivedMs)), Is.EqualTo(rows.Select(static one => (one.Row, one.Device, one.ReceivedMs))));
+            Assert.That(frames.Zip(rows).All(static pair => pair.First.Frame.AsSpan().SequenceEqual(pair.Second.Frame)), Is.True, $"rows {from} to {to}");
+        }
+    }
+
+    [Test]
+    public async Task Frames_stored_by_a_commit_in_doubt_are_read_like_all_others()
+    {
+        FailingCommit commit = new();
+        using Pipeline pipeline = new(commit: commit);
+        using SigningDevice device = await pipeline.AddDeviceAsync();
+        List<byte[]> sent = [];
+        for (int i = 0; i < 6; i++)
+        {
+            sent.Add(device.Next());
+            if (i == 3)
+                commit.FailAfter(1);
+            Assert.That(await pipeline.SubmitAsync(device, sent[^1]), Is.EqualTo(FrameVerdict.Accepted));
+        }
+        Assert.That(pipeline.Log.FailedCommits, Is.EqualTo(1));
+        Assert.That(pipeline.Log.Frames(1, 6).Select(static one => one.Frame), Is.EqualTo(sent));
+        Assert.That(pipeline.Log.Frames(5, 6).Select(static one => one.Frame), Is.EqualTo(sent[4..]));
+    }
+
+    [Test]
     public async Task A_commit_that_fails_and_stored_nothing_acknowledges_nothing()
     {
         FailingCommit commit = new();

@@ -91,9 +91,9 @@ internal sealed class GatewayTests
         JsonNode health = await GatewayProcess.WaitAsync("the registry's complaint", async () =>
         {
             JsonNode told = await gateway.GetAsync("/health");
-            return told["status"]!.GetValue<string>() == "degraded" ? told : null;
+            return told["problems"]!.AsArray().Any(p => p!["name"]!.GetValue<string>() == "registry") ? told : null;
         });
-        Assert.That(health["problems"]!.AsArray().Select(p => p!["name"]!.GetValue<string>()), Does.Contain("registry"));
+        Assert.That(health["status"]!.GetValue<string>(), Is.EqualTo("degraded"));
         Assert.That(health["queues"]!["framesUnbatched"]!.GetValue<long>() + (await gateway.GetAsync("/api/status"))["lastBatch"]!.GetValue<long>(), Is.EqualTo(1));
     }
 
