@@ -57,12 +57,12 @@ try
     NetworkLog networkLog = new(database);
     using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
     BatchReader batches = new(frames);
-    OwnBatches own = new(frames, batches);
+    Batcher batcher = new(settings.Batcher(key.Address), frames, batches, networkLog, time);
+    OwnBatches own = new(frames, batches, batcher, devices, _ => null);
     NoTransport transport = new(); PeerInbox inbox = new(); NoBodies bodies = new();
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, transport, inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
-    Batcher batcher = new(settings.Batcher(key.Address), frames, time);
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
     ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
@@ -75,7 +75,11 @@ try
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
-        new Stage("batch", stop => batcher.RunAsync(network.SafeAsync, stop)),
+        new Stage("batch", async stop =>
+        {
+            await network.SafeAsync(stop).ConfigureAwait(false); // a gateway that lost its disk gets its batches back before it cuts new ones
+            await batcher.RunAsync(stop).ConfigureAwait(false);
+        }),
         new Stage("network", network.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),

@@ -18,8 +18,3 @@ public sealed class NoBodies : IBodies
     public bool Has(BatchSummary batch) => true;
     public Task<(BodyVerdict Verdict, ReadOnlyMemory<byte> BadFrame)> FetchAsync(Address from, BatchSummary batch, CancellationToken stopping) => throw new NotSupportedException();
 }
-public static class Temp
-{
-    public static Task RunAsync(this Batcher b, Func<CancellationToken, Task> safe, CancellationToken stop) => b.RunAsync(stop);
-    public static BatchSummary Summary(this BatchReader r, StoredBatch b) { var body = r.Body(b); return new BatchSummary(r.FromFrames(b), body.FramesHash(), FrameSpans.Of(body)!); }
-}

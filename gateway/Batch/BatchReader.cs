@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using DePIN.Evidence;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Protocol;
 
@@ -14,7 +15,7 @@ namespace DePIN.Gateway.Batch;
 public sealed record BatchProof(StoredBatch Batch, int Index, ReadOnlyMemory<byte> Frame, IReadOnlyList<Hash32> Path);
 
 /// <summary>
-/// Derives everything of a batch from the arrival log: a batch is a range of rows, nothing else. Same rows, same header, same body,
+/// Derives everything of a batch from the arrival log: a batch is a range of rows, sometimes without some of them, nothing else. Same rows, same header, same body,
 /// on every run. Used by the batcher to cut, by attest to hand the body to peers, by the web and the CLI to prove a frame.
 /// </summary>
 public sealed class BatchReader(FrameLog log)
@@ -41,10 +42,17 @@ public sealed class BatchReader(FrameLog log)
     }
 
     /// <summary>Derives a batch from its rows: one pass, 64 bytes of memory per frame.</summary>
+    /// <param name="gateway">Whose.</param>
+    /// <param name="number">Its number.</param>
+    /// <param name="previous">Hash of the batch before.</param>
+    /// <param name="firstRow">The range's first row.</param>
+    /// <param name="lastRow">Its last.</param>
+    /// <param name="skipped">Rows of it to leave out, ascending; null none.</param>
     /// <exception cref="StoreException">Corrupt: a row is missing.</exception>
-    public StoredBatch Derive(Address gateway, ulong number, Hash32 previous, long firstRow, long lastRow)
+    public StoredBatch Derive(Address gateway, ulong number, Hash32 previous, long firstRow, long lastRow, IReadOnlyList<long>? skipped = null)
     {
-        long count = lastRow - firstRow + 1;
+        skipped ??= [];
+        long count = lastRow - firstRow + 1 - skipped.Count;
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, EvidenceLimits.BatchFramesMax);
         using IncrementalHash body = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -52,6 +60,7 @@ public sealed class BatchReader(FrameLog log)
         Hash32[] leaves = new Hash32[count];
         (Address Device, ulong Sequence)[] keys = new (Address, ulong)[count];
         long at = firstRow;
+        int i = 0;
         uint samples = 0;
         long earliest = long.MaxValue;
         long latest = long.MinValue;
@@ -59,8 +68,11 @@ public sealed class BatchReader(FrameLog log)
         {
             if (frame.Row != at)
                 break;
-            keys[at - firstRow] = FrameSpans.Key(frame.Frame);
-            leaves[at++ - firstRow] = FrameLeaf.Hash(frame.Frame);
+            at++;
+            if (skipped.Count > 0 && SkippedRows.Contains(skipped, frame.Row))
+                continue;
+            keys[i] = FrameSpans.Key(frame.Frame);
+            leaves[i++] = FrameLeaf.Hash(frame.Frame);
             BatchBody.Append(chunk, frame.Frame);
             if (chunk.WrittenCount >= HashedBytes)
             {
@@ -78,26 +90,37 @@ public sealed class BatchReader(FrameLog log)
         Span<byte> digest = stackalloc byte[Hash32.Bytes];
         body.GetHashAndReset(digest);
         // The store takes a (device, sequence) once, so the spans exist.
-        Hash32 commitment = BatchBody.Commitment(FrameSpans.From(keys)!.Hash(), new Hash32(digest));
+        FrameSpans spans = FrameSpans.From(keys)!;
+        Hash32 framesHash = new(digest);
+        Hash32 commitment = BatchBody.Commitment(spans.Hash(), framesHash);
         BatchHeader header = new(gateway, number, previous, MerkleTree.RootInPlace(leaves), (uint)count, samples, (ulong)earliest, (ulong)latest, commitment);
-        Volatile.Write(ref _lastDerived, new DerivedRows(firstRow, lastRow, header));
+        BatchSummary summary = new(header, framesHash, spans);
+        Volatile.Write(ref _lastDerived, new DerivedRows(firstRow, lastRow, skipped, summary));
         return new StoredBatch(number, firstRow, lastRow, gateway.ToArray(), previous.ToArray(), header.Root.ToArray(), samples,
-            header.FirstReceivedMs, header.LastReceivedMs, header.Body.ToArray(), header.Hash().ToArray());
+            header.FirstReceivedMs, header.LastReceivedMs, header.Body.ToArray(), summary.Hash.ToArray()) { FramesHash = framesHash.ToArray(), Skipped = skipped };
     }
 
     /// <summary>
-    /// The header that a saved batch's rows give. Rows never change, so what was derived from the same rows a moment ago in this process
-    /// (the batcher just cut it) is not derived again: hashing every frame twice would cost a tenth of the gateway's throughput.
+    /// The batch that a saved batch's rows give; the times are those saved, because a batch that came back from peers has only its header's. Rows never
+    /// change, so what was derived from the same rows a moment ago in this process (the batcher just cut it) is not derived again: hashing every frame
+    /// twice would cost a tenth of the gateway's throughput. Not consistent (<see cref="BatchSummary.IsConsistent"/>) when the rows are not those it was cut from.
     /// </summary>
-    public BatchHeader FromFrames(StoredBatch batch)
+    public BatchSummary Summary(StoredBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Address gateway = new(batch.Gateway);
-        Hash32 previous = new(batch.Previous);
-        return Volatile.Read(ref _lastDerived) is { } recent && recent.FirstRow == batch.FirstRow && recent.LastRow == batch.LastRow
-                && recent.Header.Number == batch.Number && recent.Header.Gateway == gateway && recent.Header.Previous == previous
-            ? recent.Header
-            : Header(Derive(gateway, batch.Number, previous, batch.FirstRow, batch.LastRow));
+        BatchHeader saved = Header(batch);
+        BatchSummary derived = Volatile.Read(ref _lastDerived) is { } recent && recent.FirstRow == batch.FirstRow && recent.LastRow == batch.LastRow
+                && recent.Skipped.SequenceEqual(batch.Skipped) && recent.Summary.Id == new BatchId(saved.Gateway, saved.Number)
+            ? recent.Summary
+            : Derived(batch);
+        BatchHeader timed = derived.Header with { Previous = saved.Previous, FirstReceivedMs = saved.FirstReceivedMs, LastReceivedMs = saved.LastReceivedMs };
+        return timed == saved ? new BatchSummary(saved, derived.FramesHash, derived.Spans) : new BatchSummary(saved, Hash32.Zero, derived.Spans);
+    }
+
+    private BatchSummary Derived(StoredBatch batch)
+    {
+        Derive(new Address(batch.Gateway), batch.Number, new Hash32(batch.Previous), batch.FirstRow, batch.LastRow, batch.Skipped);
+        return Volatile.Read(ref _lastDerived)!.Summary;
     }
 
     /// <summary>The encoded body in chunks, streamed from the store; the header commits to the SHA-256 over them.</summary>
@@ -105,7 +128,7 @@ public sealed class BatchReader(FrameLog log)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArrayBufferWriter<byte> chunk = new(ChunkBytes + 2 + FrameFormat.FrameBytesMax);
-        foreach (StoredFrame frame in log.Frames(batch.FirstRow, batch.LastRow))
+        foreach (StoredFrame frame in Rows(batch))
         {
             BatchBody.Append(chunk, frame.Frame);
             if (chunk.WrittenCount < ChunkBytes)
@@ -118,7 +141,7 @@ public sealed class BatchReader(FrameLog log)
     }
 
     /// <summary>The whole body in memory: up to 76 MB for the largest batch.</summary>
-    public BatchBody Body(StoredBatch batch) => BatchBody.Encode(log.Frames(batch.FirstRow, batch.LastRow).Select(static frame => (ReadOnlyMemory<byte>)frame.Frame));
+    public BatchBody Body(StoredBatch batch) => BatchBody.Encode(Rows(batch).Select(static frame => (ReadOnlyMemory<byte>)frame.Frame));
 
     /// <summary>
     /// The proof of the frame at a row, or null when it is in no batch yet. The first proof of a batch reads and hashes all of it
@@ -128,12 +151,17 @@ public sealed class BatchReader(FrameLog log)
     {
         if (log.BatchOf(row) is not StoredBatch batch || log.FrameAt(row) is not StoredFrame frame)
             return null;
-        int index = (int)(row - batch.FirstRow);
+        int index = (int)(row - batch.FirstRow) - SkippedRows.Before(batch.Skipped, row);
         return new BatchProof(batch, index, frame.Frame, TreeOf(batch).Proof(index));
     }
 
     /// <summary>The proof of a device's frame, or null when it is not stored or in no batch yet.</summary>
     public BatchProof? Prove(int device, ulong sequence) => log.Find(device, sequence) is StoredFrame frame ? Prove(frame.Row) : null;
+
+    /// <summary>The batch's frames in order.</summary>
+    private IEnumerable<StoredFrame> Rows(StoredBatch batch) => batch.Skipped.Count == 0
+        ? log.Frames(batch.FirstRow, batch.LastRow)
+        : log.Frames(batch.FirstRow, batch.LastRow).Where(frame => !SkippedRows.Contains(batch.Skipped, frame.Row));
 
     private MerkleTree TreeOf(StoredBatch batch)
     {
@@ -148,7 +176,7 @@ public sealed class BatchReader(FrameLog log)
 
         Hash32[] leaves = new Hash32[batch.Frames];
         int i = 0;
-        foreach (StoredFrame stored in log.Frames(batch.FirstRow, batch.LastRow))
+        foreach (StoredFrame stored in Rows(batch))
             leaves[i++] = FrameLeaf.Hash(stored.Frame);
         MerkleTree tree = new(leaves);
         if (tree.Root != new Hash32(batch.Root))
@@ -163,5 +191,5 @@ public sealed class BatchReader(FrameLog log)
     }
 
     /// <summary>What was derived last, and from which rows.</summary>
-    private sealed record DerivedRows(long FirstRow, long LastRow, BatchHeader Header);
+    private sealed record DerivedRows(long FirstRow, long LastRow, IReadOnlyList<long> Skipped, BatchSummary Summary);
 }

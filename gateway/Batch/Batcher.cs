@@ -1,4 +1,5 @@
 using DePIN.Evidence;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 
 namespace DePIN.Gateway.Batch;
@@ -13,26 +14,33 @@ public sealed class Batcher
     private readonly BatcherOptions options;
     private readonly FrameLog log;
     private readonly BatchReader reader;
+    private readonly IAnchoredFrames anchored;
     private readonly TimeProvider time;
+    private readonly SemaphoreSlim cutting = new(1, 1); // one batch number is given at a time
     private readonly Lock gate = new();
     private TaskCompletionSource cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StoredBatch? last;
+    private long cutRow;
 
     /// <summary>Reads the last batch and derives it again: a store that no longer yields it is refused (<see cref="StoreException"/>, Corrupt).</summary>
-    public Batcher(BatcherOptions options, FrameLog log, TimeProvider? time = null)
+    /// <param name="options">When a batch is cut.</param>
+    /// <param name="log">The store.</param>
+    /// <param name="reader">Keeps what was derived last, for who asks for it next; null: one of its own.</param>
+    /// <param name="anchored">Frames that another gateway's batch brought to the ledger are left out; null: none are.</param>
+    /// <param name="time">The clock.</param>
+    public Batcher(BatcherOptions options, FrameLog log, BatchReader? reader = null, IAnchoredFrames? anchored = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.FramesMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.FramesMax, EvidenceLimits.BatchFramesMax);
-        (this.options, this.log, this.time) = (options, log, time ?? TimeProvider.System);
-        reader = new BatchReader(log);
+        (this.options, this.log, this.reader, this.anchored, this.time) = (options, log, reader ?? new BatchReader(log), anchored ?? new NothingAnchored(), time ?? TimeProvider.System);
         last = log.LastBatch();
+        cutRow = log.CutRow;
         if (last is null)
             return;
         if (new Address(last.Gateway) != options.Gateway)
             throw new StoreException(StoreFault.Corrupt, $"{log.FilePath} holds the batches of gateway {new Address(last.Gateway)}, the key is {options.Gateway}'s: restore the right key, or give this gateway a folder of its own.");
-        StoredBatch again = reader.Derive(options.Gateway, last.Number, new Hash32(last.Previous), last.FirstRow, last.LastRow);
-        if (!again.Hash.AsSpan().SequenceEqual(last.Hash))
+        if (!this.reader.Summary(last).IsConsistent())
             throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {last.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
     }
 
@@ -40,7 +48,7 @@ public sealed class Batcher
     public StoredBatch? Last => Volatile.Read(ref last);
 
     /// <summary>Frames stored and in no batch yet.</summary>
-    public long Waiting => log.LastRow - (Last?.LastRow ?? 0);
+    public long Waiting => log.LastRow - Volatile.Read(ref cutRow);
 
     /// <summary>Cuts until stopped. Waits out a store that is full or unavailable; frames only wait longer then.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -61,7 +69,7 @@ public sealed class Batcher
     /// <summary>Cuts all that is stored and in no batch, due or not: for a stop, a test, an operator in a hurry. Not while <see cref="RunAsync"/> runs.</summary>
     public async Task CutNowAsync()
     {
-        for (long first = (Last?.LastRow ?? 0) + 1; log.LastRow >= first; first = Last!.LastRow + 1)
+        for (long first = cutRow + 1; log.LastRow >= first; first = cutRow + 1)
             await CutAsync(first, Math.Min(log.LastRow, first + options.FramesMax - 1)).ConfigureAwait(false);
     }
 
@@ -83,7 +91,7 @@ public sealed class Batcher
 
     private async Task CutDueAsync(CancellationToken cancellationToken)
     {
-        long first = (Last?.LastRow ?? 0) + 1;
+        long first = cutRow + 1;
         await log.WaitForRowAsync(first - 1, cancellationToken).ConfigureAwait(false);
         long full = first + options.FramesMax - 1;
         if (log.LastRow < full)
@@ -107,23 +115,96 @@ public sealed class Batcher
         cancellationToken.ThrowIfCancellationRequested();
     }
 
+    /// <summary>
+    /// Puts what is left of a void batch, without the frames that are anchored through other gateways, into a new batch over the same rows. Done once: asked
+    /// again it gives the batch made then. Null when nothing is left, or there is no such batch.
+    /// </summary>
+    public async Task<StoredBatch?> RecutAsync(ulong number)
+    {
+        await cutting.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (log.RecutOf(number) is { } made) return made;
+            if (log.BatchAt(number) is not { } of) return null;
+            List<long> skipped = [];
+            foreach (StoredFrame frame in log.Frames(of.FirstRow, of.LastRow))
+            {
+                (Address device, ulong sequence) = FrameSpans.Key(frame.Frame);
+                if (!of.Contains(frame.Row) || anchored.IsAnchored(device, sequence)) skipped.Add(frame.Row);
+            }
+
+            return skipped.Count == of.LastRow - of.FirstRow + 1 ? null : await SaveAsync(of.FirstRow, of.LastRow, skipped, number).ConfigureAwait(false);
+        }
+        finally
+        {
+            cutting.Release();
+        }
+    }
+
+    /// <summary>Takes over what was put into the store beside it: batches that came back from peers.</summary>
+    public async Task ReloadAsync()
+    {
+        await cutting.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            Volatile.Write(ref last, log.LastBatch());
+            Volatile.Write(ref cutRow, log.CutRow);
+        }
+        finally
+        {
+            cutting.Release();
+        }
+    }
+
     private async Task CutAsync(long firstRow, long lastRow)
     {
+        await cutting.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (firstRow != cutRow + 1) return; // reloaded meanwhile
+            if (await SaveAsync(firstRow, lastRow, [], recutOf: 0).ConfigureAwait(false) is null)
+            {
+                await log.SaveCutRowAsync(lastRow).ConfigureAwait(false); // all of it is anchored already
+                Volatile.Write(ref cutRow, lastRow);
+            }
+        }
+        finally
+        {
+            cutting.Release();
+        }
+    }
+
+    /// <summary>Derives, leaves out what is anchored, saves, tells. Null when nothing is left.</summary>
+    private async Task<StoredBatch?> SaveAsync(long firstRow, long lastRow, IReadOnlyList<long> skipped, ulong recutOf)
+    {
         StoredBatch? before = Last;
-        StoredBatch batch = reader.Derive(options.Gateway, (before?.Number ?? 0) + 1, before is null ? Hash32.Zero : new Hash32(before.Hash), firstRow, lastRow);
+        ulong number = (before?.Number ?? 0) + 1;
+        Hash32 previous = before is null ? Hash32.Zero : new Hash32(before.Hash);
+        StoredBatch batch = reader.Derive(options.Gateway, number, previous, firstRow, lastRow, skipped) with { RecutOf = recutOf };
+        if (recutOf == 0 && anchored.IsAnchored(reader.Summary(batch).Spans))
+        {
+            skipped = [.. log.Frames(firstRow, lastRow).Where(frame => FrameSpans.Key(frame.Frame) is var key && anchored.IsAnchored(key.Device, key.Sequence)).Select(frame => frame.Row)];
+            if (skipped.Count == lastRow - firstRow + 1) return null;
+            batch = reader.Derive(options.Gateway, number, previous, firstRow, lastRow, skipped);
+        }
+
         if (!await log.SaveBatchAsync(batch).ConfigureAwait(false))
         {
-            // A save in doubt that came through with another last row: what is durable is the batch.
-            batch = log.BatchAt(batch.Number) is StoredBatch saved && saved.FirstRow == firstRow ? saved
+            // A save in doubt that came through with another last row, or other rows left out: what is durable is the batch.
+            batch = log.BatchAt(batch.Number) is StoredBatch saved && saved.FirstRow == firstRow && saved.RecutOf == recutOf ? saved
                 : throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: batch {batch.Number} does not follow the one before: restore frames.db and chain.db from one backup.");
         }
+
         TaskCompletionSource told;
         lock (gate)
         {
             Volatile.Write(ref last, batch);
+            Volatile.Write(ref cutRow, Math.Max(cutRow, batch.LastRow));
             told = cut;
             cut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
+
         told.SetResult();
+        return batch;
     }
 }

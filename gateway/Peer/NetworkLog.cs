@@ -11,7 +11,7 @@ namespace DePIN.Gateway.Peer;
 /// A batch's state is derived: in an entry (ordinal) it is anchored, else voided by one it is void, else certified or only voted for. Reads are also
 /// made by the web and by health, from other threads.
 /// </summary>
-public sealed class NetworkLog(ChainDatabase database) : INetworkLog
+public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredFrames
 {
     /// <summary>Pieces of evidence kept.</summary>
     public const int MisconductMax = 1_024;
@@ -89,7 +89,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog
     /// <inheritdoc/>
     public bool IsAnchored(FrameSpans spans) => database.Read(c => IsAnchored(c, spans));
 
-    /// <summary>Whether one frame is in an anchored batch.</summary>
+    /// <inheritdoc/>
     public bool IsAnchored(Address device, ulong sequence) => database.Read(c => IsAnchored(c, new FrameSpan(device, sequence, sequence)));
 
     /// <inheritdoc/>

@@ -41,10 +41,23 @@ public sealed partial class FrameLog
     public Task<bool> SaveBatchAsync(StoredBatch batch) => WriteAsync(connection =>
     {
         Sql.Execute(connection,
-            "INSERT OR IGNORE INTO batches (number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            (long)batch.Number, batch.FirstRow, batch.LastRow, batch.Gateway, batch.Previous, batch.Root, (long)batch.Samples, (long)batch.FirstReceivedMs, (long)batch.LastReceivedMs, batch.Body, batch.Hash);
+            "INSERT OR IGNORE INTO batches (number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash, frames_hash, skipped, recut_of) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            (long)batch.Number, batch.FirstRow, batch.LastRow, batch.Gateway, batch.Previous, batch.Root, (long)batch.Samples, (long)batch.FirstReceivedMs, (long)batch.LastReceivedMs, batch.Body, batch.Hash,
+            batch.FramesHash, SkippedRows.Write(batch.Skipped, batch.FirstRow), (long)batch.RecutOf);
         return Sql.Scalar(connection, "SELECT count(*) FROM batches WHERE number = $0 AND hash = $1 AND first_row = $2 AND last_row = $3", (long)batch.Number, batch.Hash, batch.FirstRow, batch.LastRow) == 1;
     }, whenFull: true);
+
+    /// <summary>The last row that was looked at for a batch: those up to it are in one, or were left out for good.</summary>
+    public long CutRow => Read(connection => Math.Max(Sql.Scalar(connection, "SELECT max(last_row) FROM batches"), Sql.Scalar(connection, "SELECT value FROM meta WHERE key = 'cut_row'")));
+
+    /// <summary>Notes that the rows up to one were all left out.</summary>
+    public Task SaveCutRowAsync(long row) => WriteAsync(connection => Sql.Execute(connection, "INSERT OR REPLACE INTO meta VALUES ('cut_row', $0)", row), whenFull: true);
+
+    /// <summary>The batch whose encoded body has this SHA-256, or null.</summary>
+    public StoredBatch? BatchOfBody(byte[] framesHash) => Read(connection => Sql.First(connection, Batch, SelectBatch + "WHERE frames_hash = $0 LIMIT 1", framesHash));
+
+    /// <summary>The batch that holds what was left of a void one, or null.</summary>
+    public StoredBatch? RecutOf(ulong number) => Read(connection => Sql.First(connection, Batch, SelectBatch + "WHERE recut_of = $0 AND recut_of > 0", (long)number));
 
     /// <summary>The last batch, or null.</summary>
     public StoredBatch? LastBatch() => Read(connection => Sql.First(connection, Batch, SelectBatch + "ORDER BY number DESC LIMIT 1"));
@@ -56,24 +69,12 @@ public sealed partial class FrameLog
     public List<StoredBatch> Batches(ulong fromNumber, int count) => Read(connection => Sql.Rows(connection, Batch,
         SelectBatch + "WHERE number >= $0 ORDER BY number LIMIT $1", (long)fromNumber, Math.Clamp(count, 0, ReadFramesMax)));
 
-    /// <summary>The batch a row is in, or null when it is in none yet.</summary>
+    /// <summary>The newest batch a row is in, or null when it is in none (yet).</summary>
     public StoredBatch? BatchOf(long row) => Read(connection =>
     {
-        // Numbers and rows both rise: bisect instead of an index.
-        ulong low = 1;
-        ulong high = (ulong)Sql.Scalar(connection, "SELECT max(number) FROM batches");
-        while (low <= high)
-        {
-            ulong middle = low + ((high - low) / 2);
-            StoredBatch? batch = Sql.First(connection, Batch, SelectBatch + "WHERE number = $0", (long)middle);
-            if (batch is null || (row >= batch.FirstRow && row <= batch.LastRow))
-                return batch;
-            if (row < batch.FirstRow)
-                high = middle - 1;
-            else
-                low = middle + 1;
-        }
-        return null;
+        // Ranges do not overlap, except that a batch cut again has the range of the one it was cut from.
+        long first = Sql.Scalar(connection, "SELECT max(first_row) FROM batches WHERE first_row <= $0", row);
+        return Sql.Rows(connection, Batch, SelectBatch + "WHERE first_row = $0 ORDER BY number DESC", first).Find(batch => batch.Contains(row));
     });
 
     /// <summary>Keeps two frames that contradict each other. False when it is kept already or one of the limits is reached.</summary>
@@ -98,8 +99,11 @@ public sealed partial class FrameLog
         static row => new StoredEquivocation(row.GetInt64(0), row.GetInt32(1), (ulong)row.GetInt64(2), row.GetInt64(3), (byte[])row.GetValue(4), (byte[])row.GetValue(5)),
         "SELECT id, device, sequence, received_ms, first, second FROM evidence WHERE id >= $0 ORDER BY id LIMIT $1", fromId, Math.Clamp(count, 0, ReadFramesMax)));
 
-    private const string SelectBatch = "SELECT number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash FROM batches ";
+    private const string SelectBatch = "SELECT number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash, frames_hash, skipped, recut_of FROM batches ";
 
     private static StoredBatch Batch(SqliteDataReader row) => new((ulong)row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), (byte[])row.GetValue(3), (byte[])row.GetValue(4),
-        (byte[])row.GetValue(5), (uint)row.GetInt64(6), (ulong)row.GetInt64(7), (ulong)row.GetInt64(8), (byte[])row.GetValue(9), (byte[])row.GetValue(10));
+        (byte[])row.GetValue(5), (uint)row.GetInt64(6), (ulong)row.GetInt64(7), (ulong)row.GetInt64(8), (byte[])row.GetValue(9), (byte[])row.GetValue(10))
+    {
+        FramesHash = (byte[])row.GetValue(11), Skipped = SkippedRows.Read((byte[])row.GetValue(12), row.GetInt64(1)), RecutOf = (ulong)row.GetInt64(13),
+    };
 }

@@ -9,7 +9,7 @@ namespace DePIN.Gateway.Store;
 /// </summary>
 internal static class StoreSchema
 {
-    public const int Version = 1;
+    public const int Version = 2;
 
     // "DePN": tells our database from any other SQLite file (PRAGMA application_id).
     public const int ApplicationId = 0x4465504E;
@@ -29,7 +29,10 @@ internal static class StoreSchema
         CREATE TABLE IF NOT EXISTS batches (
             number INTEGER PRIMARY KEY, first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, gateway BLOB NOT NULL, previous BLOB NOT NULL,
             root BLOB NOT NULL, samples INTEGER NOT NULL, first_received_ms INTEGER NOT NULL, last_received_ms INTEGER NOT NULL,
-            body BLOB NOT NULL, hash BLOB NOT NULL);
+            body BLOB NOT NULL, hash BLOB NOT NULL, frames_hash BLOB NOT NULL, skipped BLOB NOT NULL, recut_of INTEGER NOT NULL);
+        CREATE INDEX IF NOT EXISTS batches_rows ON batches (first_row, number);
+        CREATE INDEX IF NOT EXISTS batches_frames_hash ON batches (frames_hash);
+        CREATE UNIQUE INDEX IF NOT EXISTS batches_recut_of ON batches (recut_of) WHERE recut_of > 0;
         CREATE TABLE IF NOT EXISTS evidence (
             id INTEGER PRIMARY KEY, device INTEGER NOT NULL, sequence INTEGER NOT NULL, received_ms INTEGER NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL);
         CREATE INDEX IF NOT EXISTS evidence_device ON evidence (device, sequence);
@@ -43,6 +46,8 @@ internal static class StoreSchema
         bool isNew = version == 0 && application == 0 && Sql.Scalar(connection, "SELECT count(*) FROM sqlite_master") == 0;
         if (!isNew && application != ApplicationId)
             throw new StoreException(StoreFault.Corrupt, $"{path} is an SQLite database of another program: give the gateway a file of its own.");
+        if (!isNew && version < Version)
+            throw new StoreException(StoreFault.Version, $"{path} has schema {version}, from before gateways formed a network: its batches are signed otherwise. Start with a new data folder, or keep the older gateway.");
         if (version > Version)
             throw new StoreException(StoreFault.Version, $"{path} has schema {version}, this gateway knows {Version}: install the newer gateway again, or restore the backup taken before it.");
         if (!isNew)

@@ -297,7 +297,7 @@ internal sealed class FrameLogTests
         using (SqliteConnection connection = new($"Data Source={pipeline.Store.Path};Pooling=False"))
         {
             connection.Open();
-            Sql.Execute(connection, "PRAGMA user_version = 1");
+            Sql.Execute(connection, "PRAGMA user_version = 2");
         }
         pipeline.Start();
     }
