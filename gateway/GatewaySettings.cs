@@ -36,6 +36,7 @@ public sealed class GatewaySettings
     public BatchSettings Batch { get; } = new();
     public ChainSettings Chain { get; } = new();
     public AnchorSettings Anchor { get; } = new();
+    public PeerSettings Peer { get; } = new();
     public WebSettings Web { get; } = new();
 
     /// <summary>The sections in the order of the template, bound to this instance.</summary>
@@ -51,6 +52,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("batch", "How frames become batches.", Batch),
         SettingsSection.Of("chain", "The EVM chain with the registry and the ledger.", Chain),
         SettingsSection.Of("anchor", "How batches reach the ledger.", Anchor),
+        SettingsSection.Of("peer", "The network of gateways: who attests to whose batches.", Peer),
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
     ];
 
@@ -155,6 +157,11 @@ public sealed class GatewaySettings
         if (!IPEndPoint.Parse(Web.Listen).Address.Equals(IPAddress.Loopback) && !IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote)
             throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the API has no login.",
                 "Listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
+
+        RequireEndPoint(reader, "peer.listen", Peer.Listen, allowEmpty: true);
+        foreach (string endpoint in Peer.Endpoints)
+            if (!PeerEndpoints.TryParseSetting(endpoint, out _, out _))
+                throw reader.Fault("peer.endpoints", $"'{endpoint}' is no gateway and endpoint.", "For example \"0x5fbdb2315678afecb367f032d93f642f64180aa3=https://gateway.example:8700\".");
 
         if (Chain.Deployment.Length > 0) ReadDeployment(reader, Path.GetFullPath(Chain.Deployment, baseFolder));
         foreach (string url in Chain.RpcUrls)
@@ -359,6 +366,31 @@ public sealed class AnchorSettings
 
     [Setting("A gateway that is not an epoch's leader waits this long per place in the order before it anchors instead.", Unit = "s", Min = 1, Max = 86_400)]
     public int LeaderTimeoutS { get; set; } = 60;
+}
+
+/// <summary>Section <c>peer</c>.</summary>
+public sealed class PeerSettings
+{
+    [Setting("Address and port where other gateways connect (TLS, keys pinned to the registry); empty = this gateway only dials out.")]
+    public string Listen { get; set; } = "0.0.0.0:8700";
+
+    [Setting("Where gateways are dialled instead of where the registry says: \"0xaddress=https://host:port\". A wrong one costs the connection, not trust: the key is pinned.")]
+    public string[] Endpoints { get; set; } = [];
+
+    [Setting("Whether gateways of the same local network find each other through Avahi (DNS-SD), where its programs and daemon are installed. It tells the network that a gateway is here.")]
+    public bool Discovery { get; set; } = true;
+
+    [Setting("A peer that sends more messages is slowed down and blamed.", Unit = "per s", Min = 10, Max = 100_000)]
+    public int MessagesPerS { get; set; } = 500;
+
+    [Setting("A peer that sends more is slowed down and blamed; bodies that were asked for do not count.", Unit = "MiB per s", Min = 1, Max = 1_024)]
+    public int MibPerS { get; set; } = 8;
+
+    [Setting("Bodies of other gateways' batches are kept this long.", Unit = "days", Min = 1, Max = 36_500)]
+    public int BodyDays { get; set; } = 30;
+
+    [Setting("Bodies of other gateways' batches take at most this; the oldest go first.", Unit = "MiB", Min = 256, Max = 16_777_216)]
+    public int BodyBudgetMib { get; set; } = 4_096;
 }
 
 /// <summary>Section <c>web</c>.</summary>
