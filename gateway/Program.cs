@@ -59,8 +59,10 @@ try
     BatchReader batches = new(frames);
     Batcher batcher = new(settings.Batcher(key.Address), frames, batches, networkLog, time);
     OwnBatches own = new(frames, batches, batcher, devices, _ => null);
-    NoTransport transport = new(); PeerInbox inbox = new(); NoBodies bodies = new();
-    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, transport, inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
+    using PeerKey peerKey = PeerKey.Open(settings.Data.Folder, database, log);
+    PeerTransport transport = new(settings.Peer, peerKey, key.Address, time, logs);                           // TLS keys pinned by the registry
+    NoBodies bodies = new();
+    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, transport, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     AnchorLog anchors = new(database);
@@ -81,6 +83,7 @@ try
             await batcher.RunAsync(stop).ConfigureAwait(false);
         }),
         new Stage("network", network.RunAsync),
+        new Stage("peer", transport.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
