@@ -163,17 +163,18 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
     }
 
     /// <summary>Looks at the deadlines: connect, keep alive, slow packets, a client that does not read.</summary>
-    public void Sweep()
+    /// <param name="now">The timestamp, read once for all connections.</param>
+    public void Sweep(long now)
     {
         TimeProvider time = _services.Time;
-        if (Volatile.Read(ref _writeSince) is not 0 and long writeSince && time.GetElapsedTime(writeSince) > _settings.WriteTimeout)
+        if (Volatile.Read(ref _writeSince) is not 0 and long writeSince && time.GetElapsedTime(writeSince, now) > _settings.WriteTimeout)
         {
             _metrics.CountDisconnect(MqttReason.AdministrativeAction);
             Abort();
         }
         else if (!Volatile.Read(ref _hasConnected))
         {
-            if (time.GetElapsedTime(_acceptedAt) > _settings.ConnectTimeout)
+            if (time.GetElapsedTime(_acceptedAt, now) > _settings.ConnectTimeout)
             {
                 Close(MqttReason.MaximumConnectTime);
             }
@@ -182,8 +183,8 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
         {
             // We are the ones who do not read: the client cannot be blamed for silence.
         }
-        else if (time.GetElapsedTime(Volatile.Read(ref _lastReceived)) > _silenceMax
-            || (Volatile.Read(ref _partialSince) is not 0 and long partialSince && time.GetElapsedTime(partialSince) > _settings.PacketTimeout))
+        else if (time.GetElapsedTime(Volatile.Read(ref _lastReceived), now) > _silenceMax
+            || (Volatile.Read(ref _partialSince) is not 0 and long partialSince && time.GetElapsedTime(partialSince, now) > _settings.PacketTimeout))
         {
             Close(MqttReason.KeepAliveTimeout);
         }

@@ -276,9 +276,10 @@ public sealed class MqttIngest : IReadingPublisher
     /// <summary>Looks at every deadline; RunAsync does it, a test without a listener calls it.</summary>
     public void Sweep()
     {
+        long now = _time.GetTimestamp();
         foreach (KeyValuePair<MqttConnection, Task> connection in _connections)
         {
-            connection.Key.Sweep();
+            connection.Key.Sweep(now);
         }
 
         _broker.Sweep();
