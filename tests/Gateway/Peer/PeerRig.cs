@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace DePIN.Gateway.Tests.Peer;
 
 /// <summary>One gateway's transport on loopback with real TLS; what it was told is kept in order.</summary>
-internal sealed class Node : IPeerEvents, IAsyncDisposable
+internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _deaf = new();
@@ -16,7 +16,7 @@ internal sealed class Node : IPeerEvents, IAsyncDisposable
     private readonly Task _telling;
     private readonly Task _running;
 
-    public Node(int number, PeerKey? key = null, bool listens = true, PeerOptions? options = null, TimeProvider? time = null, PeerSettings? settings = null, bool hears = true, IPeerBodies? bodies = null)
+    public TransportNode(int number, PeerKey? key = null, bool listens = true, PeerOptions? options = null, TimeProvider? time = null, PeerSettings? settings = null, bool hears = true, IPeerBodies? bodies = null)
     {
         Self = AddressOf(number);
         Key = key ?? PeerKey.Create();
@@ -65,18 +65,18 @@ internal sealed class Node : IPeerEvents, IAsyncDisposable
     }
 
     /// <summary>All of them follow the same membership; those without a listener have no endpoint in it.</summary>
-    public static async Task<Membership> FollowAllAsync(params Node[] nodes)
+    public static async Task<Membership> FollowAllAsync(params TransportNode[] nodes)
     {
         Membership all = Of([.. await Task.WhenAll(nodes.Select(n => n.MemberAsync()))]);
-        foreach (Node node in nodes) node.Transport.Follow(all);
+        foreach (TransportNode node in nodes) node.Transport.Follow(all);
         return all;
     }
 
-    public PeerState? StateOf(Node other) => Transport.Peers().FirstOrDefault(p => p.Gateway == other.Self);
+    public PeerState? StateOf(TransportNode other) => Transport.Peers().FirstOrDefault(p => p.Gateway == other.Self);
 
-    public bool IsConnectedTo(Node other) => StateOf(other)?.IsConnected == true;
+    public bool IsConnectedTo(TransportNode other) => StateOf(other)?.IsConnected == true;
 
-    public static Task ConnectedAsync(Node a, Node b) => Eventually.TrueAsync(() => a.IsConnectedTo(b) && b.IsConnectedTo(a), $"{a.Self} and {b.Self} are connected", () => a.Words() + b.Words());
+    public static Task ConnectedAsync(TransportNode a, TransportNode b) => Eventually.TrueAsync(() => a.IsConnectedTo(b) && b.IsConnectedTo(a), $"{a.Self} and {b.Self} are connected", () => a.Words() + b.Words());
 
     public string Words() => string.Join("\n", Transport.Peers()) + "\n" + string.Join("\n", Logs.Lines) + "\n";
 
