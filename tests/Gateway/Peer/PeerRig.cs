@@ -11,12 +11,12 @@ namespace DePIN.Gateway.Tests.Peer;
 internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly CancellationTokenSource _deaf = new();
     private readonly TaskCompletionSource _hear = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _telling;
     private readonly Task _running;
+    private Task _transferring = Task.CompletedTask;
 
-    public TransportNode(int number, PeerKey? key = null, bool listens = true, PeerOptions? options = null, TimeProvider? time = null, PeerSettings? settings = null, bool hears = true, IPeerBodies? bodies = null)
+    public TransportNode(int number, PeerKey? key = null, bool listens = true, PeerOptions? options = null, TimeProvider? time = null, PeerSettings? settings = null, bool hears = true)
     {
         Self = AddressOf(number);
         Key = key ?? PeerKey.Create();
@@ -24,7 +24,6 @@ internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
         settings.Listen = listens ? "127.0.0.1:0" : "";
         settings.Discovery = false;
         Transport = new PeerTransport(settings, Key, Self, time ?? TimeProvider.System, Logs, options ?? Quick, new Random(number));
-        if (bodies is not null) Transport.Use(bodies);
         _running = Transport.RunAsync(_stop.Token);
         if (hears) _hear.SetResult();
         _telling = TellAsync();
@@ -72,6 +71,20 @@ internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
         return all;
     }
 
+    public BodyStore? Store { get; private set; }
+
+    public BodyTransfer? Transfer { get; private set; }
+
+    /// <summary>Gives it a folder for bodies, and sources of its own.</summary>
+    public TransportNode WithBodies(string folder, params IBodySource[] own)
+    {
+        Store = BodyStore.Open(new BodyStoreOptions(folder), TimeProvider.System, Logs);
+        Transfer = new BodyTransfer(Store, own, Transport, new PeerSettings { MibPerS = 1_024 }, TimeProvider.System, Logs);
+        Transport.Use(Transfer);
+        _transferring = Transfer.RunAsync(_stop.Token);
+        return this;
+    }
+
     public PeerState? StateOf(TransportNode other) => Transport.Peers().FirstOrDefault(p => p.Gateway == other.Self);
 
     public bool IsConnectedTo(TransportNode other) => StateOf(other)?.IsConnected == true;
@@ -93,6 +106,7 @@ internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running;
+        await ((Task)_transferring).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _hear.TrySetResult();
         await _telling;
     }
@@ -101,7 +115,6 @@ internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
     {
         await StopAsync();
         Key.Dispose();
-        _deaf.Dispose();
         _stop.Dispose();
     }
 
