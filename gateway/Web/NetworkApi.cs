@@ -31,11 +31,13 @@ public sealed class NetworkApi(Address self, ulong epochSeconds, Func<Cancellati
                 "Ask again; if it stays, /health says what the part 'attest' lacks.");
         }
 
-        await ApiRequest.WriteAsync(context, Json(now), ApiJsonContext.Default.NetworkJson).ConfigureAwait(false);
+        await ApiRequest.WriteAsync(context, View(now), ApiJsonContext.Default.NetworkJson).ConfigureAwait(false);
     }
 
-    internal NetworkJson Json(NetworkState now)
+    /// <summary>What the core says, with what the transport knows of the connections put beside it.</summary>
+    public NetworkJson View(NetworkState now)
     {
+        ArgumentNullException.ThrowIfNull(now);
         Dictionary<Address, PeerState> connections = transport.Peers().ToDictionary(p => p.Gateway);
         Dictionary<Address, PeerWord> words = now.Peers.ToDictionary(p => p.Gateway);
         Dictionary<Address, Refusal> refusals = [];
