@@ -1,6 +1,6 @@
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
-using Node = DePIN.Gateway.Tests.Peer.CoreNetwork.Node;
+using CoreNode = DePIN.Gateway.Tests.Peer.CoreNetwork.Node;
 
 namespace DePIN.Gateway.Tests.Peer;
 
@@ -11,7 +11,7 @@ internal sealed class NetworkCoreTests
     public void Batches_are_certified_by_all_and_anchored_once([Values(1, 2, 4, 7)] int gateways)
     {
         using CoreNetwork network = new(gateways);
-        foreach (Node node in network.Nodes)
+        foreach (CoreNode node in network.Nodes)
         {
             node.Cut(node.Index, 1, 5);
             node.Cut(node.Index, 6, 9);
@@ -21,7 +21,7 @@ internal sealed class NetworkCoreTests
         network.Run(10);
 
         network.AssertOneLedger();
-        foreach (Node node in network.Nodes)
+        foreach (CoreNode node in network.Nodes)
         {
             Assert.That(node.Log.Counts(), Is.EqualTo((0L, 0L)));
             Assert.That(network.Nodes.Where(n => n != node).All(n => n.Keeps(node.Own[1])), Is.True, "attesters keep the body");
@@ -34,10 +34,10 @@ internal sealed class NetworkCoreTests
     public void A_fault_at_any_write_is_a_pause([ValueSource(typeof(FaultyNetworkLog), nameof(FaultyNetworkLog.Steps))] string step, [Values] bool persisted, [Values] bool restarts, [Values(0, 1)] int which)
     {
         using CoreNetwork network = new(4);
-        Node victim = network.Nodes[which];
+        CoreNode victim = network.Nodes[which];
         victim.RestartsOnFault = restarts;
         victim.Faults.Arm(step, after: persisted);
-        foreach (Node node in network.Nodes) node.Cut(node.Index, 1, 5);
+        foreach (CoreNode node in network.Nodes) node.Cut(node.Index, 1, 5);
         network.Until(() => network.Ledger.Sum(a => a.Batches) == 4, "every batch is anchored");
         if (step == "TakeBack")
         {
@@ -48,8 +48,8 @@ internal sealed class NetworkCoreTests
 
         if (step == "SaveMisconduct")
         {
-            Node thief = network.Nodes[3];
-            foreach (Node to in network.Nodes.Take(3))
+            CoreNode thief = network.Nodes[3];
+            foreach (CoreNode to in network.Nodes.Take(3))
             {
                 BatchSummary batch = thief.Make(2, thief.Own[1].Hash, 30 + to.Index, 1, 3);
                 network.Send(thief, to.Signer.Address, new OfferMessage(batch, Attestation.Sign(thief.Signer, batch.Header.Digest(CoreNetwork.Domain))));
@@ -70,16 +70,16 @@ internal sealed class NetworkCoreTests
         network.Run(2);
         network.NextEpoch(); // in the epoch of its start a gateway signs no anchor
         network.Run(2);
-        Node[] leaders = [.. Enumerable.Range(0, away).Select(network.Leader)];
-        foreach (Node leader in leaders) leader.Stop();
+        CoreNode[] leaders = [.. Enumerable.Range(0, away).Select(network.Leader)];
+        foreach (CoreNode leader in leaders) leader.Stop();
         ulong epoch = network.Epoch;
-        Node author = network.Nodes.First(n => n.IsUp);
+        CoreNode author = network.Nodes.First(n => n.IsUp);
         author.Cut(1, 1, 5);
 
         network.Until(() => network.Ledger.Count == 1, "anchored");
 
         Assert.That(network.Ledger[0].Epoch, Is.EqualTo(epoch), "in the same epoch");
-        foreach (Node leader in leaders) leader.Start();
+        foreach (CoreNode leader in leaders) leader.Start();
         network.Run(20);
         network.AssertOneLedger();
     }
@@ -90,7 +90,7 @@ internal sealed class NetworkCoreTests
         using CoreNetwork network = new(4);
         network.Run(2);
         network.NextEpoch(); // in the epoch of its start a gateway signs no anchor
-        Node leader = network.Leader();
+        CoreNode leader = network.Leader();
         network.Nodes[0].Cut(1, 1, 5);
         network.Run(5, submits: false);
         Assert.That(leader.Core.ToSubmit(), Is.Not.Null);
@@ -111,7 +111,7 @@ internal sealed class NetworkCoreTests
         using CoreNetwork network = new(4);
         network.Run(2);
         network.Passes = (a, b) => a.Index / 2 == b.Index / 2;
-        foreach (Node node in network.Nodes) node.Cut(node.Index, 1, 5);
+        foreach (CoreNode node in network.Nodes) node.Cut(node.Index, 1, 5);
         network.Run(300);
         Assert.That(network.Ledger, Is.Empty);
         Assert.That(network.Nodes[0].Core.State().Waits, Does.Contain("batch 1 has 2 of 3 attestations"));
@@ -126,12 +126,12 @@ internal sealed class NetworkCoreTests
     public void A_frame_heard_by_two_gateways_is_anchored_once_and_the_rest_is_cut_again()
     {
         using CoreNetwork network = new(4);
-        Node a = network.Nodes[0], b = network.Nodes[1];
+        CoreNode a = network.Nodes[0], b = network.Nodes[1];
         a.Cut(1, 1, 5);
         b.Cut(1, 5, 9); // frame 5 went to both
         network.Until(() => network.Ledger.Count == 1, "anchored");
         network.Run(10);
-        (Node first, Node second) = a.StateOf(a.Id(1)) == BatchState.Anchored ? (a, b) : (b, a);
+        (CoreNode first, CoreNode second) = a.StateOf(a.Id(1)) == BatchState.Anchored ? (a, b) : (b, a);
 
         Assert.That(network.Nodes.Select(n => n.StateOf(second.Id(1))), Is.All.EqualTo(BatchState.Void), "all agree");
         Assert.That(second.Recuts, Is.EqualTo(new[] { 1UL }));
@@ -147,7 +147,7 @@ internal sealed class NetworkCoreTests
     {
         using CoreNetwork network = new(4);
         network.Run(2);
-        Node thief = network.Nodes[3];
+        CoreNode thief = network.Nodes[3];
         for (int i = 0; i < 3; i++)
         {
             BatchSummary batch = thief.Make(1, Hash32.Zero, 10 + (i == 0 ? 0 : 1), 1, 3);
@@ -159,7 +159,7 @@ internal sealed class NetworkCoreTests
         network.Send(thief, network.Nodes[0].Signer.Address, new OfferMessage(other, Attestation.Sign(thief.Signer, other.Header.Digest(CoreNetwork.Domain))));
         network.Deliver();
 
-        foreach (Node node in network.Nodes)
+        foreach (CoreNode node in network.Nodes)
             Assert.That(node.Log.Misconducts(10).Select(m => (m.Kind, m.Accused, m.Height)), Is.EqualTo(new[] { (EvidenceKind.BatchEquivocation, thief.Signer.Address, 1UL) }));
         Assert.That(network.Nodes[0].Blamed, Has.Some.Contains("two batches"));
     }
@@ -172,7 +172,7 @@ internal sealed class NetworkCoreTests
         network.Nodes[1].Cut(2, 1, 5);
         network.Until(() => network.Nodes.All(n => n.Log.Counts().Pending > 0 || n.Log.KnownEntries > 0), "certified");
         network.NextEpoch();
-        Node thief = network.Leader();
+        CoreNode thief = network.Leader();
         BatchRecord[] batches = [.. thief.Log.Pending(10)];
         if (batches.Length < 2) Assert.Inconclusive("the first epoch anchored them before the test could act");
         List<AnchorHeader> made = [];
@@ -181,7 +181,7 @@ internal sealed class NetworkCoreTests
             BatchHeader[] one = [batch.Summary.Header];
             AnchorHeader anchor = AnchorHeader.Build(network.Epoch, network.Ledger.Count == 0 ? Hash32.Zero : network.Ledger[^1].Hash(), one).Anchor;
             made.Add(anchor);
-            foreach (Node to in network.Nodes.Where(n => n != thief && n.Index % 2 == i))
+            foreach (CoreNode to in network.Nodes.Where(n => n != thief && n.Index % 2 == i))
                 network.Send(thief, to.Signer.Address, new ProposalMessage(anchor, [new AnchorLeaf(batch.Summary.Id, batch.Summary.Hash)], [Attestation.Sign(thief.Signer, anchor.Digest(CoreNetwork.Domain))]));
         }
 
@@ -199,14 +199,14 @@ internal sealed class NetworkCoreTests
     public void A_batch_with_a_bad_frame_is_refused_by_all_and_its_author_accused()
     {
         using CoreNetwork network = new(4);
-        Node liar = network.Nodes[2];
+        CoreNode liar = network.Nodes[2];
         liar.BadBodies.Add(liar.Cut(1, 1, 5).Hash);
         network.Nodes[0].Cut(2, 1, 5);
         network.Until(() => network.Ledger.Count == 1, "the honest one's batch is anchored");
         network.Run(60);
 
         Assert.That(liar.StateOf(liar.Id(1)), Is.EqualTo(BatchState.Voted), "no certificate");
-        foreach (Node node in network.Nodes.Where(n => n != liar))
+        foreach (CoreNode node in network.Nodes.Where(n => n != liar))
             Assert.That(node.Log.Misconducts(10).Select(m => (m.Kind, m.Accused)), Is.EqualTo(new[] { (EvidenceKind.BadBatch, liar.Signer.Address) }));
         Assert.That(liar.Core.State().Offer!.Refusals.Select(r => r.Reason), Is.All.EqualTo(Refusal.BadFrame));
     }
@@ -230,7 +230,7 @@ internal sealed class NetworkCoreTests
     public void A_gateway_that_lost_its_disk_gets_its_batches_back_before_it_signs()
     {
         using CoreNetwork network = new(4);
-        Node victim = network.Nodes[1];
+        CoreNode victim = network.Nodes[1];
         for (int i = 0; i < 5; i++)
         {
             victim.Cut(1, (ulong)(i * 10 + 1), (ulong)(i * 10 + 5));
@@ -259,11 +259,11 @@ internal sealed class NetworkCoreTests
     public void A_newcomer_learns_the_ledger_from_peers_and_takes_part()
     {
         using CoreNetwork network = new(5, active: 4);
-        Node newcomer = network.Nodes[4];
+        CoreNode newcomer = network.Nodes[4];
         newcomer.Stop();
         for (int i = 0; i < 6; i++)
         {
-            foreach (Node node in network.Nodes.Take(4)) node.Cut(node.Index, (ulong)(i * 10 + 1), (ulong)(i * 10 + 3));
+            foreach (CoreNode node in network.Nodes.Take(4)) node.Cut(node.Index, (ulong)(i * 10 + 1), (ulong)(i * 10 + 3));
             network.Run(90);
         }
 
@@ -303,7 +303,7 @@ internal sealed class NetworkCoreTests
     public void Above_sixteen_gateways_a_committee_attests()
     {
         using CoreNetwork network = new(20);
-        foreach (Node node in network.Nodes.Take(3)) node.Cut(node.Index, 1, 5);
+        foreach (CoreNode node in network.Nodes.Take(3)) node.Cut(node.Index, 1, 5);
         network.Until(() => network.Ledger.Sum(a => a.Batches) == 3, "anchored");
         network.Run(10);
         network.AssertOneLedger();
@@ -315,14 +315,14 @@ internal sealed class NetworkCoreTests
     public void A_change_of_the_network_renews_certificates_that_no_longer_hold()
     {
         using CoreNetwork network = new(7, active: 4);
-        foreach (Node extra in network.Nodes.Skip(4)) extra.Stop();
+        foreach (CoreNode extra in network.Nodes.Skip(4)) extra.Stop();
         network.Run(2);
-        Node author = network.Nodes[0];
-        foreach (Node node in network.Nodes.Take(4)) node.FollowsChain = true;
+        CoreNode author = network.Nodes[0];
+        foreach (CoreNode node in network.Nodes.Take(4)) node.FollowsChain = true;
         author.Cut(1, 1, 5);
         network.Run(1, submits: false);
         network.SetActive(Enumerable.Range(0, 7)); // quorum 5: the certificate has at most 4
-        foreach (Node extra in network.Nodes.Skip(4)) extra.Start();
+        foreach (CoreNode extra in network.Nodes.Skip(4)) extra.Start();
 
         network.Until(() => network.Ledger.Sum(a => a.Batches) == 1, "anchored under the new network");
         network.Run(10);
@@ -334,7 +334,7 @@ internal sealed class NetworkCoreTests
     {
         using CoreNetwork network = new(4);
         network.Run(2);
-        Node bad = network.Nodes[3], good = network.Nodes[0];
+        CoreNode bad = network.Nodes[3], good = network.Nodes[0];
         BatchSummary sound = bad.Make(1, Hash32.Zero, 1, 1, 3);
         Attestation signature = Attestation.Sign(bad.Signer, sound.Header.Digest(CoreNetwork.Domain)), forged = new(network.Nodes[1].Signer.Address, signature.Signature);
         AnchorHeader anchor = new(network.Epoch, Hash32.Zero, sound.Hash, 1, 3);
