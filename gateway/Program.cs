@@ -71,7 +71,8 @@ try
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
-    WebServer web = new(settings.Web, api, facts, metrics, logs);
+    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
 
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
