@@ -208,6 +208,13 @@ public sealed class BodyStore : IBodySource
         return File.Exists(part) ? File.ReadAllBytes(part) : File.Exists(file) ? File.ReadAllBytes(file) : null;
     }
 
+    /// <summary>The body of a batch, or null when it is not here or is none.</summary>
+    public BatchBody? ReadBody(BatchSummary batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return Read(batch.FramesHash) is { } bytes && BatchBody.TryParse(bytes, out BatchBody? body) == BatchBodyFault.None ? body : null;
+    }
+
     /// <summary>
     /// Makes the checked part (or a body that was in doubt) durable. Throws <see cref="IOException"/> when that failed: it may then have happened or
     /// not, <see cref="Has"/> says no, and calling it again decides.
