@@ -87,6 +87,7 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         if (Complete(chain) is { } complete) return $"the anchor of epoch {complete.Header.Epoch} has its quorum and is being put onto the chain";
+        if (Ahead(chain) is { } ahead) return Unless($"the anchor of epoch {ahead.Header.Epoch} has its quorum; that epoch begins again at chain time {ahead.Header.Epoch * Rules.EpochSeconds} s");
         foreach (Proposal waiting in _proposals.Values.Where(p => p.Header.Epoch == epoch && p.From is not null && !p.Votes.ContainsKey(network.Self)).OrderBy(p => p.Hash).ToList())
             TryVote(waiting, tell: false);
         if (Complete(chain) is { } now) return $"the anchor of epoch {now.Header.Epoch} has its quorum and is being put onto the chain";
@@ -256,7 +257,7 @@ internal sealed class Anchoring(NetworkContext network)
             return Refusal.SignedOtherwise;
         }
 
-        if (MayHaveVoted()) return Refusal.NotNow;
+        if (MayHaveVoted() || Ahead(chain) is not null) return Refusal.NotNow;
         if (proposal.Contents is not { } contents) return Refusal.BatchUnknown;
         if (contents.Count > Rules.CertificatesMax) return Refusal.WrongContents;
         SpanSet taken = new();
@@ -315,6 +316,14 @@ internal sealed class Anchoring(NetworkContext network)
     /// <summary>The anchor on the head that has its quorum; of several that of the earliest epoch, so that all push the same.</summary>
     private Proposal? Complete(ChainSnapshot chain) => _proposals.Values
         .Where(p => p.CompleteMs is not null && p.Header.Previous == chain.Head && !(chain.LastEpoch >= p.Header.Epoch) && p.Header.Epoch <= network.Epoch && IsQuorum(p, chain))
+        .OrderBy(p => p.Header.Epoch).ThenBy(p => p.Hash).FirstOrDefault();
+
+    /// <summary>
+    /// A reorganisation can set the chain's time back before the epoch of an anchor that has its quorum. It fits the head still, and its transaction may be
+    /// on its way: another anchor now would only compete with it.
+    /// </summary>
+    private Proposal? Ahead(ChainSnapshot chain) => _proposals.Values
+        .Where(p => p.Header.Previous == chain.Head && p.Header.Epoch > network.Epoch && p.Header.Epoch <= network.Epoch + EpochsKept && IsQuorum(p, chain))
         .OrderBy(p => p.Header.Epoch).ThenBy(p => p.Hash).FirstOrDefault();
 
     private static bool IsQuorum(Proposal proposal, ChainSnapshot chain) => proposal.Votes.Keys.Count(chain.Latest.Contains) >= chain.Latest.Quorum;

@@ -369,7 +369,7 @@ internal sealed class Repairing(NetworkContext network)
     private void Recut()
     {
         (ulong, long) now = (network.Log.KnownEntries, network.Log.Counts().Void);
-        if (network.Chain is null || _recutsFor == now || IsRestoring) return;
+        if (network.Chain is null || _recutsFor == now || !IsSafeToSign()) return; // what is restored must come first: a recut takes the next number
         foreach (ulong number in network.Log.VoidNumbers(network.Self)) network.Host.Recut(number);
         _recutsFor = now;
     }
