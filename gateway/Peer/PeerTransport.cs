@@ -70,6 +70,7 @@ public sealed class PeerTransport : IPeerTransport
             foreach (PeerRemote peer in _peers.Values) StartDialling(peer);
         }
 
+        Task discovering = _settings.Discovery ? Task.Run(() => new PeerDiscovery(_self, Listening, Found, _time, _log).RunAsync(end.Token), CancellationToken.None) : Task.CompletedTask;
         try
         {
             if (_settings.Listen.Length > 0)
@@ -108,6 +109,8 @@ public sealed class PeerTransport : IPeerTransport
             }
 
             await Task.WhenAll(dialling).ConfigureAwait(false);
+            await discovering.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (discovering.Exception?.InnerException is { } broken) _log.LogWarning(broken, "discovery on the local network failed");
             Inbox.Complete();
         }
     }
