@@ -43,6 +43,9 @@ public interface IPeerTransport
     /// <summary>A peer broke a rule: raises its score; too high a score closes the connection for a while.</summary>
     void Blame(Address peer, int points, string reason);
 
+    /// <summary>What is wrong with this gateway's own record in the registry, in words; empty when nothing is.</summary>
+    string OwnTrouble { get; }
+
     /// <summary>All peers, connected or not.</summary>
     IReadOnlyList<PeerState> Peers();
 }

@@ -10,6 +10,14 @@ public sealed record BatchSummary(BatchHeader Header, Hash32 FramesHash, FrameSp
 {
     private Hash32? _hash;
 
+    private BatchSummary(BatchSummary original) => (Header, FramesHash, Spans) = (original.Header, original.FramesHash, original.Spans); // a copy may get another header
+
+    /// <inheritdoc/>
+    public bool Equals(BatchSummary? other) => other is not null && Hash == other.Hash && FramesHash == other.FramesHash; // the hash covers the spans
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Hash.GetHashCode();
+
     /// <summary>The batch hash: EIP-712 struct hash, the leaf in an anchor's tree.</summary>
     public Hash32 Hash => _hash ??= Header.Hash();
 

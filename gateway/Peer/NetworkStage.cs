@@ -194,6 +194,20 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
         }).ConfigureAwait(false);
     }
 
+    /// <summary>For the health board: whether enough peers are here, and what is wrong with our own record.</summary>
+    private void ReportPeers()
+    {
+        if (_seen is not { } chain || chain.Network.Active.Count == 1) return;
+        IReadOnlyList<PeerState> peers = _transport.Peers();
+        int connected = peers.Count(p => p.IsConnected && chain.Network.Active.Contains(p.Gateway)) + 1;
+        if (_transport.OwnTrouble is { Length: > 0 } trouble)
+            _health.Report("peer", PartState.Degraded, trouble, "Record the TLS key with GatewayRegistry.update from the gateway's account.");
+        else if (connected < chain.Network.Active.Quorum)
+            _health.Report("peer", PartState.Degraded, $"{connected} of {chain.Network.Active.Count} gateways talk to each other, itself counted; a quorum is {chain.Network.Active.Quorum}.", "Frames are kept. See 'depin peers' for why each is away.");
+        else
+            _health.Report("peer", PartState.Ok, $"{connected} of {chain.Network.Active.Count} gateways, itself counted");
+    }
+
     private void Turn()
     {
         for (int i = 0; i < EventsPerTurn && _inbox.TryTake(out PeerEvent happened); i++) happened.TellTo(this);
@@ -211,6 +225,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
 
         _core.Tick();
         _isRestoring = _core.IsRestoring;
+        ReportPeers();
         if (_core.IsSafeToSign) _safe.TrySetResult();
         SubmittableAnchor? anchor = _core.ToSubmit();
         (string attest, bool inTheWay) = _core.Attesting;

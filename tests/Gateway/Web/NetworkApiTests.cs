@@ -66,6 +66,8 @@ internal sealed class NetworkApiTests
 
     private sealed class Fixed(params PeerState[] peers) : IPeerTransport
     {
+        public string OwnTrouble => "";
+
         public bool Send(Address peer, PeerMessage message) => false;
 
         public void Follow(Membership network)
