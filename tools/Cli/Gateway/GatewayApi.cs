@@ -102,7 +102,7 @@ public sealed class GatewayApi : IDisposable
         }
     }
 
-    private CliError Refused(string path, int status, string text) => new(status == 404 ? ExitCode.BadInput : ExitCode.Failed,
+    private CliError Refused(string path, int status, string text) => new(status switch { 404 => ExitCode.BadInput, 503 => ExitCode.Unreachable, _ => ExitCode.Failed },
         $"the gateway refused {path} with {status}{(text.Length > 0 ? ": " + text : "")}", status == 409 ? "wait for the next anchor and try again: 'depin status' says what waits" : "run 'depin status' and 'depin device list' to see what the gateway has");
 
     private static string ProblemText(byte[] body)

@@ -14,7 +14,8 @@ namespace DePIN.Cli.Up;
 /// </summary>
 public sealed class UpWatch(IReadOnlyList<LocalGateway> gateways, LocalChain chain, IReadOnlyList<LocalBoard> boards, UpState state, UpView view)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+    /// <summary>Many gateways on one machine are asked less often: the machine is theirs.</summary>
+    private readonly TimeSpan interval = TimeSpan.FromMilliseconds(Math.Max(500, 150 * gateways.Count));
 
     private readonly ChainVerifier verifier = new(chain.Client, chain.Deployment.DeployedAtBlock);
 
@@ -56,7 +57,7 @@ public sealed class UpWatch(IReadOnlyList<LocalGateway> gateways, LocalChain cha
         await Task.WhenAll(gateways.Zip(state.Gateways, (gateway, shown) => StepAsync(gateway, shown, stopping))).ConfigureAwait(false);
 
         view.Update();
-        await Task.Delay(Interval, stopping).ConfigureAwait(false);
+        await Task.Delay(interval, stopping).ConfigureAwait(false);
     }
 
     /// <summary>One gateway and the boards that publish to it. One that is away holds up no other.</summary>
