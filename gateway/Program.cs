@@ -62,11 +62,16 @@ try
     PeerTransport transport = new(settings.Peer, peerKey, key.Address, time, logs);                           // TLS keys pinned by the registry
     BodyStore bodyStore = BodyStore.Open(settings.Bodies(), time, log);                                       // peers' batches, for as long as they may be asked for
     OwnBatches own = new(frames, batches, batcher, devices, bodyStore.ReadBody);
-    BodyTransfer transfer = new(bodyStore, [new OwnBodies(frames, batches)], transport, settings.Peer, time, log);
+    IPeerTransport speaks = transport;
+    IBodySource[] sources = [new OwnBodies(frames, batches)];
+#if BYZANTINE // the hostile gateway of tests/Byzantine
+    (speaks, sources) = DePIN.Byzantine.Lies.Tell(transport, sources, key, rules.Domain, frames, batches);
+#endif
+    BodyTransfer transfer = new(bodyStore, sources, transport, settings.Peer, time, log);
     transport.Use(transfer);
     using BodyCheck check = new();
     PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log);
-    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, transport, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
+    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     AnchorLog anchors = new(database);

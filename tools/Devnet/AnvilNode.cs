@@ -14,8 +14,11 @@ namespace DePIN.Devnet;
 /// <summary>How an anvil node runs.</summary>
 public sealed record AnvilOptions
 {
-    /// <summary>TCP port on 127.0.0.1; 0 takes a free one, which a restart keeps.</summary>
+    /// <summary>TCP port; 0 takes a free one, which a restart keeps.</summary>
     public int Port { get; init; }
+
+    /// <summary>The address it listens on: loopback, or one of a network namespace that a test made.</summary>
+    public string Host { get; init; } = "127.0.0.1";
 
     /// <summary>Rules of the chain: "osaka" has P-256 at 0x100 (EIP-7951), "prague" has not.</summary>
     public string Hardfork { get; init; } = "osaka";
@@ -71,7 +74,7 @@ public sealed partial class AnvilNode : IAsyncDisposable
     }
 
     /// <summary>Where the node answers JSON-RPC over HTTP (and WebSocket).</summary>
-    public Uri RpcUrl => new($"http://127.0.0.1:{_port}");
+    public Uri RpcUrl => new($"http://{_options.Host}:{_port}");
 
     /// <summary>The port in <see cref="RpcUrl"/>.</summary>
     public int Port => _port;
@@ -238,7 +241,7 @@ public sealed partial class AnvilNode : IAsyncDisposable
     {
         List<string> arguments =
         [
-            "--host", "127.0.0.1",
+            "--host", _options.Host,
             "--port", Text(_port),
             "--hardfork", _options.Hardfork,
             "--chain-id", _options.ChainId.ToString(CultureInfo.InvariantCulture),

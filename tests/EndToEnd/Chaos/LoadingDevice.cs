@@ -8,12 +8,12 @@ namespace DePIN.EndToEnd.Tests.Chaos;
 /// A device that publishes as fast as it is acknowledged and behaves as the firmware does: it keeps every frame until its PUBACK,
 /// and after a lost connection sends again, in order, whatever was not acknowledged. Remembers what was.
 /// </summary>
-public sealed class LoadingDevice(SampleDevice device, Func<int> port) : IDisposable
+public sealed class LoadingDevice(SampleDevice device, Func<int> port, Func<string>? host = null, TimeSpan? rest = null) : IDisposable
 {
     private const int Window = 16;
 
     /// <summary>After a full window a short rest, so that a test of a minute ends with thousands of frames and not with a million.</summary>
-    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
+    private readonly TimeSpan pause = rest ?? TimeSpan.FromMilliseconds(100);
 
     private readonly Queue<(ulong Sequence, byte[] Frame)> kept = new();
     private readonly string topic = Topics.Frame(device.Text);
@@ -34,7 +34,7 @@ public sealed class LoadingDevice(SampleDevice device, Func<int> port) : IDispos
         {
             try
             {
-                await using MqttClient client = new(new MqttClientOptions { Host = "127.0.0.1", Port = port(), ClientId = device.Text, InFlightMax = Window });
+                await using MqttClient client = new(new MqttClientOptions { Host = host?.Invoke() ?? "127.0.0.1", Port = port(), ClientId = device.Text, InFlightMax = Window });
                 if ((await client.ConnectAsync()).IsConnected)
                 {
                     await PumpAsync(client, enough);
@@ -76,7 +76,7 @@ public sealed class LoadingDevice(SampleDevice device, Func<int> port) : IDispos
 
             if (device.Sequence % Window == 0)
             {
-                await Task.Delay(Rest);
+                await Task.Delay(pause);
             }
 
             MqttAnswer answer = await flying.Dequeue();

@@ -50,13 +50,21 @@ public sealed class ChildProcess : IAsyncDisposable
     public static ChildProcess StartDotnet(string name, string assembly, IEnumerable<string> arguments, string logFile, Action<string>? onLine,
         IReadOnlyDictionary<string, string>? environment = null)
     {
-        string host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
-        return Start(name, host, [assembly, .. arguments], logFile, onLine, environment);
+        return Start(name, [DotnetHost, assembly, .. arguments], logFile, onLine, environment);
     }
 
-    public static ChildProcess Start(string name, string file, IEnumerable<string> arguments, string logFile, Action<string>? onLine,
-        IReadOnlyDictionary<string, string>? environment = null)
+    /// <summary>The program that runs .NET assemblies.</summary>
+    public static string DotnetHost => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
+
+    /// <param name="name">In messages.</param>
+    /// <param name="command">The program and its arguments.</param>
+    /// <param name="logFile">Its output goes here.</param>
+    /// <param name="onLine">Each line of it also here.</param>
+    /// <param name="environment">Besides this process's.</param>
+    public static ChildProcess Start(string name, IReadOnlyList<string> command, string logFile, Action<string>? onLine, IReadOnlyDictionary<string, string>? environment = null)
     {
+        string file = command[0];
+        IEnumerable<string> arguments = command.Skip(1);
         Directory.CreateDirectory(Path.GetDirectoryName(logFile)!);
         StreamWriter log = new(logFile, append: true) { AutoFlush = true };
         try

@@ -9,10 +9,11 @@ namespace DePIN.Cli.Up;
 /// <summary>What the registry records of a local gateway.</summary>
 /// <param name="Address">Of the key that signs.</param>
 /// <param name="TlsKeyHash">Of the key that other gateways pin.</param>
-/// <param name="PeerPort">Where they connect, on loopback.</param>
-public sealed record GatewayIdentity(Address Address, Hash32 TlsKeyHash, int PeerPort)
+/// <param name="PeerPort">Where they connect.</param>
+/// <param name="PeerHost">On this address: loopback, or one of a network namespace that a test made.</param>
+public sealed record GatewayIdentity(Address Address, Hash32 TlsKeyHash, int PeerPort, string PeerHost = "127.0.0.1")
 {
-    public GatewayRegistry.Gateway Record => new(Address, TlsKeyHash, $"https://127.0.0.1:{PeerPort}");
+    public GatewayRegistry.Gateway Record => new(Address, TlsKeyHash, $"https://{PeerHost}:{PeerPort}");
 }
 
 /// <summary>What a local gateway is started with.</summary>
@@ -38,6 +39,21 @@ public sealed record LocalGatewayOptions(string Folder, GatewayIdentity Identity
 
     /// <summary>In messages and the process list.</summary>
     public string Name { get; init; } = "gateway";
+
+    /// <summary>Where MQTT and the API listen.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>A command that the gateway is started through, such as one that puts it into a network namespace; empty: none.</summary>
+    public IReadOnlyList<string> Through { get; init; } = [];
+
+    /// <summary>More of the process's environment.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Other gateways' endpoints instead of the registry's, "0xaddress=https://host:port".</summary>
+    public IReadOnlyList<string> PeerEndpoints { get; init; } = [];
+
+    /// <summary>The gateway's program; null: the one beside this program.</summary>
+    public string? Program { get; init; }
 }
 
 /// <summary>
@@ -63,7 +79,7 @@ public sealed class LocalGateway : IAsyncDisposable
         this.options = options;
         MqttPort = Programs.FreePort();
         MqttTlsPort = Programs.FreePort();
-        Api = new GatewayApi($"http://127.0.0.1:{Programs.FreePort()}");
+        Api = new GatewayApi($"http://{options.Host}:{Programs.FreePort()}");
     }
 
     public string Name => options.Name;
@@ -107,7 +123,10 @@ public sealed class LocalGateway : IAsyncDisposable
     /// <summary>Starts the process (again) and waits until its API answers.</summary>
     public async Task LaunchAsync(CancellationToken cancel)
     {
-        Process = ChildProcess.StartDotnet(options.Name, Programs.Gateway, ["--config", Path.Combine(options.Folder, ConfigFile)], options.LogFile, onLine: null, Environment);
+        Dictionary<string, string> environment = new(Environment);
+        foreach ((string name, string value) in options.Environment) environment[name] = value;
+        string[] arguments = [options.Program ?? Programs.Gateway, "--config", Path.Combine(options.Folder, ConfigFile)];
+        Process = ChildProcess.Start(options.Name, [.. options.Through, ChildProcess.DotnetHost, .. arguments], options.LogFile, onLine: null, environment);
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         patience.CancelAfter(StartTimeout);
         while (true)
@@ -156,7 +175,7 @@ public sealed class LocalGateway : IAsyncDisposable
         JsonObject settings = new()
         {
             ["data"] = new JsonObject { ["folder"] = options.Folder },
-            ["mqtt"] = new JsonObject { ["listen"] = $"127.0.0.1:{MqttTlsPort}", ["listenPlain"] = $"127.0.0.1:{MqttPort}" },
+            ["mqtt"] = new JsonObject { ["listen"] = $"{options.Host}:{MqttTlsPort}", ["listenPlain"] = $"{options.Host}:{MqttPort}" },
             ["batch"] = new JsonObject { ["ageMaxS"] = options.BatchAgeMaxS, ["framesMax"] = options.BatchFramesMax },
             ["chain"] = new JsonObject
             {
@@ -166,8 +185,12 @@ public sealed class LocalGateway : IAsyncDisposable
                 ["confirmations"] = options.Confirmations,
             },
             ["anchor"] = new JsonObject { ["leaderTimeoutS"] = options.LeaderTimeoutS },
-            ["peer"] = new JsonObject { ["listen"] = $"127.0.0.1:{options.Identity.PeerPort}", ["discovery"] = false },
-            ["web"] = new JsonObject { ["listen"] = $"127.0.0.1:{Api.Url.Port}" },
+            ["peer"] = new JsonObject
+            {
+                ["listen"] = $"{options.Identity.PeerHost}:{options.Identity.PeerPort}", ["discovery"] = false,
+                ["endpoints"] = new JsonArray([.. options.PeerEndpoints.Select(endpoint => JsonValue.Create(endpoint))]),
+            },
+            ["web"] = new JsonObject { ["listen"] = $"{options.Host}:{Api.Url.Port}", ["allowRemote"] = options.Host != "127.0.0.1" },
         };
         File.WriteAllText(Path.Combine(options.Folder, ConfigFile), settings.ToJsonString(new() { WriteIndented = true }));
     }
