@@ -114,6 +114,12 @@ public sealed class GatewaySettings
         Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20,
     };
 
+    /// <summary>The bodies of other gateways' batches.</summary>
+    public BodyStoreOptions Bodies() => new(Path.Combine(Data.Folder, "bodies"))
+    {
+        AgeMax = TimeSpan.FromDays(Peer.BodyDays), BudgetBytes = (long)Peer.BodyBudgetMib << 20, FreeFloorBytes = (long)Store.FreeFloorMib << 20,
+    };
+
     /// <summary>The verifier.</summary>
     public VerifierOptions Verifier(Func<bool> isClosed) => new() { Workers = Verify.Workers, KeysCachedMax = Verify.KeysCachedMax, IsClosed = isClosed };
 

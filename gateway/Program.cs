@@ -58,10 +58,14 @@ try
     using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
     BatchReader batches = new(frames);
     Batcher batcher = new(settings.Batcher(key.Address), frames, batches, networkLog, time);
-    OwnBatches own = new(frames, batches, batcher, devices, _ => null);
     using PeerKey peerKey = PeerKey.Open(settings.Data.Folder, database, log);
     PeerTransport transport = new(settings.Peer, peerKey, key.Address, time, logs);                           // TLS keys pinned by the registry
-    NoBodies bodies = new();
+    BodyStore bodyStore = BodyStore.Open(settings.Bodies(), time, log);                                       // peers' batches, for as long as they may be asked for
+    OwnBatches own = new(frames, batches, batcher, devices, bodyStore.ReadBody);
+    BodyTransfer transfer = new(bodyStore, [new OwnBodies(frames, batches)], transport, settings.Peer, time, log);
+    transport.Use(transfer);
+    using BodyCheck check = new();
+    PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log);
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, transport, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
@@ -71,7 +75,8 @@ try
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
-    WebServer web = new(settings.Web, api, facts, metrics, logs);
+    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
 
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
@@ -84,6 +89,8 @@ try
         }),
         new Stage("network", network.RunAsync),
         new Stage("peer", transport.RunAsync),
+        new Stage("transfer", transfer.RunAsync),
+        new Stage("bodies", bodyStore.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),

@@ -29,6 +29,13 @@ public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher
         return log.BatchAt(number) is not { } stored ? null : _last = reader.Summary(stored);
     }
 
+    /// <summary>True when a batch is this gateway's own and in its store.</summary>
+    public bool Has(BatchSummary batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return new Address(batcher.Last?.Gateway ?? new byte[Address.Bytes]) == batch.Header.Gateway && Find(batch.Header.Number)?.Hash == batch.Hash;
+    }
+
     /// <inheritdoc/>
     public void Recut(ulong number)
     {

@@ -59,7 +59,7 @@ public static class SecretFile
     }
 
     /// <summary>The rename is durable only after the folder is flushed; .NET opens no folders, so this asks the C library.</summary>
-    private static void FlushFolder(string folder)
+    internal static void FlushFolder(string folder)
     {
         int descriptor = Open(System.Text.Encoding.UTF8.GetBytes(folder + "\0"), flags: 0);
         if (descriptor < 0) throw new IOException($"{folder}: cannot be opened for fsync (errno {Marshal.GetLastPInvokeError()}).");

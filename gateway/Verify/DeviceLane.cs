@@ -7,7 +7,7 @@ namespace DePIN.Gateway.Verify;
 /// All fields are guarded by <see cref="Gate"/>, except the digest, which only the worker that holds the lane touches, and the key,
 /// which belongs to <see cref="KeyCache"/>.
 /// </summary>
-internal sealed class DeviceLane(KnownDevice device)
+internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registration.PublicKey)
 {
     /// <summary>Refused sequences remembered.</summary>
     private const int RefusedMax = 256;
@@ -39,11 +39,6 @@ internal sealed class DeviceLane(KnownDevice device)
     public readonly byte[] Digest = new byte[SHA256.HashSizeInBytes];
 
     public ulong DigestSequence;
-
-    // The key cache's.
-    public ECDsa? Key;
-    public bool KeyInUse;
-    public LinkedListNode<DeviceLane>? KeyNode;
 
     public KnownDevice Device => device;
 

@@ -31,6 +31,14 @@ public sealed class DeviceTable
     /// <summary>The device, or null.</summary>
     public KnownDevice? Find(DeviceIdValue id) => devices.GetValueOrDefault(id);
 
+    /// <summary>A device's public key, X ‖ Y, 64 bytes, or null when the registry does not know it.</summary>
+    public ReadOnlyMemory<byte>? KeyOf(Evidence.Address device)
+    {
+        Span<byte> id = stackalloc byte[DeviceIdValue.Bytes];
+        device.CopyTo(id);
+        return Find(new DeviceIdValue(id))?.Registration.PublicKey;
+    }
+
     /// <summary>
     /// Takes what the registry says of a device: new, changed owner, revoked. A revocation holds in memory at once, even when the store cannot
     /// save it, and is never taken back. Repeatable. False when the key is not the id's or the table is full.

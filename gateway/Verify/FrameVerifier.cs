@@ -330,10 +330,9 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
 
         ReadOnlySpan<byte> frame = submission.Segment;
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(frame[..^FrameFormat.SignatureBytes], digest);
         key ??= keys.Take(lane);
         Counters.CountSignature();
-        if (key is null || !key.VerifyHash(digest, frame[^FrameFormat.SignatureBytes..], DSASignatureFormat.IeeeP1363FixedFieldConcatenation))
+        if (key is null || !FrameSignature.Verify(key, frame, digest))
         {
             Finish(submission, FrameVerdict.BadSignature);
             return false;

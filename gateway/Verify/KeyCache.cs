@@ -9,12 +9,12 @@ namespace DePIN.Gateway.Verify;
 internal sealed class KeyCache(int keysMax) : IDisposable
 {
     private readonly Lock gate = new();
-    private readonly LinkedList<DeviceLane> byUse = new();
+    private readonly LinkedList<KeyHolder> byUse = new();
 
     public int Count { get { lock (gate) return byUse.Count; } }
 
     /// <summary>Takes the lane's key for use; null when the registered key is not a point of the curve.</summary>
-    public ECDsa? Take(DeviceLane lane)
+    public ECDsa? Take(KeyHolder lane)
     {
         lock (gate)
         {
@@ -33,7 +33,7 @@ internal sealed class KeyCache(int keysMax) : IDisposable
         ECDsa key;
         try
         {
-            ReadOnlySpan<byte> point = lane.Device.Registration.PublicKey.Span;
+            ReadOnlySpan<byte> point = lane.PublicKey.Span;
             key = ECDsa.Create(new ECParameters { Curve = ECCurve.NamedCurves.nistP256, Q = new ECPoint { X = point[..32].ToArray(), Y = point[32..].ToArray() } });
         }
         catch (CryptographicException)
@@ -44,11 +44,11 @@ internal sealed class KeyCache(int keysMax) : IDisposable
         lock (gate)
         {
             (lane.Key, lane.KeyInUse) = (key, true);
-            lane.KeyNode ??= new LinkedListNode<DeviceLane>(lane);
+            lane.KeyNode ??= new LinkedListNode<KeyHolder>(lane);
             byUse.AddFirst(lane.KeyNode);
             if (byUse.Count > keysMax)
             {
-                LinkedListNode<DeviceLane>? last = byUse.Last;
+                LinkedListNode<KeyHolder>? last = byUse.Last;
                 while (last is not null && last.Value.KeyInUse)
                     last = last.Previous;
                 if (last is not null)
@@ -63,17 +63,20 @@ internal sealed class KeyCache(int keysMax) : IDisposable
     }
 
     /// <summary>Ends the use that <see cref="Take"/> began.</summary>
-    public void Release(DeviceLane lane)
+    public void Release(KeyHolder lane)
     {
         lock (gate)
             lane.KeyInUse = false;
     }
 
-    public void Dispose()
+    public void Dispose() => Clear();
+
+    /// <summary>Forgets all keys; none may be in use.</summary>
+    public void Clear()
     {
         lock (gate)
         {
-            foreach (DeviceLane lane in byUse)
+            foreach (KeyHolder lane in byUse)
             {
                 lane.Key?.Dispose();
                 lane.Key = null;
@@ -81,4 +84,15 @@ internal sealed class KeyCache(int keysMax) : IDisposable
             byUse.Clear();
         }
     }
+}
+
+/// <summary>A device's key and its place in a <see cref="KeyCache"/>, whose fields they are.</summary>
+internal class KeyHolder(ReadOnlyMemory<byte> publicKey)
+{
+    public ECDsa? Key;
+    public bool KeyInUse;
+    public LinkedListNode<KeyHolder>? KeyNode;
+
+    /// <summary>X ‖ Y, 64 bytes.</summary>
+    public ReadOnlyMemory<byte> PublicKey => publicKey;
 }

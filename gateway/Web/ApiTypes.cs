@@ -73,6 +73,51 @@ public sealed record AttemptJson(string Hash, ulong Nonce, string MaxFeePerGasWe
 /// <summary>/api/anchors.</summary>
 public sealed record AnchorsJson(IReadOnlyList<AnchorJson> Anchors, ulong? Next, OpenAnchorJson? Open);
 
+/// <summary>/network: the network of gateways as this one sees it. Values of the chain are null while it is not followed to its newest block.</summary>
+/// <param name="EpochEndsS">Chain time at which the next epoch begins, s since the Unix epoch.</param>
+/// <param name="Active">The gateways that rule this epoch, in the contract's order.</param>
+/// <param name="Quorum">Signatures the ledger asks of the next anchor.</param>
+/// <param name="KnownEntries">Ledger entries whose batches this gateway knows, of <paramref name="Entries"/>.</param>
+/// <param name="Pending">Certified batches that no entry contains.</param>
+/// <param name="VoidBatches">Certified batches that lost a frame to an earlier anchor; what is left of them is in later batches.</param>
+/// <param name="Offer">The own batch that collects attestations.</param>
+/// <param name="Anchor">The anchor under way.</param>
+/// <param name="Waits">What is waited for and what to do; empty when nothing is.</param>
+/// <param name="Evidence">Evidence against gateways, the newest first.</param>
+public sealed record NetworkJson(
+    string Gateway, ulong Epoch, ulong? EpochEndsS, ulong? ChainTimeS, ulong? Block, ulong? Version, IReadOnlyList<MemberJson> Active, int? Quorum, ulong KnownEntries, ulong? Entries,
+    long Pending, long VoidBatches, OfferJson? Offer, NetworkAnchorJson? Anchor, string Waits, IReadOnlyList<EvidenceJson> Evidence)
+{
+    /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
+    public static NetworkJson Read(ReadOnlySpan<byte> json) =>
+        System.Text.Json.JsonSerializer.Deserialize(json, ApiJsonContext.Default.NetworkJson) ?? throw new System.Text.Json.JsonException("The answer is null.");
+
+    /// <summary>One line of JSON.</summary>
+    public string Write() => System.Text.Json.JsonSerializer.Serialize(this, ApiJsonContext.Default.NetworkJson);
+}
+
+/// <summary>One active gateway in /network. Connected and inbound are null for the gateway that answers; knownEntries and block are its peers' own words.</summary>
+/// <param name="Place">Place in the order of this epoch's leaders, from 1; null while it is not known.</param>
+/// <param name="Score">0 good; at 100 it is dropped for a while.</param>
+/// <param name="Trouble">Why it is not connected, or what it was blamed for last.</param>
+/// <param name="Refusal">Why it does not sign what is under way now.</param>
+public sealed record MemberJson(
+    string Gateway, string Endpoint, int? Place, bool? Connected, bool? Inbound, long? SinceMs, long? LastMessageMs, long BytesSent, long BytesReceived, int Queued, long Dropped,
+    int Score, string Trouble, ulong? KnownEntries, ulong? Block, string? Refusal);
+
+/// <summary>Who does not sign, and why: a name of the enumeration Refusal.</summary>
+public sealed record RefusalJson(string Gateway, string Reason);
+
+/// <summary>An own batch and who attested it so far.</summary>
+public sealed record OfferJson(ulong Number, IReadOnlyList<string> Attestations, int Needed, IReadOnlyList<RefusalJson> Refusals);
+
+/// <summary>An anchor under way and who signed it so far.</summary>
+public sealed record NetworkAnchorJson(
+    ulong Epoch, string Hash, string? Proposer, uint Batches, ulong Frames, IReadOnlyList<string> Attestations, int Needed, IReadOnlyList<RefusalJson> Refusals);
+
+/// <summary>Evidence against a gateway. Height: batch number or epoch.</summary>
+public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, string Text);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthJson))]
@@ -84,4 +129,5 @@ public sealed record AnchorsJson(IReadOnlyList<AnchorJson> Anchors, ulong? Next,
 [JsonSerializable(typeof(BatchJson))]
 [JsonSerializable(typeof(BatchesJson))]
 [JsonSerializable(typeof(AnchorsJson))]
+[JsonSerializable(typeof(NetworkJson))]
 internal sealed partial class ApiJsonContext : JsonSerializerContext;

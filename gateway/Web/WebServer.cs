@@ -9,7 +9,7 @@ namespace DePIN.Gateway.Web;
 /// The HTTP side of the gateway on Kestrel: health, metrics and the read API. Loopback by default; bounded bodies,
 /// headers and connections, because anything on the network may try it. Every error is problem+json with a remedy.
 /// </summary>
-public sealed class WebServer(WebSettings settings, ReadApi api, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs)
+public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi network, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs)
 {
     /// <summary>Open connections at most; the API is for a dashboard and a few applications.</summary>
     public const int ConnectionsMax = 256;
@@ -41,6 +41,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, GatewayFacts fa
         ReadApi.Get(application, "/health", Health);
         ReadApi.Get(application, "/metrics", context => ApiRequest.WriteAsync(context, System.Text.Encoding.UTF8.GetBytes(metrics.Write()), MetricsExporter.MediaType));
         api.Map(application);
+        network.Map(application);
         try
         {
             await application.StartAsync(stopping).ConfigureAwait(false);

@@ -2,6 +2,8 @@ using System.CommandLine;
 using DePIN.Cli.Bench;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
+using DePIN.Cli.Network;
+using DePIN.Cli.Peers;
 using DePIN.Cli.Prove;
 using DePIN.Cli.Status;
 using DePIN.Cli.Terminal;
@@ -14,6 +16,8 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     ProveCommand.Create(),     // a proof of one frame, as a file
     VerifyCommand.Create(),    // checks such a file, offline or against the chain
     StatusCommand.Create(),    // what moves at a gateway, and what waits
+    PeersCommand.Create(),     // a gateway's connections with the others
+    NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits
     DeviceCommand.Create(),    // the devices a gateway knows
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures

@@ -29,11 +29,11 @@ public sealed class Network : IAsyncDisposable
     {
         Network network = new();
         string gatewayFolder = network.folder.Sub("gateway");
-        Address address = LocalGateway.CreateKey(gatewayFolder);
+        GatewayIdentity identity = LocalGateway.CreateIdentity(gatewayFolder);
         AnvilOptions options = (anvil ?? new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1) }) with { StateFile = Path.Combine(network.folder.Path, "anvil.json") };
-        network.Chain = await LocalChain.StartAsync(network.folder.Sub("chain"), [address], CancellationToken.None, options);
+        network.Chain = await LocalChain.StartAsync(network.folder.Sub("chain"), [identity], CancellationToken.None, options);
         network.Gateway = await LocalGateway.StartAsync(
-            new LocalGatewayOptions(gatewayFolder, network.Chain.DeploymentFile, network.Chain.Node.RpcUrl, Path.Combine(network.folder.Path, "gateway.log")) { BatchAgeMaxS = 1, BatchFramesMax = 256 },
+            new LocalGatewayOptions(gatewayFolder, identity, network.Chain.DeploymentFile, network.Chain.Node.RpcUrl, Path.Combine(network.folder.Path, "gateway.log")) { BatchAgeMaxS = 1, BatchFramesMax = 256 },
             CancellationToken.None);
         List<LoadingDevice> made = [];
         for (int i = 0; i < devices; i++)

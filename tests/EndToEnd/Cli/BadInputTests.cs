@@ -17,11 +17,16 @@ public sealed class BadInputTests
 
     [TestCase("up --devices 0", "--devices")]
     [TestCase("up --devices many", "--devices")]
+    [TestCase("up --gateways 0", "--gateways")]
+    [TestCase("up --gateways 17", "--gateways")]
     [TestCase("up --seconds -1", "--seconds")]
     [TestCase("up --sense nowhere.csv", "--sense")]
     [TestCase("nonsense", "nonsense")]
     [TestCase("prove 0011223344556677889900112233445566778899", "sequence")]
     [TestCase("prove 0011223344556677889900112233445566778899 one -o p.json", "one")]
+    [TestCase("peers --all", "--all")]
+    [TestCase("network --follow", "--follow")]
+    [TestCase("network --gateway", "--gateway")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1", "--key")]
     [TestCase("bench nothing", "nothing")]
     public async Task A_wrong_argument_is_named_and_nothing_is_tried(string line, string named)
@@ -40,6 +45,10 @@ public sealed class BadInputTests
     [TestCase("device show xyz", ExitCode.BadInput, "xyz")]
     [TestCase("device show 0011223344556677889900112233445566778899 --gateway ftp://x", ExitCode.BadInput, "ftp://x")]
     [TestCase("status --gateway http://127.0.0.1:1", ExitCode.Unreachable, "does not answer")]
+    [TestCase("peers --gateway http://127.0.0.1:1", ExitCode.Unreachable, "does not answer")]
+    [TestCase("network --gateway http://127.0.0.1:1", ExitCode.Unreachable, "does not answer")]
+    [TestCase("network --watch --gateway http://127.0.0.1:1 --gateway http://127.0.0.1:2", ExitCode.Unreachable, "does not answer")]
+    [TestCase("network --gateway http://127.0.0.1:1 --gateway here", ExitCode.BadInput, "here")]
     [TestCase("verify missing.json", ExitCode.BadInput, "missing.json")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1 --key missing.key --gateway 0x0000000000000000000000000000000000000001", ExitCode.BadInput, "missing.key")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1 --key missing.key --gateway 0x12", ExitCode.BadInput, "0x12")]
@@ -88,7 +97,7 @@ public sealed class BadInputTests
     {
         CliProcess run = await CliProcess.RunAsync(folder.Path, "--help");
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok));
-        foreach (string command in (string[])["up", "prove", "verify", "status", "device", "contracts", "bench"])
+        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "contracts", "bench"])
         {
             Assert.That(run.Output, Does.Contain(command));
         }

@@ -28,6 +28,7 @@ public sealed class UpTests
         {
             Assert.That(run.Output.Trim(), Does.Not.Contain('\n'), "one JSON line");
             Assert.That(result.RootElement.GetProperty("devices").GetInt32(), Is.EqualTo(4));
+            Assert.That(result.RootElement.GetProperty("gateways").GetInt32(), Is.EqualTo(3));
             Assert.That(result.RootElement.GetProperty("proven").GetInt32(), Is.EqualTo(4));
             Assert.That(result.RootElement.GetProperty("failed").GetInt32(), Is.Zero);
             Assert.That(result.RootElement.GetProperty("frames").GetInt64(), Is.GreaterThanOrEqualTo(4));
@@ -35,6 +36,56 @@ public sealed class UpTests
             Assert.That(ProcessesOf(folder.Path), Is.Empty);
             Assert.That(Directory.EnumerateFileSystemEntries(folder.Path).Select(Path.GetFileName), Is.EqualTo(new[] { ".depin" }), "written nowhere else");
         });
+    }
+
+    [Test]
+    public async Task One_gateway_is_a_quorum_of_one()
+    {
+        CliProcess run = await CliProcess.RunAsync(folder.Path, "up", "--once", "--json", "--devices", "1", "--gateways", "1");
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Errors);
+        using JsonDocument result = JsonDocument.Parse(run.Output.Trim());
+        Assert.That(result.RootElement.GetProperty("gateways").GetInt32(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task The_network_of_gateways_is_shown_whole_and_by_one()
+    {
+        using Process up = CliProcess.Start(folder.Path, "up", "--devices", "3", "--sense", "model");
+        Task<string> errors = up.StandardError.ReadToEndAsync();
+        await UntilLineAsync(up, "proven on chain");
+        _ = up.StandardOutput.ReadToEndAsync();
+        Uri[] gateways = [.. await GatewaysAsync()];
+        Assert.That(gateways, Has.Length.EqualTo(3));
+
+        using JsonDocument seen = JsonDocument.Parse((await CliProcess.RunAsync(folder.Path, "network", "--json", "--gateway", gateways[1].ToString())).Output);
+        string self = seen.RootElement.GetProperty("gateway").GetString()!;
+        JsonElement[] active = [.. seen.RootElement.GetProperty("active").EnumerateArray()];
+        CliProcess peers = await CliProcess.RunAsync(folder.Path, "peers", "--gateway", gateways[1].ToString());
+        CliProcess text = await CliProcess.RunAsync(folder.Path, "network");
+        Assert.Multiple(() =>
+        {
+            Assert.That(active.Select(member => member.GetProperty("place").GetInt32()).Order(), Is.EqualTo(new[] { 1, 2, 3 }));
+            Assert.That(active.Single(member => member.GetProperty("connected").ValueKind == JsonValueKind.Null).GetProperty("gateway").GetString(), Is.EqualTo(self));
+            Assert.That(active.Where(member => member.GetProperty("connected").ValueKind == JsonValueKind.True).ToList(), Has.Count.EqualTo(2));
+            Assert.That(active.Select(member => member.GetProperty("endpoint").GetString()), Has.All.StartsWith("https://127.0.0.1:"));
+            Assert.That(seen.RootElement.GetProperty("entries").GetInt64(), Is.GreaterThanOrEqualTo(1));
+            Assert.That(peers.ExitCode, Is.EqualTo(ExitCode.Ok), peers.Output + peers.Errors);
+            Assert.That(peers.Output, Does.Contain(self).And.Contain("this one").And.Contain("3 of 3 gateways are together"));
+            Assert.That(text.ExitCode, Is.EqualTo(ExitCode.Ok), text.Errors);
+            Assert.That(text.Output, Does.Contain("leads").And.Contain("leads next").And.Contain("quorum is 3"));
+        });
+
+        using Process watch = CliProcess.Start(folder.Path, "network", "--watch");
+        _ = watch.StandardError.ReadToEndAsync();
+        await UntilLineAsync(watch, "together 3/3");
+        await UntilLineAsync(watch, "epoch");
+        Interrupt(watch);
+        await watch.WaitForExitAsync();
+        Assert.That(watch.ExitCode, Is.EqualTo(ExitCode.Ok), "Ctrl-C is how it ends");
+        Interrupt(up);
+        await up.WaitForExitAsync();
+        Assert.That(up.ExitCode, Is.EqualTo(ExitCode.Ok), await errors);
+        Assert.That(ProcessesOf(folder.Path), Is.Empty);
     }
 
     [Test]
@@ -151,6 +202,12 @@ public sealed class UpTests
             Assert.That(unknown.ExitCode, Is.EqualTo(ExitCode.NotProven));
             Assert.That(unknown.Errors, Does.Contain("ordina"), "the field is named");
         });
+    }
+
+    private async Task<IEnumerable<Uri>> GatewaysAsync()
+    {
+        using JsonDocument note = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(folder.Path, ".depin", "up", UpFolder.NoteName)));
+        return note.RootElement.GetProperty("gateways").EnumerateArray().Select(url => new Uri(url.GetString()!)).ToList();
     }
 
     private static async Task UntilLineAsync(Process process, string text)

@@ -8,15 +8,15 @@ using Microsoft.Extensions.Logging;
 namespace DePIN.Gateway.Tests.Peer;
 
 /// <summary>One gateway's transport on loopback with real TLS; what it was told is kept in order.</summary>
-internal sealed class Node : IPeerEvents, IAsyncDisposable
+internal sealed class TransportNode : IPeerEvents, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly CancellationTokenSource _deaf = new();
     private readonly TaskCompletionSource _hear = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _telling;
     private readonly Task _running;
+    private Task _transferring = Task.CompletedTask;
 
-    public Node(int number, PeerKey? key = null, bool listens = true, PeerOptions? options = null, TimeProvider? time = null, PeerSettings? settings = null, bool hears = true, IPeerBodies? bodies = null)
+    public TransportNode(int number, PeerKey? key = null, bool listens = true, PeerOptions? options = null, TimeProvider? time = null, PeerSettings? settings = null, bool hears = true)
     {
         Self = AddressOf(number);
         Key = key ?? PeerKey.Create();
@@ -24,7 +24,6 @@ internal sealed class Node : IPeerEvents, IAsyncDisposable
         settings.Listen = listens ? "127.0.0.1:0" : "";
         settings.Discovery = false;
         Transport = new PeerTransport(settings, Key, Self, time ?? TimeProvider.System, Logs, options ?? Quick, new Random(number));
-        if (bodies is not null) Transport.Use(bodies);
         _running = Transport.RunAsync(_stop.Token);
         if (hears) _hear.SetResult();
         _telling = TellAsync();
@@ -65,18 +64,32 @@ internal sealed class Node : IPeerEvents, IAsyncDisposable
     }
 
     /// <summary>All of them follow the same membership; those without a listener have no endpoint in it.</summary>
-    public static async Task<Membership> FollowAllAsync(params Node[] nodes)
+    public static async Task<Membership> FollowAllAsync(params TransportNode[] nodes)
     {
         Membership all = Of([.. await Task.WhenAll(nodes.Select(n => n.MemberAsync()))]);
-        foreach (Node node in nodes) node.Transport.Follow(all);
+        foreach (TransportNode node in nodes) node.Transport.Follow(all);
         return all;
     }
 
-    public PeerState? StateOf(Node other) => Transport.Peers().FirstOrDefault(p => p.Gateway == other.Self);
+    public BodyStore? Store { get; private set; }
 
-    public bool IsConnectedTo(Node other) => StateOf(other)?.IsConnected == true;
+    public BodyTransfer? Transfer { get; private set; }
 
-    public static Task ConnectedAsync(Node a, Node b) => Eventually.TrueAsync(() => a.IsConnectedTo(b) && b.IsConnectedTo(a), $"{a.Self} and {b.Self} are connected", () => a.Words() + b.Words());
+    /// <summary>Gives it a folder for bodies, and sources of its own.</summary>
+    public TransportNode WithBodies(string folder, params IBodySource[] own)
+    {
+        Store = BodyStore.Open(new BodyStoreOptions(folder), TimeProvider.System, Logs);
+        Transfer = new BodyTransfer(Store, own, Transport, new PeerSettings { MibPerS = 1_024 }, TimeProvider.System, Logs);
+        Transport.Use(Transfer);
+        _transferring = Transfer.RunAsync(_stop.Token);
+        return this;
+    }
+
+    public PeerState? StateOf(TransportNode other) => Transport.Peers().FirstOrDefault(p => p.Gateway == other.Self);
+
+    public bool IsConnectedTo(TransportNode other) => StateOf(other)?.IsConnected == true;
+
+    public static Task ConnectedAsync(TransportNode a, TransportNode b) => Eventually.TrueAsync(() => a.IsConnectedTo(b) && b.IsConnectedTo(a), $"{a.Self} and {b.Self} are connected", () => a.Words() + b.Words());
 
     public string Words() => string.Join("\n", Transport.Peers()) + "\n" + string.Join("\n", Logs.Lines) + "\n";
 
@@ -93,6 +106,7 @@ internal sealed class Node : IPeerEvents, IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running;
+        await ((Task)_transferring).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _hear.TrySetResult();
         await _telling;
     }
@@ -101,7 +115,6 @@ internal sealed class Node : IPeerEvents, IAsyncDisposable
     {
         await StopAsync();
         Key.Dispose();
-        _deaf.Dispose();
         _stop.Dispose();
     }
 

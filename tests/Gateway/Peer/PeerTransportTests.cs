@@ -16,9 +16,9 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task Pinned_gateways_connect_and_messages_arrive_in_order()
     {
-        await using Node a = new(1), b = new(2);
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1), b = new(2);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         for (ulong i = 0; i < 400; i++) Assert.That(a.Transport.Send(b.Self, new GetMineMessage(i)), Is.True);
         Assert.That(b.Transport.Send(a.Self, Hello), Is.True);
         await Eventually.TrueAsync(() => b.Messages.Count == 400 && a.Messages.Count == 1, "everything arrived", b.Words);
@@ -38,9 +38,9 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task The_largest_message_arrives()
     {
-        await using Node a = new(1), b = new(2);
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1), b = new(2);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         AnchorLeaf[] leaves = [.. Enumerable.Range(1, 65_536).Select(i => new AnchorLeaf(new BatchId(a.Self, (ulong)i), new Hash32(new byte[32])))];
         AnchorHeader header = AnchorHeader.Read(new byte[AnchorHeader.Bytes]);
         Assert.That(a.Transport.Send(b.Self, new ProposalMessage(header, leaves, [])), Is.True);
@@ -52,9 +52,9 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task A_gateway_behind_nat_dials_out_and_everything_flows_over_that_stream()
     {
-        await using Node open = new(1), behind = new(2, listens: false);
-        await Node.FollowAllAsync(open, behind);
-        await Node.ConnectedAsync(open, behind);
+        await using TransportNode open = new(1), behind = new(2, listens: false);
+        await TransportNode.FollowAllAsync(open, behind);
+        await TransportNode.ConnectedAsync(open, behind);
         Assert.That(await behind.Transport.Listening, Is.Null);
         Assert.That(open.StateOf(behind)!.IsInbound, Is.True);
         Assert.That(open.Transport.Send(behind.Self, Hello), Is.True);
@@ -65,13 +65,13 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task A_key_that_the_registry_does_not_record_is_refused_on_both_sides()
     {
-        await using Node a = new(1), b = new(2);
+        await using TransportNode a = new(1), b = new(2);
         using PeerKey other = PeerKey.Create();
         Member honest = await a.MemberAsync(), wrong = (await b.MemberAsync()) with { TlsKeyHash = other.Hash };
-        a.Transport.Follow(Node.Of(honest, wrong)); // a knows another key for b: b's server is refused, and b's certificate too
+        a.Transport.Follow(TransportNode.Of(honest, wrong)); // a knows another key for b: b's server is refused, and b's certificate too
         await Eventually.TrueAsync(() => a.StateOf(b)!.Trouble.Contains("the registry records", StringComparison.Ordinal), "a says which key it saw", a.Words);
         Assert.That(a.StateOf(b)!.Trouble, Does.Contain(b.Key.Hash.ToString()).And.Contain(other.Hash.ToString()));
-        b.Transport.Follow(Node.Of(honest, wrong));
+        b.Transport.Follow(TransportNode.Of(honest, wrong));
         Assert.That(b.Transport.OwnTrouble, Does.Contain(b.Key.Hash.ToString()), "and b says that its own record is wrong");
         await Eventually.TrueAsync(() => b.StateOf(a)!.Trouble.Length > 0 && b.StateOf(a)!.Trouble.Contains("https://", StringComparison.Ordinal), "b is refused", b.Words);
         Assert.That(a.Told, Is.Empty);
@@ -82,11 +82,11 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task A_key_change_in_the_registry_closes_the_old_connection_and_lets_the_new_key_in()
     {
-        await using Node a = new(1), b = new(2);
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
-        await using Node renewed = new(2);
-        Membership now = Node.Of(await a.MemberAsync(), await renewed.MemberAsync());
+        await using TransportNode a = new(1), b = new(2);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
+        await using TransportNode renewed = new(2);
+        Membership now = TransportNode.Of(await a.MemberAsync(), await renewed.MemberAsync());
         a.Transport.Follow(now);
         renewed.Transport.Follow(now);
         await Eventually.TrueAsync(() => a.Told.Count >= 3 && a.IsConnectedTo(renewed), "the new one is connected", a.Words);
@@ -97,13 +97,13 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task A_gateway_that_leaves_the_set_is_disconnected_and_one_that_joins_is_dialled()
     {
-        await using Node a = new(1), b = new(2), c = new(3);
+        await using TransportNode a = new(1), b = new(2), c = new(3);
         Member ma = await a.MemberAsync(), mb = await b.MemberAsync(), mc = await c.MemberAsync();
-        a.Transport.Follow(Node.Of(ma, mb));
-        b.Transport.Follow(Node.Of(ma, mb));
-        await Node.ConnectedAsync(a, b);
-        foreach (Node node in new[] { a, c }) node.Transport.Follow(Node.Of(ma, mc));
-        await Node.ConnectedAsync(a, c);
+        a.Transport.Follow(TransportNode.Of(ma, mb));
+        b.Transport.Follow(TransportNode.Of(ma, mb));
+        await TransportNode.ConnectedAsync(a, b);
+        foreach (TransportNode node in new[] { a, c }) node.Transport.Follow(TransportNode.Of(ma, mc));
+        await TransportNode.ConnectedAsync(a, c);
         await Eventually.TrueAsync(() => a.Told.Contains("-2"), "b is gone", a.Words);
         Assert.That(a.StateOf(b), Is.Null);
         Assert.That(a.Transport.Send(b.Self, Hello), Is.False);
@@ -112,30 +112,30 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task Follow_at_any_time_moves_a_peer_to_its_new_endpoint()
     {
-        await using Node a = new(1), b = new(2, listens: false);
-        await using Node elsewhere = new(3);
+        await using TransportNode a = new(1), b = new(2, listens: false);
+        await using TransportNode elsewhere = new(3);
         // b's record first names a port where another gateway answers: that one says it is not meant.
         Member ma = await a.MemberAsync(false), mb = await elsewhere.MemberAsync();
-        a.Transport.Follow(Node.Of(ma, mb with { Gateway = b.Self }));
-        elsewhere.Transport.Follow(Node.Of(ma, mb));
+        a.Transport.Follow(TransportNode.Of(ma, mb with { Gateway = b.Self }));
+        elsewhere.Transport.Follow(TransportNode.Of(ma, mb));
         await Eventually.TrueAsync(() => a.StateOf(b)!.Trouble.Contains("this is gateway", StringComparison.Ordinal), "it is told who answered", a.Words);
-        await using Node real = new(2);
-        Membership now = Node.Of(ma, await real.MemberAsync());
+        await using TransportNode real = new(2);
+        Membership now = TransportNode.Of(ma, await real.MemberAsync());
         real.Transport.Follow(now);
         a.Transport.Follow(now);
-        await Node.ConnectedAsync(a, real);
+        await TransportNode.ConnectedAsync(a, real);
     }
 
     [Test]
     public async Task One_tls_key_recorded_for_two_gateways_lets_nobody_speak_for_the_other()
     {
-        await using Node a = new(1), b = new(2);
+        await using TransportNode a = new(1), b = new(2);
         Member mb = await b.MemberAsync();
-        Member copycat = new(Node.AddressOf(9), mb.TlsKeyHash, mb.Endpoint); // recorded b's key and endpoint as its own
-        Membership all = Node.Of(await a.MemberAsync(), mb, copycat);
+        Member copycat = new(TransportNode.AddressOf(9), mb.TlsKeyHash, mb.Endpoint); // recorded b's key and endpoint as its own
+        Membership all = TransportNode.Of(await a.MemberAsync(), mb, copycat);
         a.Transport.Follow(all);
         b.Transport.Follow(all);
-        await Node.ConnectedAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         await Eventually.TrueAsync(() => a.Transport.Peers().Single(p => p.Gateway == copycat.Gateway).Trouble.Contains("this is gateway", StringComparison.Ordinal), "b does not answer for it", a.Words);
         Assert.That(a.Told, Is.EqualTo(new[] { "+2" }));
     }
@@ -143,16 +143,16 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task After_one_side_was_stopped_and_started_again_they_are_connected_again()
     {
-        await using Node a = new(1);
-        Node b = new(2);
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1);
+        TransportNode b = new(2);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         await b.StopAsync();
         await Eventually.TrueAsync(() => a.Told.Contains("-2"), "a noticed", a.Words);
         PeerSettings same = new();
-        await using Node again = new(2, b.Key, settings: same);
-        await Node.FollowAllAsync(a, again);
-        await Node.ConnectedAsync(a, again);
+        await using TransportNode again = new(2, b.Key, settings: same);
+        await TransportNode.FollowAllAsync(a, again);
+        await TransportNode.ConnectedAsync(a, again);
         await Eventually.TrueAsync(() => a.Told.Count(t => t == "+2") == 2, "told again", a.Words);
         Assert.That(a.Told.Select(t => t[0]), Is.EqualTo(Enumerable.Range(0, a.Told.Count).Select(i => i % 2 == 0 ? '+' : '-')), "exactly balanced");
     }
@@ -160,30 +160,30 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task Events_stay_balanced_while_both_dial_and_connections_break()
     {
-        await using Node a = new(1), b = new(2);
-        Membership all = await Node.FollowAllAsync(a, b);
+        await using TransportNode a = new(1), b = new(2);
+        Membership all = await TransportNode.FollowAllAsync(a, b);
         for (int i = 0; i < 10; i++)
         {
-            await Node.ConnectedAsync(a, b);
+            await TransportNode.ConnectedAsync(a, b);
             Member mb = all.Find(b.Self)!;
-            a.Transport.Follow(Node.Of(all.Find(a.Self)!, mb with { TlsKeyHash = Hash32.Zero }));
+            a.Transport.Follow(TransportNode.Of(all.Find(a.Self)!, mb with { TlsKeyHash = Hash32.Zero }));
             await Eventually.TrueAsync(() => a.Told.Count(t => t == "-2") == i + 1, "a told the end", a.Words);
             a.Transport.Follow(all);
         }
 
-        await Node.ConnectedAsync(a, b);
-        foreach (Node node in new[] { a, b })
+        await TransportNode.ConnectedAsync(a, b);
+        foreach (TransportNode node in new[] { a, b })
             Assert.That(node.Told.Select(t => t[0]), Is.EqualTo(Enumerable.Range(0, node.Told.Count).Select(i => i % 2 == 0 ? '+' : '-')));
     }
 
     [Test]
     public async Task A_slow_reader_fills_a_bounded_queue_and_nothing_more()
     {
-        PeerOptions small = Node.Quick with { QueueMessagesMax = 64, QueueBytesMax = 8 * 1024 * 1024 };
+        PeerOptions small = TransportNode.Quick with { QueueMessagesMax = 64, QueueBytesMax = 8 * 1024 * 1024 };
         PeerSettings lenient = new() { MessagesPerS = 100_000, MibPerS = 1_024 };
-        await using Node a = new(1, options: small), b = new(2, hears: false, settings: lenient);
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1, options: small), b = new(2, hears: false, settings: lenient);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         PeerMessage large = new MisconductMessage(new Misconduct(EvidenceKind.BadBatch, a.Self, 1, new byte[2_048], new byte[2_048], ""));
         await Eventually.TrueAsync(() =>
         {
@@ -203,9 +203,9 @@ internal sealed class PeerTransportTests
     {
         PeerSettings strict = new() { MessagesPerS = 10 };
         ManualTimeProvider clock = new();
-        await using Node a = new(1), b = new(2, settings: strict, time: clock, options: Node.Quick with { TooFastInterval = TimeSpan.FromMilliseconds(1) });
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1), b = new(2, settings: strict, time: clock, options: TransportNode.Quick with { TooFastInterval = TimeSpan.FromMilliseconds(1) });
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         for (int i = 0; i < 100; i++) a.Transport.Send(b.Self, Hello);
         await Eventually.TrueAsync(() => b.Messages.Count == 40 && b.StateOf(a)!.Score == PeerScores.TooFast, "the burst came, then it waits", b.Words);
         Assert.That(b.StateOf(a)!.Trouble, Does.Contain("more than 10 messages"));
@@ -222,13 +222,13 @@ internal sealed class PeerTransportTests
     [TestCase("empty")]
     public async Task Bytes_that_are_no_message_end_the_connection_with_a_visible_reason(string what)
     {
-        await using Node b = new(2);
+        await using TransportNode b = new(2);
         using PeerKey key = PeerKey.Create();
-        b.Transport.Follow(Node.Of(new Member(Node.AddressOf(1), key.Hash, ""), await b.MemberAsync()));
+        b.Transport.Follow(TransportNode.Of(new Member(TransportNode.AddressOf(1), key.Hash, ""), await b.MemberAsync()));
         IPEndPoint at = await b.EndPointAsync();
         for (int time = 1; time <= 2; time++)
         {
-            using PeerDialerByHand hand = await PeerDialerByHand.OpenAsync(key, at, Node.AddressOf(1), b.Self);
+            using PeerDialerByHand hand = await PeerDialerByHand.OpenAsync(key, at, TransportNode.AddressOf(1), b.Self);
             await hand.WriteAsync(what switch { "garbage" => [0, 0, 0, 3, 99, 1, 2], "oversized" => [0xff, 0, 0, 0, 1], _ => [0, 0, 0, 0] });
             await hand.EndedAsync();
             int now = time;
@@ -239,7 +239,7 @@ internal sealed class PeerTransportTests
         Assert.That(state.Trouble, Does.StartWith("dropped: it sent a message"));
         Assert.That(state.Score, Is.EqualTo(100));
         Assert.That(b.Logs.Count("is dropped for 10 minutes"), Is.EqualTo(1), b.Words());
-        HttpRequestException refused = Assert.ThrowsAsync<HttpRequestException>(() => PeerDialerByHand.OpenAsync(key, at, Node.AddressOf(1), b.Self))!;
+        HttpRequestException refused = Assert.ThrowsAsync<HttpRequestException>(() => PeerDialerByHand.OpenAsync(key, at, TransportNode.AddressOf(1), b.Self))!;
         Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.TooManyRequests));
     }
 
@@ -247,9 +247,9 @@ internal sealed class PeerTransportTests
     public async Task A_dropped_peer_is_refused_until_its_score_has_halved()
     {
         ManualTimeProvider clock = new();
-        await using Node a = new(1), b = new(2, time: clock);
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1), b = new(2, time: clock);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         b.Transport.Blame(a.Self, 33, "a broken rule");
         Assert.That(b.IsConnectedTo(a), Is.True);
         clock.Advance(TimeSpan.FromMinutes(10));
@@ -261,7 +261,7 @@ internal sealed class PeerTransportTests
         clock.Advance(TimeSpan.FromMinutes(12));
         Assert.That(b.StateOf(a)!.Trouble, Does.StartWith("dropped"), "116 points need 12 minutes and 13 seconds");
         clock.Advance(TimeSpan.FromMinutes(1));
-        await Node.ConnectedAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         Assert.That(b.Logs.Count("is dropped"), Is.EqualTo(1), "logged once");
     }
 
@@ -269,25 +269,25 @@ internal sealed class PeerTransportTests
     public async Task A_gateway_with_a_wrong_clock_connects_all_the_same()
     {
         // The certificate says 2020 to 2060; the test's clock is irrelevant to TLS, so the certificate itself is what is looked at.
-        await using Node a = new(1);
+        await using TransportNode a = new(1);
         Assert.That(a.Key.Certificate.NotBefore.ToUniversalTime().Year, Is.EqualTo(2020));
         Assert.That(a.Key.Certificate.NotAfter.ToUniversalTime().Year, Is.EqualTo(2060));
         using ExpiredKey expired = new();
-        a.Transport.Follow(Node.Of(await a.MemberAsync(), new Member(Node.AddressOf(2), PeerKey.HashOf(expired.Certificate), "")));
-        using PeerDialerByHand hand = await PeerDialerByHand.OpenAsync(expired.Certificate, await a.EndPointAsync(), Node.AddressOf(2), a.Self);
+        a.Transport.Follow(TransportNode.Of(await a.MemberAsync(), new Member(TransportNode.AddressOf(2), PeerKey.HashOf(expired.Certificate), "")));
+        using PeerDialerByHand hand = await PeerDialerByHand.OpenAsync(expired.Certificate, await a.EndPointAsync(), TransportNode.AddressOf(2), a.Self);
         await Eventually.TrueAsync(() => a.Told.Contains("+2"), "an expired certificate with the right key is let in", a.Words);
     }
 
     [Test]
     public async Task A_stranger_ends_in_the_handshake_and_is_limited_per_address()
     {
-        await using Node a = new(1);
-        a.Transport.Follow(Node.Of(await a.MemberAsync()));
+        await using TransportNode a = new(1);
+        a.Transport.Follow(TransportNode.Of(await a.MemberAsync()));
         IPEndPoint at = await a.EndPointAsync();
         using PeerKey stranger = PeerKey.Create();
         await Eventually.TrueAsync(async () =>
         {
-            Assert.CatchAsync<Exception>(() => PeerDialerByHand.OpenAsync(stranger, at, Node.AddressOf(2), a.Self));
+            Assert.CatchAsync<Exception>(() => PeerDialerByHand.OpenAsync(stranger, at, TransportNode.AddressOf(2), a.Self));
             await Task.CompletedTask;
             return a.Transport.StrangersRefused > 0;
         }, "after some attempts its connections are refused before TLS");
@@ -298,7 +298,7 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task A_stranger_without_a_certificate_and_one_who_says_nothing_do_not_hinder_a_peer()
     {
-        await using Node a = new(1), b = new(2);
+        await using TransportNode a = new(1), b = new(2);
         IPEndPoint at = await a.EndPointAsync();
         List<TcpClient> silent = [];
         for (int i = 0; i < 7; i++)
@@ -308,8 +308,8 @@ internal sealed class PeerTransportTests
             silent.Add(client);
         }
 
-        await Node.FollowAllAsync(a, b);
-        await Node.ConnectedAsync(a, b);
+        await TransportNode.FollowAllAsync(a, b);
+        await TransportNode.ConnectedAsync(a, b);
         foreach (TcpClient client in silent) client.Dispose();
         using TcpClient bare = new();
         await bare.ConnectAsync(at);
@@ -325,13 +325,13 @@ internal sealed class PeerTransportTests
     [Test]
     public async Task A_peer_that_opens_a_second_stream_replaces_its_first_and_both_ends_are_told()
     {
-        await using Node b = new(2);
+        await using TransportNode b = new(2);
         using PeerKey key = PeerKey.Create();
-        b.Transport.Follow(Node.Of(new Member(Node.AddressOf(1), key.Hash, ""), await b.MemberAsync()));
+        b.Transport.Follow(TransportNode.Of(new Member(TransportNode.AddressOf(1), key.Hash, ""), await b.MemberAsync()));
         IPEndPoint at = await b.EndPointAsync();
-        using PeerDialerByHand first = await PeerDialerByHand.OpenAsync(key, at, Node.AddressOf(1), b.Self);
+        using PeerDialerByHand first = await PeerDialerByHand.OpenAsync(key, at, TransportNode.AddressOf(1), b.Self);
         await Eventually.TrueAsync(() => b.Told.Count == 1, "connected");
-        using PeerDialerByHand second = await PeerDialerByHand.OpenAsync(key, at, Node.AddressOf(1), b.Self);
+        using PeerDialerByHand second = await PeerDialerByHand.OpenAsync(key, at, TransportNode.AddressOf(1), b.Self);
         await first.EndedAsync();
         await Eventually.TrueAsync(() => b.Told.Count == 3, "replaced", b.Words);
         Assert.That(b.Told, Is.EqualTo(new[] { "+1", "-1", "+1" }));
@@ -345,36 +345,36 @@ internal sealed class PeerTransportTests
     [TestCase("depin-from", "nobody", HttpStatusCode.Forbidden)]
     public async Task A_stream_with_a_wrong_header_is_refused(string header, string value, HttpStatusCode status)
     {
-        await using Node b = new(2);
+        await using TransportNode b = new(2);
         using PeerKey key = PeerKey.Create();
-        b.Transport.Follow(Node.Of(new Member(Node.AddressOf(1), key.Hash, ""), await b.MemberAsync()));
+        b.Transport.Follow(TransportNode.Of(new Member(TransportNode.AddressOf(1), key.Hash, ""), await b.MemberAsync()));
         IPEndPoint at = await b.EndPointAsync();
-        HttpRequestException refused = Assert.ThrowsAsync<HttpRequestException>(() => PeerDialerByHand.OpenAsync(key.Certificate, at, Node.AddressOf(1), b.Self, (header, value)))!;
+        HttpRequestException refused = Assert.ThrowsAsync<HttpRequestException>(() => PeerDialerByHand.OpenAsync(key.Certificate, at, TransportNode.AddressOf(1), b.Self, (header, value)))!;
         Assert.That(refused.StatusCode, Is.EqualTo(status));
     }
 
     [Test]
     public async Task A_static_endpoint_overrides_the_registry_and_one_found_on_the_lan_is_tried_in_turn()
     {
-        await using Node b = new(2), c = new(3);
+        await using TransportNode b = new(2), c = new(3);
         Member mb = await b.MemberAsync(), mc = await c.MemberAsync();
         PeerSettings settings = new() { Endpoints = [$"{b.Self}={mb.Endpoint}"] };
-        await using Node a = new(1, settings: settings, listens: false);
-        Membership all = Node.Of(await a.MemberAsync(), mb with { Endpoint = "https://127.0.0.1:1" }, mc with { Endpoint = "https://127.0.0.1:1" });
-        foreach (Node node in new[] { a, b, c }) node.Transport.Follow(all);
-        await Node.ConnectedAsync(a, b);
+        await using TransportNode a = new(1, settings: settings, listens: false);
+        Membership all = TransportNode.Of(await a.MemberAsync(), mb with { Endpoint = "https://127.0.0.1:1" }, mc with { Endpoint = "https://127.0.0.1:1" });
+        foreach (TransportNode node in new[] { a, b, c }) node.Transport.Follow(all);
+        await TransportNode.ConnectedAsync(a, b);
         await Eventually.TrueAsync(() => a.StateOf(c)!.Trouble.Contains("127.0.0.1:1", StringComparison.Ordinal), "the registry's endpoint of c does not answer", a.Words);
         a.Transport.Found(c.Self, new Uri(mc.Endpoint));
-        await Node.ConnectedAsync(a, c);
+        await TransportNode.ConnectedAsync(a, c);
     }
 
     [Test]
     public async Task A_port_in_use_is_a_settings_fault_with_a_remedy()
     {
-        await using Node a = new(1);
+        await using TransportNode a = new(1);
         PeerSettings taken = new() { Listen = (await a.EndPointAsync()).ToString() };
         using PeerKey key = PeerKey.Create();
-        PeerTransport second = new(taken, key, Node.AddressOf(2), TimeProvider.System, new TestLogs());
+        PeerTransport second = new(taken, key, TransportNode.AddressOf(2), TimeProvider.System, new TestLogs());
         Assert.That(() => second.RunAsync(CancellationToken.None), Throws.TypeOf<DePIN.Gateway.Settings.SettingsException>().With.Message.Contains("peer.listen"));
         Assert.That(async () => await second.Listening, Throws.Exception);
     }

@@ -40,6 +40,10 @@ internal sealed class SettingsTests
     [TestCase("\"web\": { \"listen\": \"localhost\" },", 8, "no address and port", "127.0.0.1:8080")]
     [TestCase("\"log\": { \"level\": \"loud\" },", 8, "'loud' is no level", "warning")]
     [TestCase("\"anchor\": { \"feeBumpPercent\": 10 },", 8, "10 percent is out of range", "12.5")]
+    [TestCase("\"peer\": { \"listen\": \"8700\" },", 8, "no address and port", "127.0.0.1:8080")]
+    [TestCase("\"peer\": { \"endpoints\": [\"https://gateway.example:8700\"] },", 8, "no gateway and endpoint", "0x5fbdb2315678afecb367f032d93f642f64180aa3=https://")]
+    [TestCase("\"peer\": { \"endpoints\": [\"0x5fbdb2315678afecb367f032d93f642f64180aa3=http://a:1\"] },", 8, "no gateway and endpoint", "")]
+    [TestCase("\"peer\": { \"bodyBudgetMib\": 1 },", 8, "1 MiB is out of range", "256")]
     [TestCase("\"batch\": 3,", 8, "must be an object", "")]
     [TestCase("\"batch\": { \"framesMax\": ", 9, "not valid JSON", "")]
     public void A_mistake_names_line_key_and_remedy(string extra, int line, string what, string remedy)

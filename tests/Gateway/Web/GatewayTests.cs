@@ -142,6 +142,14 @@ internal sealed class GatewayTests
         Assert.That(anchors["anchors"]![0]!["final"]!.GetValue<bool>(), Is.True);
         JsonNode status = await gateway.GetAsync("/api/status");
         Assert.That(status["active"]!.GetValue<bool>(), Is.True);
+        JsonNode seen = await gateway.GetAsync("/network");
+        string self = seen["gateway"]!.GetValue<string>();
+        Assert.That(seen["active"]!.AsArray().Select(m => m!["gateway"]!.GetValue<string>()), Is.EqualTo(new[] { self }), "a network of one");
+        Assert.That(seen["active"]![0]!["place"]!.GetValue<int>(), Is.EqualTo(1));
+        Assert.That(seen["active"]![0]!["connected"], Is.Null, "with itself it has no connection");
+        Assert.That(seen["knownEntries"]!.GetValue<ulong>(), Is.EqualTo(seen["entries"]!.GetValue<ulong>()));
+        Assert.That(seen["epochEndsS"]!.GetValue<ulong>(), Is.EqualTo((seen["epoch"]!.GetValue<ulong>() + 1) * TestNetwork.EpochSeconds));
+        Assert.That(seen["evidence"]!.AsArray(), Is.Empty);
         string metrics = await gateway.Http.GetStringAsync("/metrics");
         Assert.That(metrics, Does.Contain("depin_ledger_size 1"));
     }
@@ -159,6 +167,7 @@ internal sealed class GatewayTests
             ("/api/devices?limit=-1", HttpStatusCode.BadRequest, "limit"),
             ("/api/devices?limit=1&limit=2", HttpStatusCode.BadRequest, "limit"),
             ("/api/devices?lmit=1", HttpStatusCode.BadRequest, "lmit"),
+            ("/network?watch=1", HttpStatusCode.BadRequest, "watch"),
             ($"/api/devices/{device.Text}/frames?from=99999999999999999999", HttpStatusCode.BadRequest, "from"),
             ($"/api/devices/{device.Text}/frames/0", HttpStatusCode.BadRequest, "sequence"),
             ($"/api/devices/{device.Text}/frames/4", HttpStatusCode.NotFound, null),

@@ -78,11 +78,11 @@ public sealed class IngestBench(IngestBenchOptions options)
         try
         {
             string gatewayFolder = Directory.CreateDirectory(Path.Combine(folder, "gateway")).FullName;
-            Evidence.Address address = LocalGateway.CreateKey(gatewayFolder);
+            GatewayIdentity identity = LocalGateway.CreateIdentity(gatewayFolder);
             await RegisterAsync(Path.Combine(gatewayFolder, "frames.db"), [.. publishers.Select(one => one.Device), .. silent]).ConfigureAwait(false);
-            await using LocalChain chain = await LocalChain.StartAsync(Directory.CreateDirectory(Path.Combine(folder, "chain")).FullName, [address], cancellationToken).ConfigureAwait(false);
+            await using LocalChain chain = await LocalChain.StartAsync(Directory.CreateDirectory(Path.Combine(folder, "chain")).FullName, [identity], cancellationToken).ConfigureAwait(false);
             await using LocalGateway real = await LocalGateway.StartAsync(
-                new LocalGatewayOptions(gatewayFolder, chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder, "gateway.log"))
+                new LocalGatewayOptions(gatewayFolder, identity, chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder, "gateway.log"))
                 {
                     BatchAgeMaxS = 30, PollIntervalMs = 2_000, // the gateway's own defaults
                 }, cancellationToken).ConfigureAwait(false);

@@ -42,20 +42,20 @@ public sealed class LocalChain : IAsyncDisposable
     public string DeploymentFile { get; private set; } = "";
 
     /// <param name="folder">Where the owner's key, the chain's state and the deployment record go; must exist.</param>
-    /// <param name="gateways">Addresses of the first active set; they are funded.</param>
-    public static async Task<LocalChain> StartAsync(string folder, IReadOnlyList<Address> gateways, CancellationToken cancel, AnvilOptions? options = null)
+    /// <param name="gateways">The first active set; their accounts are funded.</param>
+    public static async Task<LocalChain> StartAsync(string folder, IReadOnlyList<GatewayIdentity> gateways, CancellationToken cancel, AnvilOptions? options = null)
     {
         AnvilNode node = await AnvilNode.StartAsync(options ?? new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1) }, cancel).ConfigureAwait(false);
         LocalChain chain = new(node, PrivateFile.CreateKey(Path.Combine(folder, OwnerKeyFile)));
         try
         {
-            foreach (Address account in gateways.Append(chain.Owner))
+            foreach (Address account in gateways.Select(gateway => gateway.Address).Append(chain.Owner))
             {
                 await node.CallAsync("anvil_setBalance", new JsonArray(account.ToString(), Funds), cancel).ConfigureAwait(false);
             }
 
             chain.Deployment = await Devnet.Deployment.DeployAsync(
-                chain.Client, chain.owner, [.. gateways.Select(gateway => new GatewayRegistry.Gateway(gateway, Hash32.Zero, ""))], EpochSeconds, TimeProvider.System, cancel).ConfigureAwait(false);
+                chain.Client, chain.owner, [.. gateways.Select(gateway => gateway.Record)], EpochSeconds, TimeProvider.System, cancel).ConfigureAwait(false);
             chain.DeploymentFile = Path.Combine(folder, "deployment.json");
             await Devnet.Deployment.WriteAsync(chain.Deployment, chain.DeploymentFile, cancel).ConfigureAwait(false);
             return chain;

@@ -1,35 +1,53 @@
 using System.Text.Json.Nodes;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Terminal;
+using DePIN.Contracts;
 using DePIN.Evidence;
 
 namespace DePIN.Cli.Up;
 
+/// <summary>What the registry records of a local gateway.</summary>
+/// <param name="Address">Of the key that signs.</param>
+/// <param name="TlsKeyHash">Of the key that other gateways pin.</param>
+/// <param name="PeerPort">Where they connect, on loopback.</param>
+public sealed record GatewayIdentity(Address Address, Hash32 TlsKeyHash, int PeerPort)
+{
+    public GatewayRegistry.Gateway Record => new(Address, TlsKeyHash, $"https://127.0.0.1:{PeerPort}");
+}
+
 /// <summary>What a local gateway is started with.</summary>
-/// <param name="Folder">Its data folder; must exist.</param>
+/// <param name="Folder">Its data folder; must exist, with the keys in it.</param>
+/// <param name="Identity">What <see cref="LocalGateway.CreateIdentity"/> made there.</param>
 /// <param name="DeploymentFile">The record that Deployment wrote.</param>
 /// <param name="RpcUrl">The chain's endpoint.</param>
 /// <param name="BatchAgeMaxS">A batch is closed at this age, seconds.</param>
-public sealed record LocalGatewayOptions(string Folder, string DeploymentFile, Uri RpcUrl, string LogFile)
+public sealed record LocalGatewayOptions(string Folder, GatewayIdentity Identity, string DeploymentFile, Uri RpcUrl, string LogFile)
 {
     public int BatchAgeMaxS { get; init; } = 2;
 
     public int BatchFramesMax { get; init; } = 4_096;
+
+    /// <summary>The next gateway in an epoch's order anchors after this, seconds: within <see cref="LocalChain.EpochSeconds"/>.</summary>
+    public int LeaderTimeoutS { get; init; } = 2;
 
     /// <summary>How often the chain is asked for news, ms.</summary>
     public int PollIntervalMs { get; init; } = 250;
 
     /// <summary>Blocks until an anchor counts as final. One on a chain that nobody else mines.</summary>
     public int Confirmations { get; init; } = 1;
+
+    /// <summary>In messages and the process list.</summary>
+    public string Name { get; init; } = "gateway";
 }
 
 /// <summary>
-/// A real gateway process on loopback with ports of its own. The key is made before the first start, because the registry
-/// must know its address when it is deployed. Can be killed and started again on the same folder and ports.
+/// A real gateway process on loopback with ports of its own. Its keys are made and its port for peers is chosen before the first start, because the
+/// registry must know them when it is deployed. Can be killed and started again on the same folder and ports.
 /// </summary>
 public sealed class LocalGateway : IAsyncDisposable
 {
     private const string KeyFile = "gateway.key";
+    private const string PeerKeyFile = "peer.key";
     private const string ConfigFile = "gateway.json";
 
     /// <summary>As the gateway's README tells its operators: a first generation that does not grow with the processor's cache.</summary>
@@ -48,6 +66,10 @@ public sealed class LocalGateway : IAsyncDisposable
         Api = new GatewayApi($"http://127.0.0.1:{Programs.FreePort()}");
     }
 
+    public string Name => options.Name;
+
+    public GatewayIdentity Identity => options.Identity;
+
     public GatewayApi Api { get; }
 
     public int MqttPort { get; }
@@ -59,11 +81,11 @@ public sealed class LocalGateway : IAsyncDisposable
     /// <summary>The authority that signed the gateway's certificate, PEM: what boards are given to trust.</summary>
     public string AuthorityFile => Path.Combine(options.Folder, "ca.pem");
 
-    /// <summary>Makes the gateway's key in its folder and returns its address.</summary>
-    public static Address CreateKey(string folder)
+    /// <summary>Makes the gateway's keys in its folder and chooses its port.</summary>
+    public static GatewayIdentity CreateIdentity(string folder)
     {
         using GatewaySigner key = PrivateFile.CreateKey(Path.Combine(folder, KeyFile));
-        return key.Address;
+        return new GatewayIdentity(key.Address, PrivateFile.CreateTlsKey(Path.Combine(folder, PeerKeyFile)), Programs.FreePort());
     }
 
     public static async Task<LocalGateway> StartAsync(LocalGatewayOptions options, CancellationToken cancel)
@@ -85,7 +107,7 @@ public sealed class LocalGateway : IAsyncDisposable
     /// <summary>Starts the process (again) and waits until its API answers.</summary>
     public async Task LaunchAsync(CancellationToken cancel)
     {
-        Process = ChildProcess.StartDotnet("gateway", Programs.Gateway, ["--config", Path.Combine(options.Folder, ConfigFile)], options.LogFile, onLine: null, Environment);
+        Process = ChildProcess.StartDotnet(options.Name, Programs.Gateway, ["--config", Path.Combine(options.Folder, ConfigFile)], options.LogFile, onLine: null, Environment);
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         patience.CancelAfter(StartTimeout);
         while (true)
@@ -93,7 +115,7 @@ public sealed class LocalGateway : IAsyncDisposable
             if (Process.HasExited)
             {
                 int code = await Process.WaitAsync(cancel).ConfigureAwait(false);
-                throw new CliError(ExitCode.Failed, $"the gateway ended with {code}: {Process.Tail()}", $"its whole log is {options.LogFile}");
+                throw new CliError(ExitCode.Failed, $"{options.Name} ended with {code}: {Process.Tail()}", $"its whole log is {options.LogFile}");
             }
 
             try
@@ -107,7 +129,7 @@ public sealed class LocalGateway : IAsyncDisposable
             }
             catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
             {
-                throw new CliError(ExitCode.Unreachable, $"the gateway did not answer at {Api.Url} within {StartTimeout.TotalSeconds:0} s: {Process.Tail()}", $"its whole log is {options.LogFile}");
+                throw new CliError(ExitCode.Unreachable, $"{options.Name} did not answer at {Api.Url} within {StartTimeout.TotalSeconds:0} s: {Process.Tail()}", $"its whole log is {options.LogFile}");
             }
         }
     }
@@ -143,6 +165,8 @@ public sealed class LocalGateway : IAsyncDisposable
                 ["pollIntervalMs"] = options.PollIntervalMs,
                 ["confirmations"] = options.Confirmations,
             },
+            ["anchor"] = new JsonObject { ["leaderTimeoutS"] = options.LeaderTimeoutS },
+            ["peer"] = new JsonObject { ["listen"] = $"127.0.0.1:{options.Identity.PeerPort}", ["discovery"] = false },
             ["web"] = new JsonObject { ["listen"] = $"127.0.0.1:{Api.Url.Port}" },
         };
         File.WriteAllText(Path.Combine(options.Folder, ConfigFile), settings.ToJsonString(new() { WriteIndented = true }));

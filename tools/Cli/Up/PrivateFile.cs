@@ -20,6 +20,14 @@ public static class PrivateFile
         file.Flush(flushToDisk: true);
     }
 
+    /// <summary>Makes a P-256 key, writes it as PKCS#8 in PEM, and gives SHA-256 of its public key (SubjectPublicKeyInfo, DER).</summary>
+    public static Hash32 CreateTlsKey(string path)
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        Write(path, Encoding.ASCII.GetBytes(key.ExportPkcs8PrivateKeyPem() + "\n"));
+        return new Hash32(SHA256.HashData(key.ExportSubjectPublicKeyInfo()));
+    }
+
     /// <summary>Makes an account's key and writes it as 64 hex digits.</summary>
     public static GatewaySigner CreateKey(string path)
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Reflection;
+using System.Security.Cryptography;
 using DePIN.Cli.Terminal;
 using DePIN.Devnet;
 
@@ -11,16 +12,46 @@ namespace DePIN.Cli.Up;
 /// </summary>
 public static class Programs
 {
+    private const int PortFirst = 20_000;
+    private const int PortLast = 32_000;
+
+    private static readonly HashSet<int> Given = [];
+
     public static string Gateway => Built("gateway", "DePIN.Gateway");
 
     public static string VirtualBoard => Built(Path.Combine("tools", "VirtualBoard"), "DePIN.VirtualBoard");
 
-    /// <summary>A TCP port on loopback that was free a moment ago.</summary>
+    /// <summary>
+    /// A TCP port on loopback that was free a moment ago. From below the ports that systems give to outgoing connections, and each only once: some
+    /// are named in the registry long before they are listened on.
+    /// </summary>
     public static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        lock (Given)
+        {
+            while (true)
+            {
+                int port = RandomNumberGenerator.GetInt32(PortFirst, PortLast + 1);
+                if (Given.Add(port) && IsFree(port))
+                {
+                    return port;
+                }
+            }
+        }
+    }
+
+    private static bool IsFree(int port)
+    {
+        try
+        {
+            using TcpListener listener = new(IPAddress.Loopback, port);
+            listener.Start();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     private static string Built(string folder, string assembly)

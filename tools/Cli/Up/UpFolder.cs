@@ -9,7 +9,7 @@ namespace DePIN.Cli.Up;
 /// </summary>
 public sealed class UpFolder : IDisposable
 {
-    /// <summary>While a run lasts: where its gateway and its chain are.</summary>
+    /// <summary>While a run lasts: where its gateways and its chain are.</summary>
     public const string NoteName = "up.json";
 
     private const string LockName = "up.lock";
@@ -60,9 +60,10 @@ public sealed class UpFolder : IDisposable
 
     public string Sub(string name) => Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
 
-    /// <summary>Tells other commands in this folder where the gateway and the chain of this run are.</summary>
-    public void Note(Uri gateway, Uri rpc) =>
-        File.WriteAllText(System.IO.Path.Combine(Path, NoteName), JsonSerializer.Serialize(new { gateway = gateway.ToString(), rpc = rpc.ToString() }));
+    /// <summary>Tells other commands in this folder where the gateways and the chain of this run are; the first gateway is the one they ask by default.</summary>
+    public void Note(IReadOnlyList<Uri> gateways, Uri rpc) =>
+        File.WriteAllText(System.IO.Path.Combine(Path, NoteName), JsonSerializer.Serialize(
+            new { gateway = gateways[0].ToString(), gateways = gateways.Select(gateway => gateway.ToString()), rpc = rpc.ToString() }));
 
     public void Dispose()
     {

@@ -1,9 +1,14 @@
+using DePIN.Gateway.Web;
+
 namespace DePIN.Cli.Up;
 
 /// <summary>What a person watching `up` sees of one board. Written by the board's reader and the watcher, read by the view.</summary>
-public sealed class BoardState(string name, string sense)
+public sealed class BoardState(string name, string sense, string gateway = "gateway")
 {
     public string Name { get; } = name;
+
+    /// <summary>Name of the gateway it publishes to.</summary>
+    public string Gateway { get; } = gateway;
 
     public string Sense { get; } = sense;
 
@@ -30,25 +35,49 @@ public sealed class BoardState(string name, string sense)
     public int Proven { get; set; }
 }
 
-/// <summary>The whole picture of one run of `up`.</summary>
-public sealed class UpState
+/// <summary>What a person watching `up` sees of one gateway. Written by the watcher, read by the view.</summary>
+public sealed class GatewayState(string name)
 {
-    public IReadOnlyList<BoardState> Boards { get; init; } = [];
+    public string Name { get; } = name;
+
+    /// <summary>0x and 40 hex digits, once its key is made.</summary>
+    public string Address { get; set; } = "";
+
+    public string Url { get; set; } = "";
+
+    /// <summary>Its own word: healthy, degraded, failed, starting; or that it does not answer.</summary>
+    public string Health { get; set; } = "starting";
 
     public long Frames { get; set; }
 
     public long Batches { get; set; }
 
+    /// <summary>Entries of the ledger, as this gateway follows it.</summary>
     public long Anchors { get; set; }
+
+    /// <summary>The network as this gateway sees it; null before its first answer and while it does not answer.</summary>
+    public NetworkJson? Network { get; set; }
+}
+
+/// <summary>The whole picture of one run of `up`.</summary>
+public sealed class UpState
+{
+    public IReadOnlyList<BoardState> Boards { get; init; } = [];
+
+    public IReadOnlyList<GatewayState> Gateways { get; init; } = [];
+
+    public long Frames => Gateways.Sum(gateway => gateway.Frames);
+
+    public long Batches => Gateways.Sum(gateway => gateway.Batches);
+
+    public long Anchors => Gateways.Max(gateway => gateway.Anchors);
+
+    public int Healthy => Gateways.Count(gateway => gateway.Health == "healthy");
 
     /// <summary>Proofs that did not check. Anything but 0 is a defect.</summary>
     public int Failed { get; set; }
 
-    public string GatewayHealth { get; set; } = "starting";
-
     public string? RpcUrl { get; set; }
-
-    public string? GatewayUrl { get; set; }
 
     public int ProvenBoards => Boards.Count(board => board.Proven > 0);
 }

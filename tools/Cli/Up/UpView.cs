@@ -1,3 +1,5 @@
+using DePIN.Cli.Network;
+using DePIN.Gateway.Web;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -44,7 +46,7 @@ public abstract class UpView : IAsyncDisposable
         {
             lock (gate)
             {
-                string line = $"frames {state.Frames}  batches {state.Batches}  anchors {state.Anchors}  proven boards {state.ProvenBoards}/{state.Boards.Count}  gateway {state.GatewayHealth}";
+                string line = $"frames {state.Frames}  batches {state.Batches}  anchors {state.Anchors}  proven boards {state.ProvenBoards}/{state.Boards.Count}  healthy gateways {state.Healthy}/{state.Gateways.Count}";
                 if (line != last)
                 {
                     last = line;
@@ -117,7 +119,7 @@ public abstract class UpView : IAsyncDisposable
         private Rows Draw()
         {
             Table table = new Table().Border(TableBorder.Rounded).Title("DePIN Edge: from a sensor's register to a proof on chain");
-            table.AddColumns("board", "senses", "device", "does");
+            table.AddColumns("board", "senses", "device", "publishes to", "does");
             foreach (string number in (string[])["published", "acknowledged", "stored up to", "proven up to"])
             {
                 table.AddColumn(new TableColumn(number).RightAligned());
@@ -126,16 +128,22 @@ public abstract class UpView : IAsyncDisposable
             foreach (BoardState board in state.Boards)
             {
                 table.AddRow(
-                    Markup.Escape(board.Name), Markup.Escape(board.Sense), board.DeviceId.Length < 12 ? "" : board.DeviceId[..12] + "…", Markup.Escape(board.Doing),
+                    Markup.Escape(board.Name), Markup.Escape(board.Sense), board.DeviceId.Length < 12 ? "" : board.DeviceId[..12] + "…", Markup.Escape(board.Gateway), Markup.Escape(board.Doing),
                     board.Published.ToString(), board.Acknowledged.ToString(), board.Stored.ToString(), board.Proven == 0 ? "-" : $"[green]{board.ProvenSequence}[/]");
             }
 
             List<IRenderable> rows = [table];
-            rows.Add(new Markup($"frames [bold]{state.Frames}[/]  batches [bold]{state.Batches}[/]  anchors [bold]{state.Anchors}[/]  gateway {Markup.Escape(state.GatewayHealth)}"
-                + (state.Failed > 0 ? $"  [red]failed {state.Failed}[/]" : "")));
-            if (state.GatewayUrl is not null)
+            if (state.Gateways.Select(gateway => gateway.Network).OfType<NetworkJson>().ToList() is { Count: > 0 } known)
             {
-                rows.Add(new Markup($"[grey]gateway {Markup.Escape(state.GatewayUrl)}   chain {Markup.Escape(state.RpcUrl ?? "")}   Ctrl-C ends everything[/]"));
+                rows.Add(NetworkTable.Of(NetworkPicture.Of(known), state.Gateways.ToDictionary(gateway => gateway.Address, gateway => gateway.Name)));
+            }
+
+            rows.AddRange(state.Gateways.Where(gateway => gateway.Health is not "healthy").Select(gateway => new Markup($"[yellow]{Markup.Escape(gateway.Name)}: {Markup.Escape(gateway.Health)}[/]")));
+            rows.Add(new Markup($"frames [bold]{state.Frames}[/]  batches [bold]{state.Batches}[/]  anchors [bold]{state.Anchors}[/]  healthy gateways {state.Healthy} of {state.Gateways.Count}"
+                + (state.Failed > 0 ? $"  [red]failed {state.Failed}[/]" : "")));
+            if (state.RpcUrl is not null)
+            {
+                rows.Add(new Markup($"[grey]{Markup.Escape(string.Join("  ", state.Gateways.Where(gateway => gateway.Url.Length > 0).Select(gateway => $"{gateway.Name} {gateway.Url}")))}   chain {Markup.Escape(state.RpcUrl)}   Ctrl-C ends everything[/]"));
             }
 
             lock (gate)

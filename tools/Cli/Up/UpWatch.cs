@@ -9,10 +9,10 @@ using DePIN.Evidence;
 namespace DePIN.Cli.Up;
 
 /// <summary>
-/// Follows a running network through the gateway's public API and proves what arrives as a stranger would: it takes a frame's proof,
-/// checks every step offline, and has the Ledger verify it on chain. A proof that does not hold counts as failed and is shown.
+/// Follows a running network through its gateways' public API and proves what arrives as a stranger would: it takes a frame's proof from the gateway
+/// the board publishes to, checks every step offline, and has the Ledger verify it on chain. A proof that does not hold counts as failed and is shown.
 /// </summary>
-public sealed class UpWatch(LocalGateway gateway, LocalChain chain, IReadOnlyList<LocalBoard> boards, UpState state, UpView view)
+public sealed class UpWatch(IReadOnlyList<LocalGateway> gateways, LocalChain chain, IReadOnlyList<LocalBoard> boards, UpState state, UpView view)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
@@ -26,7 +26,7 @@ public sealed class UpWatch(LocalGateway gateway, LocalChain chain, IReadOnlyLis
         {
             if (state.Failed > 0 || Stopwatch.GetElapsedTime(start) > atMost)
             {
-                view.Step($"not every board has a proven frame after {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s; the gateway says {state.GatewayHealth}");
+                view.Step($"not every board has a proven frame after {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s; {state.Healthy} of {gateways.Count} gateways are healthy{Troubles()}");
                 return ExitCode.Failed;
             }
 
@@ -53,30 +53,37 @@ public sealed class UpWatch(LocalGateway gateway, LocalChain chain, IReadOnlyLis
     private async Task StepAsync(CancellationToken stopping)
     {
         CheckAlive();
-        try
-        {
-            await ReadStatusAsync(stopping).ConfigureAwait(false);
-            foreach (LocalBoard board in boards.Where(board => board.State.DeviceId.Length > 0))
-            {
-                await ProveNextAsync(board.State, stopping).ConfigureAwait(false);
-            }
-        }
-        catch (CliError error) when (error.ExitCode == ExitCode.Unreachable)
-        {
-            state.GatewayHealth = "does not answer"; // it is being restarted, or busy; the next round asks again
-        }
-        catch (RpcException error)
-        {
-            view.Step($"the chain does not answer: {error.Message}");
-        }
+        await Task.WhenAll(gateways.Zip(state.Gateways, (gateway, shown) => StepAsync(gateway, shown, stopping))).ConfigureAwait(false);
 
         view.Update();
         await Task.Delay(Interval, stopping).ConfigureAwait(false);
     }
 
+    /// <summary>One gateway and the boards that publish to it. One that is away holds up no other.</summary>
+    private async Task StepAsync(LocalGateway gateway, GatewayState shown, CancellationToken stopping)
+    {
+        try
+        {
+            await ReadStatusAsync(gateway, shown, stopping).ConfigureAwait(false);
+            foreach (BoardState board in state.Boards.Where(board => board.Gateway == gateway.Name && board.DeviceId.Length > 0))
+            {
+                await ReadDeviceAsync(gateway, board, stopping).ConfigureAwait(false);
+                await ProveNextAsync(gateway, board, stopping).ConfigureAwait(false);
+            }
+        }
+        catch (CliError error) when (error.ExitCode == ExitCode.Unreachable)
+        {
+            (shown.Health, shown.Network) = ("does not answer", null); // it is being restarted, or busy; the next round asks again
+        }
+        catch (RpcException error)
+        {
+            view.Step($"the chain does not answer: {error.Message}");
+        }
+    }
+
     private void CheckAlive()
     {
-        foreach (ChildProcess child in boards.Select(board => board.Process).Prepend(gateway.Process!))
+        foreach (ChildProcess child in gateways.Select(gateway => gateway.Process!).Concat(boards.Select(board => board.Process)))
         {
             if (child.HasExited)
             {
@@ -85,24 +92,26 @@ public sealed class UpWatch(LocalGateway gateway, LocalChain chain, IReadOnlyLis
         }
     }
 
-    private async Task ReadStatusAsync(CancellationToken stopping)
+    private static async Task ReadStatusAsync(LocalGateway gateway, GatewayState shown, CancellationToken stopping)
     {
         GatewayStatus now = await GatewayStatus.ReadAsync(gateway.Api, stopping).ConfigureAwait(false);
-        state.Frames = now.Frames;
-        state.Batches = now.Batches;
-        state.Anchors = now.Anchors;
-        state.GatewayHealth = now.HealthState;
-        foreach (BoardState board in state.Boards.Where(board => board.DeviceId.Length > 0))
+        (shown.Frames, shown.Batches, shown.Anchors, shown.Health) = (now.Frames, now.Batches, now.Anchors, now.HealthState);
+        shown.Network = await GatewayNetwork.ReadAsync(gateway.Api, stopping).ConfigureAwait(false);
+    }
+
+    private static async Task ReadDeviceAsync(LocalGateway gateway, BoardState board, CancellationToken stopping)
+    {
+        if (await gateway.Api.TryGetAsync($"/api/devices/{board.DeviceId}", stopping).ConfigureAwait(false) is { } device)
         {
-            if (await gateway.Api.TryGetAsync($"/api/devices/{board.DeviceId}", stopping).ConfigureAwait(false) is { } device)
-            {
-                board.Stored = DeviceView.Read(device).LastSequence;
-            }
+            board.Stored = DeviceView.Read(device).LastSequence;
         }
     }
 
+    /// <summary>What the gateways wait for, for the line that ends a run without success.</summary>
+    private string Troubles() => string.Concat(state.Gateways.Select(gateway => $"; {gateway.Name}: {gateway.Health}{(gateway.Network is { Waits.Length: > 0 } network ? ", " + network.Waits : "")}"));
+
     /// <summary>Proves the board's first frame, and after each proof the newest frame that was stored then, once it is anchored.</summary>
-    private async Task ProveNextAsync(BoardState board, CancellationToken stopping)
+    private async Task ProveNextAsync(LocalGateway gateway, BoardState board, CancellationToken stopping)
     {
         ulong sequence = board.ProveNext;
         if (sequence == 0 || sequence > board.Stored

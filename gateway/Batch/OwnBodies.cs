@@ -1,0 +1,21 @@
+using DePIN.Evidence;
+using DePIN.Gateway.Peer;
+using DePIN.Gateway.Store;
+
+namespace DePIN.Gateway.Batch;
+
+/// <summary>The bodies of own batches, streamed from the frame store: attesters fetch them by their SHA-256.</summary>
+public sealed class OwnBodies(FrameLog log, BatchReader reader) : IBodySource
+{
+    /// <inheritdoc/>
+    public bool Has(Hash32 framesHash) => log.BatchOfBody(framesHash.ToArray()) is not null;
+
+    /// <inheritdoc/>
+    public BodyReading? Open(Hash32 framesHash, long offset)
+    {
+        if (log.BatchOfBody(framesHash.ToArray()) is not { } batch) return null;
+        long length = 0;
+        foreach (ReadOnlyMemory<byte> chunk in reader.BodyChunks(batch)) length += chunk.Length;
+        return new BodyReading(length, new ChunkStream(reader.BodyChunks(batch), offset));
+    }
+}

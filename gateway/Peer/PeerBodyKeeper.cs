@@ -1,0 +1,83 @@
+using DePIN.Evidence;
+using DePIN.Protocol;
+
+namespace DePIN.Gateway.Peer;
+
+/// <summary>
+/// The bodies as the core's stage asks for them: fetched, checked whole, then kept durably. A body counts as checked for a header only when it was
+/// compared with that header in this process; after a restart, or for another header over the same frames, what is on disk is checked again
+/// without being fetched.
+/// </summary>
+/// <param name="store">Peers' bodies.</param>
+/// <param name="transfer">Gets them.</param>
+/// <param name="check">Checks them.</param>
+/// <param name="keyOf">A device's public key (X ‖ Y) from the followed registry, or null.</param>
+/// <param name="isOwn">True when the batch is this gateway's own and its frames are in the frame store.</param>
+/// <param name="log">For what fails.</param>
+public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyCheck check, Func<Address, ReadOnlyMemory<byte>?> keyOf, Func<BatchSummary, bool> isOwn, ILogger log) : IBodies
+{
+    /// <summary>Headers remembered as checked; then half of them is forgotten.</summary>
+    private const int CheckedMax = 8_192;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<Hash32> _order = new();
+    private readonly HashSet<Hash32> _checked = [];
+
+    /// <inheritdoc/>
+    public bool Has(BatchSummary batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        bool known;
+        lock (_gate) known = _checked.Contains(batch.Hash);
+        return (known && store.Has(batch.FramesHash)) || isOwn(batch);
+    }
+
+    /// <inheritdoc/>
+    public async Task<(BodyVerdict Verdict, ReadOnlyMemory<byte> BadFrame)> FetchAsync(Address from, BatchSummary batch, CancellationToken stopping)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (Has(batch)) return (BodyVerdict.Good, default);
+        try
+        {
+            if (!store.Has(batch.FramesHash) && !store.IsInDoubt(batch.FramesHash))
+            {
+                long bytesMax = (long)batch.Header.Frames * (2 + FrameFormat.FrameBytesMax);
+                FetchOutcome outcome = await transfer.FetchAsync(from, batch.FramesHash, bytesMax, stopping).ConfigureAwait(false);
+                if (outcome != FetchOutcome.Complete)
+                    return (outcome switch { FetchOutcome.NotTheBody => BodyVerdict.NotTheBody, FetchOutcome.Disk => BodyVerdict.Disk, _ => BodyVerdict.Unavailable }, default);
+            }
+
+            if (store.Read(batch.FramesHash) is not { } bytes) return (BodyVerdict.Unavailable, default);
+            BodyFinding found = await check.CheckAsync(batch, bytes, keyOf, stopping).ConfigureAwait(false);
+            if (found.Verdict == BodyVerdict.NotTheBody) // damaged on this disk: the transfer had compared it
+            {
+                store.DiscardPart(batch.FramesHash);
+                store.Remove(batch.FramesHash);
+                log.LogWarning("the body {Hash} was damaged on disk and is fetched again", batch.FramesHash);
+                return (BodyVerdict.Unavailable, default);
+            }
+
+            if (found.Verdict == BodyVerdict.BadFrame)
+            {
+                log.LogWarning("batch {Number} of {Gateway}: {Reason}", batch.Header.Number, batch.Header.Gateway, found.Reason);
+                store.DiscardPart(batch.FramesHash);
+            }
+
+            if (found.Verdict != BodyVerdict.Good) return (found.Verdict, found.BadFrame);
+            if (!store.Has(batch.FramesHash)) store.Keep(batch.FramesHash);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            log.LogError(fault, "the body of batch {Number} of {Gateway} could not be kept", batch.Header.Number, batch.Header.Gateway);
+            return (BodyVerdict.Disk, default);
+        }
+
+        lock (_gate)
+        {
+            if (_checked.Add(batch.Hash)) _order.Enqueue(batch.Hash);
+            while (_order.Count > CheckedMax) _checked.Remove(_order.Dequeue());
+        }
+
+        return (BodyVerdict.Good, default);
+    }
+}
