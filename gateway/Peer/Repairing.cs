@@ -369,7 +369,7 @@ internal sealed class Repairing(NetworkContext network)
     private void Recut()
     {
         (ulong, long) now = (network.Log.KnownEntries, network.Log.Counts().Void);
-        if (network.Chain is null || _recutsFor == now || IsRestoring) return;
+        if (network.Chain is null || _recutsFor == now || !IsSafeToSign()) return; // a batch cut before all own ones came back would take one's number
         foreach (ulong number in network.Log.VoidNumbers(network.Self)) network.Host.Recut(number);
         _recutsFor = now;
     }
