@@ -114,13 +114,13 @@ internal sealed class GatewayNode : INetworkHost
         _simulation.Network.Review(this);
     }
 
-    /// <summary>The disk is gone, or a part of it; the gateway is down.</summary>
-    public void Wipe(bool records, bool frames)
+    /// <summary>chain.db is gone, or the whole disk; the gateway is down.</summary>
+    public void Wipe(bool frames)
     {
-        _simulation.World.Trace(Index, Happened.Wiped, (records, frames));
+        _simulation.World.Trace(Index, Happened.Wiped, frames ? "the whole disk" : "chain.db");
         _simulation.BeforeWipe(this, frames);
         WasWiped = true;
-        if (records) _logJournal.Clear();
+        _logJournal.Clear();
         if (frames) _storeJournal.Clear();
     }
 

@@ -42,7 +42,7 @@ internal sealed record Scenario
     private static readonly FaultKind[] EventKinds =
     [
         FaultKind.Bisect, FaultKind.MajorityRing, FaultKind.OneWay, FaultKind.Isolate, FaultKind.CrashIdle, FaultKind.DiskFull, FaultKind.WipedDisk, FaultKind.WipedChainRecords,
-        FaultKind.WipedFrames, FaultKind.Reorganisation, FaultKind.RpcOutage, FaultKind.ViewLag, FaultKind.Join, FaultKind.Leave, FaultKind.Replace, FaultKind.ClockJump,
+        FaultKind.Reorganisation, FaultKind.RpcOutage, FaultKind.ViewLag, FaultKind.Join, FaultKind.Leave, FaultKind.Replace, FaultKind.ClockJump,
         FaultKind.DeviceRoams, FaultKind.DeviceCutOff,
     ];
 
@@ -137,7 +137,7 @@ internal sealed record Scenario
             if (random.Below(2) == 0) faults.Add(kind);
         if (joins == 0) faults.ExceptWith([FaultKind.Join, FaultKind.Replace]);
         if (joins == 0 && initial <= 4) faults.Remove(FaultKind.Leave);
-        if (wipes == 0) faults.ExceptWith([FaultKind.WipedDisk, FaultKind.WipedChainRecords, FaultKind.WipedFrames]);
+        if (wipes == 0) faults.ExceptWith([FaultKind.WipedDisk, FaultKind.WipedChainRecords]);
         return new Scenario
         {
             Seed = seed,

@@ -255,10 +255,10 @@ internal sealed class Simulation
             case FaultKind.DiskFull:
                 node.Disk.FullUntilMs = World.NowMs + lastsMs;
                 break;
-            case FaultKind.WipedDisk or FaultKind.WipedChainRecords or FaultKind.WipedFrames:
+            case FaultKind.WipedDisk or FaultKind.WipedChainRecords:
                 node = Nodes[random.Pick(_mayBeWiped)];
                 node.Stop();
-                node.Wipe(kind is not FaultKind.WipedFrames, kind is not FaultKind.WipedChainRecords);
+                node.Wipe(frames: kind is FaultKind.WipedDisk);
                 StartLater(node);
                 break;
             case FaultKind.Reorganisation:

@@ -78,7 +78,7 @@ internal sealed class World(ulong seed)
 internal enum FaultKind
 {
     Loss, Duplicate, Reorder, Bisect, MajorityRing, OneWay, Isolate,
-    CrashIdle, CrashBeforeWrite, CrashBeforeSync, TornWrite, CrashAfterSync, FailedNotPersisted, FailedButPersisted, DiskFull, WipedDisk, WipedChainRecords, WipedFrames,
+    CrashIdle, CrashBeforeWrite, CrashBeforeSync, TornWrite, CrashAfterSync, FailedNotPersisted, FailedButPersisted, DiskFull, WipedDisk, WipedChainRecords,
     Reorganisation, RpcOutage, ViewLag, StaleView, TransactionLost, TransactionDelayed, Join, Leave, Replace,
     ClockJump, ClockDrift, DeviceRoams, DeviceCutOff, DeviceEquivocates, AcknowledgementLost, DeviceRegisteredLate,
 }
