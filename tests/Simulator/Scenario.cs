@@ -136,6 +136,8 @@ internal sealed record Scenario
         foreach (FaultKind kind in Enum.GetValues<FaultKind>())
             if (random.Below(2) == 0) faults.Add(kind);
         if (joins == 0) faults.ExceptWith([FaultKind.Join, FaultKind.Replace]);
+        // Where the last member of before could go, nobody could tell the others what the ledger holds.
+        if (initial < 4) faults.ExceptWith([FaultKind.Leave, FaultKind.Replace]);
         if (joins == 0 && initial <= 4) faults.Remove(FaultKind.Leave);
         if (wipes == 0) faults.ExceptWith([FaultKind.WipedDisk, FaultKind.WipedChainRecords]);
         return new Scenario

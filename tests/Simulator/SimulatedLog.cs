@@ -72,6 +72,9 @@ internal sealed class SimulatedLog : INetworkLog
         return found;
     }
 
+    public IReadOnlyList<BatchRecord> PendingOf(Address gateway, int limit) => !_authors.TryGetValue(gateway, out SortedList<ulong, Row>? rows) ? []
+        : [.. rows.Values.Where(r => r.Record.State is BatchState.Certified).Take(limit).Select(r => r.Record)];
+
     public IReadOnlyList<ulong> VoidNumbers(Address gateway) => [.. _void.Where(b => b.Gateway == gateway).Select(b => b.Number)];
 
     public (long Pending, long Void) Counts() => (_pending.Count, _void.Count);
