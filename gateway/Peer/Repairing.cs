@@ -218,8 +218,8 @@ internal sealed class Repairing(NetworkContext network)
         while (good > 0 && (good > chain.Entries || network.Host.LedgerEntry(good - 1)?.Hash() != network.Log.EntryHash(good - 1))) good--;
         if (good < network.Log.KnownEntries)
         {
+            _recutsFor = null; // first: the write may throw and have happened
             network.Log.TakeBack(good);
-            _recutsFor = null;
         }
 
         if (_entry is { } entry && (entry.Ordinal < good || network.Host.LedgerEntry(entry.Ordinal)?.Hash() != entry.Hash)) _entry = null;
@@ -254,8 +254,9 @@ internal sealed class Repairing(NetworkContext network)
             return Matches(anchor, found) ? found : null;
         }
 
-        // chain.db was lost and there may be nobody to ask: an anchor of a network of one takes its lowest pending numbers.
-        if (network.Network?.Active.Count != 1 || anchor.Batches > PeerLimits.LeavesMax) return null;
+        // chain.db was lost and there may be nobody to ask: an anchor of a network of one takes its lowest pending numbers. Not in one that was larger
+        // before (its version rose): there entries hold what others know.
+        if (network.Network is not { Version: 1, Active.Count: 1 } || anchor.Batches > PeerLimits.LeavesMax) return null;
         List<BatchSummary> guess = [.. network.Log.Pending((int)anchor.Batches).Select(r => r.Summary)];
         if (guess.Count == (int)anchor.Batches && Matches(anchor, guess)) return guess;
         // All own batches are certified (again) and it is not over them: nobody can ever say what it holds, and it cannot be of ours.
