@@ -255,8 +255,8 @@ internal sealed class Repairing(NetworkContext network)
         }
 
         // chain.db was lost and there may be nobody to ask: an anchor of a network of one takes its lowest pending numbers. Not in one that was larger
-        // before (its version rose): there entries hold what others know.
-        if (network.Network is not { Version: 1, Active.Count: 1 } || anchor.Batches > PeerLimits.LeavesMax) return null;
+        // before (its version rose), and not in one that this gateway only joins: there entries hold what others know.
+        if (network.Network is not { Version: 1, Active.Count: 1 } || !network.IsActive || anchor.Batches > PeerLimits.LeavesMax) return null;
         List<BatchSummary> guess = [.. network.Log.Pending((int)anchor.Batches).Select(r => r.Summary)];
         if (guess.Count == (int)anchor.Batches && Matches(anchor, guess)) return guess;
         // All own batches are certified (again) and it is not over them: nobody can ever say what it holds, and it cannot be of ours.
