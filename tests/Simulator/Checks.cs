@@ -16,7 +16,7 @@ internal sealed class Checks(Simulation simulation)
     private readonly Dictionary<(int Node, ulong Epoch), Hash32> _signedAnchors = [];
     private readonly Dictionary<FrameKey, ulong> _acknowledged = []; // by which honest gateways, a bit each
     private readonly Dictionary<FrameKey, ulong> _anchored = []; // on the present branch: by which entry
-    private readonly HashSet<(Address Author, ulong Number)> _certifiedNumbers = [];
+    private readonly Dictionary<(Address Author, ulong Number), Hash32> _certifiedNumbers = [];
     private readonly List<Truth> _certified = [];
 
     public long Acknowledgements { get; private set; }
@@ -24,6 +24,9 @@ internal sealed class Checks(Simulation simulation)
     public int FramesAcknowledged => _acknowledged.Count;
 
     public List<long> LatenciesMs { get; } = [];
+
+    /// <summary>Batches that were made and no anchor held so far.</summary>
+    public int BatchesWaiting => _batches.Values.Count(b => !b.IsAnchoredOnce);
 
     /// <summary>A batch was made, by an honest gateway or not.</summary>
     public void Made(BatchSummary batch, Body body)
@@ -80,7 +83,7 @@ internal sealed class Checks(Simulation simulation)
         if (truth.IsCertified) return;
         truth.IsCertified = true;
         if (!truth.IsGood) throw new ViolationException("no batch with a bad frame or root is certified", $"{simulation.Name(batch.Header.Gateway)}: {Describe.It(batch, simulation.Name)}");
-        if (!_certifiedNumbers.Add((batch.Header.Gateway, batch.Header.Number))) throw new ViolationException("one header is certified under one number", $"{simulation.Name(batch.Header.Gateway)}:{batch.Header.Number}");
+        if (!_certifiedNumbers.TryAdd((batch.Header.Gateway, batch.Header.Number), batch.Hash)) throw new ViolationException("one header is certified under one number", $"{simulation.Name(batch.Header.Gateway)}:{batch.Header.Number}");
         _certified.Add(truth);
         Retrievable(truth);
     }
@@ -177,7 +180,8 @@ internal sealed class Checks(Simulation simulation)
         {
             if (!node.Log.HasSigned(subject.Batch, subject.Hash, node.Address)) throw new ViolationException("a signature is saved before it leaves", $"gateway {node.Index}, {simulation.Name(subject.Batch.Gateway)}:{subject.Batch.Number}");
             if (_signedBatches.TryAdd((node.Index, subject.Batch.Gateway, subject.Batch.Number), subject.Hash) || _signedBatches[(node.Index, subject.Batch.Gateway, subject.Batch.Number)] == subject.Hash) return;
-            bool isExcused = node.WasWiped && !(subject.Batch.Gateway == node.Address && _certifiedNumbers.Contains((node.Address, subject.Batch.Number)));
+            // Who lost its disk has forgotten; but a header of its own that was certified must have come back to it before it signs another.
+            bool isExcused = node.WasWiped && !(subject.Batch.Gateway == node.Address && _certifiedNumbers.TryGetValue((node.Address, subject.Batch.Number), out Hash32 certified) && certified != subject.Hash);
             if (!isExcused) throw new ViolationException("an honest gateway signs one header under one number", $"gateway {node.Index}, {simulation.Name(subject.Batch.Gateway)}:{subject.Batch.Number}");
         }
         else

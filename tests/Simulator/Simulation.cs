@@ -9,7 +9,7 @@ internal sealed record SimulationResult(ulong Seed, ViolationException? Violatio
 
 /// <summary>
 /// One run: N gateways with the real core, devices, network, disks and chain, decided by one seed. Faults until they heal; then everything acknowledged must
-/// be on the ledger within <see cref="LivenessEpochs"/>.
+/// be on the ledger within <see cref="LivenessEpochs"/> (and the epochs that a backlog of more batches than fit into one anchor takes).
 /// </summary>
 internal sealed class Simulation
 {
@@ -25,6 +25,7 @@ internal sealed class Simulation
     private readonly long[] _hostile = new long[Enum.GetValues<HostileKind>().Length];
     private readonly List<int> _mayBeWiped = [];
     private long _healedMs;
+    private int _backlogEpochs; // what is waiting when the faults heal takes so many full anchors
 
     public Simulation(Scenario scenario)
     {
@@ -158,7 +159,7 @@ internal sealed class Simulation
     public void OnBlock()
     {
         if (!IsHealed || Scenario.MeasuresBytes) return;
-        if (World.NowMs - _healedMs > LivenessEpochs * (long)Scenario.EpochSeconds * 1000) throw NotLive();
+        if (World.NowMs - _healedMs > (LivenessEpochs + _backlogEpochs) * (long)Scenario.EpochSeconds * 1000) throw NotLive();
         if (Checks.Missing().Any()) return;
         GatewaySet active = Chain.Head.Members.Active;
         foreach (GatewayNode node in Nodes)
@@ -209,6 +210,7 @@ internal sealed class Simulation
     {
         IsHealed = true;
         _healedMs = World.NowMs;
+        _backlogEpochs = 2 * Checks.BatchesWaiting / Scenario.CertificatesMax;
         World.Trace(-1, Happened.Healed);
         Network.Heal();
         foreach (GatewayNode node in Nodes)
