@@ -172,7 +172,7 @@ internal sealed class GatewayNode : INetworkHost
 
     public void TakeFrame(Frame frame, Device? device)
     {
-        if (!IsUp || Core.IsRestoring || (device is not null && View?.Number < device.RegisteredAt)) return;
+        if (!IsUp || Core.IsRestoring || (device is not null && (View?.Number ?? 0) < device.RegisteredAt)) return;
         Store.Take(frame, device);
     }
 

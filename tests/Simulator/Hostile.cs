@@ -28,7 +28,7 @@ internal sealed class Hostile(Simulation simulation, GatewayNode node, HostileKi
     /// <summary>An own batch is cut: now and then a bad one, which nobody may certify.</summary>
     public (BatchSummary, Body)? Cut(List<Frame> frames, ulong number, Hash32 previous, ulong firstMs, ulong lastMs)
     {
-        if (Random.Below(16) != 0) return null;
+        if (Random.Below(6) != 0) return null;
         if (Does(HostileKind.BadRoot)) return Bad(HostileKind.BadRoot);
         return Does(HostileKind.BadFrame) ? Bad(HostileKind.BadFrame) : null;
 

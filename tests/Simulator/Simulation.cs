@@ -108,6 +108,23 @@ internal sealed class Simulation
             Network.Messages, Checks.FramesAcknowledged, _faults, _hostile, violation is null ? [] : [.. World.LastEvents().Select(Line)]);
     }
 
+    /// <summary>For the measurement: each gateway takes so many frames in every epoch, at a moment of its own, without devices in between.</summary>
+    public void SupplyFrames(int perEpoch)
+    {
+        long epochMs = (long)Scenario.EpochSeconds * 1000;
+        foreach (GatewayNode node in Nodes)
+        {
+            List<Address> devices = [.. Enumerable.Range(0, perEpoch).Select(_ => RandomAddress())];
+            Supply(node, devices, 1, World.Random.Below((int)epochMs));
+        }
+
+        void Supply(GatewayNode node, List<Address> devices, ulong sequence, long atMs) => World.At(atMs, () =>
+        {
+            foreach (Address device in devices) node.TakeFrame(new Frame(device, sequence, World.Random.Next(), true), null);
+            Supply(node, devices, sequence + 1, atMs + epochMs);
+        });
+    }
+
     public void Count(FaultKind kind) => _faults[(int)kind]++;
 
     public void Count(HostileKind kind) => _hostile[(int)kind]++;
@@ -173,7 +190,8 @@ internal sealed class Simulation
         World.Stop();
     }
 
-    private void Begin()
+    /// <summary>Everyone starts.</summary>
+    public void Begin()
     {
         Prng random = World.Random;
         foreach (GatewayNode node in Nodes)
@@ -331,7 +349,7 @@ internal sealed class Simulation
     private static Membership MembershipOf(ulong version, IEnumerable<GatewayNode> nodes)
     {
         Member[] members = [.. nodes.Select(n => new Member(n.Address, Hash32.Zero, ""))];
-        return new Membership(version, new GatewaySet(members.Select(m => m.Gateway)), members);
+        return new Membership(version, new GatewaySet(members.Select(m => m.Gateway), Math.Max(EvidenceLimits.GatewaysMax, members.Length)), members);
     }
 
     private ViolationException NotLive()
