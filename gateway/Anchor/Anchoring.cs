@@ -207,13 +207,14 @@ internal sealed class Anchoring(NetworkContext network)
     {
         SpanSet taken = new();
         List<BatchRecord> eligible = [];
-        IEnumerable<BatchRecord> byTurns = network.Log.Pending(Rules.CertificatesMax * 4)
-            .GroupBy(r => r.Summary.Header.Gateway).SelectMany(g => g.Select((record, turn) => (record, turn)))
+        // Of each author as many as fit at all: certificates that do not hold (their author left) must not hide the others.
+        IEnumerable<BatchRecord> byTurns = network.Log.Authors()
+            .SelectMany(a => network.Log.PendingOf(a, Rules.CertificatesMax).Where(r => network.Holds(a, r.Attestations)).Select((record, turn) => (record, turn)))
             .OrderBy(x => x.turn).ThenBy(x => x.record.Summary.Id).Select(x => x.record);
         foreach (BatchRecord record in byTurns)
         {
             if (eligible.Count == Rules.CertificatesMax) break;
-            if (!network.Holds(record.Summary.Header.Gateway, record.Attestations) || taken.Overlaps(record.Summary.Spans)) continue;
+            if (taken.Overlaps(record.Summary.Spans)) continue;
             taken.Add(record.Summary.Spans);
             eligible.Add(record);
         }

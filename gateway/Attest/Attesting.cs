@@ -12,6 +12,12 @@ internal sealed class Attesting(NetworkContext network)
     /// <summary>Own certificates that no longer hold (the network changed, the committee expired), renewed at the same time.</summary>
     private const int RenewalsMax = 8;
 
+    /// <summary>Own batches before those, certified once and void now, that attesters do not know and so need a certificate that holds.</summary>
+    private const int ParentsMax = 64;
+
+    /// <summary>Own numbers looked at in one tick after a start.</summary>
+    private const int LookedAtPerTick = 4_096;
+
     /// <summary>Hashes of bad batches remembered, so that none is fetched twice.</summary>
     private const int BadKept = 1_024;
 
@@ -19,6 +25,8 @@ internal sealed class Attesting(NetworkContext network)
     private readonly Dictionary<Address, OfferMessage> _checking = []; // one offer an author, while its body is fetched
     private readonly Dictionary<Hash32, Refusal> _bad = [];
     private readonly Retry _renew = new(network.Rules);
+    private ulong _next = 1; // own numbers below it are certified, anchored or void
+    private (ulong Known, Hash32 Last) _lookedAt; // the ledger as known when they were looked at
     private NetworkRules Rules => network.Rules;
 
     /// <summary>The own batch that collects attestations now, or null.</summary>
@@ -95,8 +103,9 @@ internal sealed class Attesting(NetworkContext network)
         if (!_offers.TryGetValue(message.Number, out Offer? offer)) return;
         offer.Refusals[from] = message.Reason;
         // It asks for what it lacks by itself; when that came, the next offer finds it.
-        if (message.Reason is Refusal.ParentUnknown && network.Log.Find(new BatchId(network.Self, message.Number - 1)) is { } parent && parent.Attestations.Count > 0)
-            network.Host.Send(from, new CertificatesMessage([new CertifiedBatch(parent.Summary, parent.Attestations)]));
+        if (message.Reason is not Refusal.ParentUnknown || network.Log.Find(new BatchId(network.Self, message.Number - 1)) is not { Attestations.Count: > 0 } parent) return;
+        if (network.Holds(network.Self, parent.Attestations)) network.Host.Send(from, new CertificatesMessage([new CertifiedBatch(parent.Summary, parent.Attestations)]));
+        else if (!_offers.ContainsKey(message.Number - 1) && _offers.Count < RenewalsMax + ParentsMax) Collect(parent); // void batches too: what follows them must be attested
     }
 
     public void OnOffer(Address from, OfferMessage offer)
@@ -199,8 +208,7 @@ internal sealed class Attesting(NetworkContext network)
     /// <summary>Begins the next own batch. True when it was certified at once.</summary>
     private bool Begin()
     {
-        ulong number = network.Log.HighestNumber(network.Self) + 1;
-        if (_offers.ContainsKey(number)) return false;
+        if (Next() is not { } number || _offers.ContainsKey(number)) return false;
         if (network.Host.OwnBatch(number) is not { } batch)
         {
             Trouble = "";
@@ -234,15 +242,39 @@ internal sealed class Attesting(NetworkContext network)
     private void Renew()
     {
         if (!_renew.IsDue(network.Host.NowMs)) return;
-        foreach (BatchRecord record in network.Log.Pending(Rules.CertificatesMax))
+        foreach (BatchRecord record in network.Log.PendingOf(network.Self, Rules.CertificatesMax))
         {
             if (_offers.Count >= RenewalsMax) return;
-            if (record.Summary.Header.Gateway != network.Self || _offers.ContainsKey(record.Summary.Header.Number) || network.Holds(network.Self, record.Attestations)) continue;
-            Offer offer = new(record.Summary, record.Summary.Header.Digest(Rules.Domain), new Retry(Rules));
-            foreach (Attestation attestation in record.Attestations) offer.Given[attestation.Gateway] = attestation;
-            offer.Given[network.Self] = network.Host.Sign(offer.Digest);
-            _offers[record.Summary.Header.Number] = offer;
+            if (!_offers.ContainsKey(record.Summary.Header.Number) && !network.Holds(network.Self, record.Attestations)) Collect(record);
         }
+    }
+
+    /// <summary>A batch that was certified collects what it lacks under the present network.</summary>
+    private void Collect(BatchRecord record)
+    {
+        Offer offer = new(record.Summary, record.Summary.Header.Digest(Rules.Domain), new Retry(Rules));
+        foreach (Attestation attestation in record.Attestations) offer.Given[attestation.Gateway] = attestation;
+        offer.Given[network.Self] = network.Host.Sign(offer.Digest);
+        _offers[record.Summary.Header.Number] = offer;
+    }
+
+    /// <summary>
+    /// The lowest own number without a certificate. Not always the highest and one more: records that were lost, or were known from a ledger entry that the
+    /// chain took back, leave holes. Null while it looks.
+    /// </summary>
+    private ulong? Next()
+    {
+        ulong known = network.Log.KnownEntries;
+        if (_lookedAt.Known > known || (_lookedAt.Known > 0 && network.Log.EntryHash(_lookedAt.Known - 1) != _lookedAt.Last)) _next = 1;
+        _lookedAt = (known, known == 0 ? Hash32.Zero : network.Log.EntryHash(known - 1));
+        ulong highest = network.Log.HighestNumber(network.Self);
+        for (int i = 0; i < LookedAtPerTick; i++, _next++)
+        {
+            if (_next > highest) return _next = highest + 1;
+            if (network.Log.Find(new BatchId(network.Self, _next)) is null or { State: BatchState.Voted } && network.Host.OwnBatch(_next) is not null) return _next;
+        }
+
+        return null;
     }
 
     private void Certify(Offer offer)

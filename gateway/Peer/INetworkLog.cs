@@ -20,6 +20,9 @@ public interface INetworkLog
     /// <summary>Certified batches (not anchored, not void), ascending by <see cref="BatchId"/>, at most <paramref name="limit"/>.</summary>
     IReadOnlyList<BatchRecord> Pending(int limit);
 
+    /// <summary>Of one gateway, ascending by number, at most <paramref name="limit"/>.</summary>
+    IReadOnlyList<BatchRecord> PendingOf(Address gateway, int limit);
+
     /// <summary>A gateway's batches that are void, ascending.</summary>
     IReadOnlyList<ulong> VoidNumbers(Address gateway);
 

@@ -50,7 +50,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
     /// <inheritdoc/>
     public IReadOnlyList<BatchRecord> Pending(int limit) => database.Read(c => Sql.Rows(c, Read, $"{Select} WHERE {IsPending} ORDER BY gateway, number LIMIT $0", limit));
 
-    /// <summary>Pending batches of one gateway, ascending.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<BatchRecord> PendingOf(Address gateway, int limit) =>
         database.Read(c => Sql.Rows(c, Read, $"{Select} WHERE {IsPending} AND gateway = $0 ORDER BY number LIMIT $1", gateway.ToArray(), limit));
 

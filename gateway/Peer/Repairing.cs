@@ -11,7 +11,7 @@ internal sealed class Repairing(NetworkContext network)
     /// <summary>Ledger entries resolved from what is here in one tick.</summary>
     private const int EntriesPerTick = 256;
 
-    private readonly SortedDictionary<ulong, (CertifiedBatch Batch, SortedSet<Address> Sources)> _mine = []; // own batches that peers have and the store has not
+    private readonly SortedDictionary<ulong, LostBatch> _mine = []; // own batches that peers have and the store has not
     private readonly Retry _restore = new(network.Rules);
     private EntryParts? _entry;
     private Address _lastAsked;
@@ -136,13 +136,13 @@ internal sealed class Repairing(NetworkContext network)
             bool signed = given.Attestations.Any(a => a.Gateway == network.Self && network.Host.IsOver(a, digest));
             bool anchored = network.Log.Find(given.Batch.Id) is { State: BatchState.Anchored } record && record.Summary.Hash == given.Batch.Hash;
             if (!signed && !anchored) continue; // nobody can make us believe in a batch we did not sign
-            if (_mine.TryGetValue(header.Number, out (CertifiedBatch Batch, SortedSet<Address> Sources) known))
+            if (_mine.TryGetValue(header.Number, out LostBatch? known))
             {
                 if (known.Batch.Batch.Hash == given.Batch.Hash) known.Sources.Add(from);
             }
             else if (_mine.Count < PeerLimits.RunsMax)
             {
-                _mine[header.Number] = (given, [from]);
+                _mine[header.Number] = new LostBatch(given, from);
                 _isSafe = false;
                 _restore.Reset();
             }
@@ -152,12 +152,16 @@ internal sealed class Repairing(NetworkContext network)
         if (message.Batches.Count == 0 || last >= peer.Status?.YourHighest) peer.IsHeardOut = true;
     }
 
-    /// <summary>A peer did not have the body of an own batch. When nobody has and the ledger holds the batch, its frames are gone here but proven for ever: go on after it.</summary>
+    /// <summary>
+    /// A peer did not have the body of an own batch. When every other gateway said so and the ledger holds the batch, its frames are gone here but proven
+    /// for ever: go on after it. One that is away may be the one that has it.
+    /// </summary>
     public void OnRestoreFailed(ulong number, Address source)
     {
-        if (!_mine.TryGetValue(number, out (CertifiedBatch Batch, SortedSet<Address> Sources) lost)) return;
+        if (!_mine.TryGetValue(number, out LostBatch? lost)) return;
         lost.Sources.Remove(source);
-        if (lost.Sources.Count == 0 && network.Log.Find(lost.Batch.Batch.Id) is { State: BatchState.Anchored } && number == _mine.Keys.First() && network.Host.IsStoreEmpty) _mine.Remove(number);
+        lost.Without.Add(source);
+        if (network.Network?.Members.All(m => m.Gateway == network.Self || lost.Without.Contains(m.Gateway)) == true && network.Log.Find(lost.Batch.Batch.Id) is { State: BatchState.Anchored } && number == _mine.Keys.First() && network.Host.IsStoreEmpty) _mine.Remove(number);
         _restore.Reset();
     }
 
@@ -218,8 +222,8 @@ internal sealed class Repairing(NetworkContext network)
         while (good > 0 && (good > chain.Entries || network.Host.LedgerEntry(good - 1)?.Hash() != network.Log.EntryHash(good - 1))) good--;
         if (good < network.Log.KnownEntries)
         {
+            _recutsFor = null; // first: the write may throw and have happened
             network.Log.TakeBack(good);
-            _recutsFor = null;
         }
 
         if (_entry is { } entry && (entry.Ordinal < good || network.Host.LedgerEntry(entry.Ordinal)?.Hash() != entry.Hash)) _entry = null;
@@ -254,8 +258,9 @@ internal sealed class Repairing(NetworkContext network)
             return Matches(anchor, found) ? found : null;
         }
 
-        // chain.db was lost and there may be nobody to ask: an anchor of a network of one takes its lowest pending numbers.
-        if (network.Network?.Active.Count != 1 || anchor.Batches > PeerLimits.LeavesMax) return null;
+        // chain.db was lost and there may be nobody to ask: an anchor of a network of one takes its lowest pending numbers. Not in one that was larger
+        // before (its version rose), and not in one that this gateway only joins: there entries hold what others know.
+        if (network.Network is not { Version: 1, Active.Count: 1 } || !network.IsActive || anchor.Batches > PeerLimits.LeavesMax) return null;
         List<BatchSummary> guess = [.. network.Log.Pending((int)anchor.Batches).Select(r => r.Summary)];
         if (guess.Count == (int)anchor.Batches && Matches(anchor, guess)) return guess;
         // All own batches are certified (again) and it is not over them: nobody can ever say what it holds, and it cannot be of ours.
@@ -337,7 +342,8 @@ internal sealed class Repairing(NetworkContext network)
     {
         while (_mine.Count > 0)
         {
-            (ulong number, (CertifiedBatch batch, SortedSet<Address> sources)) = _mine.First();
+            (ulong number, LostBatch lost) = _mine.First();
+            (CertifiedBatch batch, SortedSet<Address> sources) = (lost.Batch, lost.Sources);
             if (network.Host.OwnBatch(number) is { } here)
             {
                 if (here.Hash == batch.Batch.Hash && network.Log.Find(here.Id) is null or { State: BatchState.Voted })
@@ -399,6 +405,18 @@ internal sealed class Repairing(NetworkContext network)
     }
 
     private static long Size(BatchRecord record) => 200 + record.Summary.Spans.Runs.Length * FrameSpan.Bytes + record.Attestations.Count * Attestation.Bytes;
+
+    /// <summary>An own batch that peers have and the store has not.</summary>
+    private sealed class LostBatch(CertifiedBatch batch, Address source)
+    {
+        public CertifiedBatch Batch { get; } = batch;
+
+        /// <summary>Who may have its body.</summary>
+        public SortedSet<Address> Sources { get; } = [source];
+
+        /// <summary>Who was asked and has it not.</summary>
+        public HashSet<Address> Without { get; } = [];
+    }
 
     private sealed class EntryParts(ulong ordinal, AnchorHeader anchor, Hash32 hash, Address from)
     {

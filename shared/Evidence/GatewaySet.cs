@@ -13,12 +13,13 @@ public sealed class GatewaySet
     private readonly Dictionary<Address, int> _indexes;
 
     /// <param name="signers">1 to 256 different addresses, in the contract's order.</param>
+    /// <param name="signersMax">What the contract's signer mask holds. Only simulations of larger networks give another.</param>
     /// <exception cref="ArgumentException">None, too many, zero, or one twice.</exception>
-    public GatewaySet(IEnumerable<Address> signers)
+    public GatewaySet(IEnumerable<Address> signers, int signersMax = EvidenceLimits.GatewaysMax)
     {
         _signers = [.. signers];
-        if (_signers.Length is 0 or > EvidenceLimits.GatewaysMax)
-            throw new ArgumentException($"An active set has 1 to {EvidenceLimits.GatewaysMax} gateways.", nameof(signers));
+        if (_signers.Length is 0 || _signers.Length > signersMax)
+            throw new ArgumentException($"An active set has 1 to {signersMax} gateways.", nameof(signers));
         _indexes = new Dictionary<Address, int>(_signers.Length);
         for (int i = 0; i < _signers.Length; i++)
         {

@@ -302,6 +302,8 @@ internal sealed class FaultyNetworkLog(INetworkLog inner, Func<Anchor.Faults> fa
     public ulong HighestNumber(Address gateway) => inner.HighestNumber(gateway);
     public IReadOnlyList<Address> Authors() => inner.Authors();
     public IReadOnlyList<BatchRecord> Pending(int limit) => inner.Pending(limit);
+    public IReadOnlyList<BatchRecord> PendingOf(Address gateway, int limit) => inner.PendingOf(gateway, limit);
+
     public IReadOnlyList<ulong> VoidNumbers(Address gateway) => inner.VoidNumbers(gateway);
     public (long Pending, long Void) Counts() => inner.Counts();
     public void SaveVote(BatchSummary batch, IReadOnlyList<Attestation> attestations) => Around("SaveBatchVote", () => inner.SaveVote(batch, attestations));
