@@ -158,6 +158,7 @@ public sealed class LocalGateway : IAsyncDisposable
     {
         await Process!.KillAsync().ConfigureAwait(false);
         await Process.DisposeAsync().ConfigureAwait(false);
+        Process = null;
     }
 
     public async ValueTask DisposeAsync()
