@@ -29,8 +29,13 @@ public sealed class BatchReader(FrameLog log)
     /// <summary>Trees kept for the next proof of the same batch: 64 bytes a frame each, 4 MiB for the largest batch.</summary>
     private const int TreesKept = 4;
 
+    /// <summary>Maps of bodies kept for the next part that a peer asks for: 4 KiB each for the largest batch.</summary>
+    private const int MapsKept = 16;
+
     private readonly (ulong Number, MerkleTree? Tree)[] _trees = new (ulong, MerkleTree?)[TreesKept];
+    private readonly BodyMap?[] _maps = new BodyMap?[MapsKept];
     private int _nextTree;
+    private int _nextMap;
     private DerivedRows? _lastDerived;
 
     /// <summary>The EIP-712 header of a saved batch.</summary>
@@ -123,21 +128,28 @@ public sealed class BatchReader(FrameLog log)
         return Volatile.Read(ref _lastDerived)!.Summary;
     }
 
-    /// <summary>The encoded body in chunks, streamed from the store; the header commits to the SHA-256 over them.</summary>
-    public IEnumerable<ReadOnlyMemory<byte>> BodyChunks(StoredBatch batch)
+    /// <summary>Bytes of the encoded body.</summary>
+    public long BodyLength(StoredBatch batch) => MapOf(batch).Length;
+
+    /// <summary>The encoded body in chunks from an offset on, streamed from the store; the header commits to the SHA-256 over all of it.</summary>
+    public IEnumerable<ReadOnlyMemory<byte>> BodyChunks(StoredBatch batch, long offset = 0)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        (long from, long skip) = offset == 0 ? (batch.FirstRow, 0) : MapOf(batch).Seek(offset);
         ArrayBufferWriter<byte> chunk = new(ChunkBytes + 2 + FrameFormat.FrameBytesMax);
-        foreach (StoredFrame frame in Rows(batch))
+        foreach (StoredFrame frame in Rows(batch, from))
         {
             BatchBody.Append(chunk, frame.Frame);
             if (chunk.WrittenCount < ChunkBytes)
                 continue;
-            yield return chunk.WrittenSpan.ToArray();
+            if (skip < chunk.WrittenCount)
+                yield return chunk.WrittenSpan[(int)skip..].ToArray();
+            skip = Math.Max(0, skip - chunk.WrittenCount);
             chunk.ResetWrittenCount();
         }
-        if (chunk.WrittenCount > 0)
-            yield return chunk.WrittenSpan.ToArray();
+        if (chunk.WrittenCount > skip)
+            yield return chunk.WrittenSpan[(int)skip..].ToArray();
     }
 
     /// <summary>The whole body in memory: up to 76 MB for the largest batch.</summary>
@@ -159,9 +171,45 @@ public sealed class BatchReader(FrameLog log)
     public BatchProof? Prove(int device, ulong sequence) => log.Find(device, sequence) is StoredFrame frame ? Prove(frame.Row) : null;
 
     /// <summary>The batch's frames in order.</summary>
-    private IEnumerable<StoredFrame> Rows(StoredBatch batch) => batch.Skipped.Count == 0
-        ? log.Frames(batch.FirstRow, batch.LastRow)
-        : log.Frames(batch.FirstRow, batch.LastRow).Where(frame => !SkippedRows.Contains(batch.Skipped, frame.Row));
+    private IEnumerable<StoredFrame> Rows(StoredBatch batch) => Rows(batch, batch.FirstRow);
+
+    private IEnumerable<StoredFrame> Rows(StoredBatch batch, long from) => batch.Skipped.Count == 0
+        ? log.Frames(from, batch.LastRow)
+        : log.Frames(from, batch.LastRow).Where(frame => !SkippedRows.Contains(batch.Skipped, frame.Row));
+
+    private BodyMap MapOf(StoredBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        lock (_maps)
+        {
+            foreach (BodyMap? kept in _maps)
+            {
+                if (kept is not null && kept.Number == batch.Number)
+                    return kept;
+            }
+        }
+
+        List<(long Row, long Offset)> marks = [];
+        long length = 0;
+        int i = 0;
+        foreach ((long row, int bytes) in log.Lengths(batch.FirstRow, batch.LastRow))
+        {
+            if (batch.Skipped.Count > 0 && SkippedRows.Contains(batch.Skipped, row))
+                continue;
+            if (i++ % BodyMap.FramesPerMark == 0)
+                marks.Add((row, length));
+            length += 2 + bytes;
+        }
+
+        BodyMap map = new(batch.Number, length, [.. marks]);
+        lock (_maps)
+        {
+            _maps[_nextMap] = map;
+            _nextMap = (_nextMap + 1) % MapsKept;
+        }
+
+        return map;
+    }
 
     private MerkleTree TreeOf(StoredBatch batch)
     {
@@ -188,6 +236,19 @@ public sealed class BatchReader(FrameLog log)
         }
 
         return tree;
+    }
+
+    /// <summary>Where frames of a body begin, one of <see cref="FramesPerMark"/>: so that a part of it is read without the parts before.</summary>
+    private sealed record BodyMap(ulong Number, long Length, (long Row, long Offset)[] Marks)
+    {
+        public const int FramesPerMark = 256;
+
+        /// <summary>The row to read from, and how many bytes of it and what follows lie before the offset.</summary>
+        public (long Row, long Skip) Seek(long offset)
+        {
+            int at = Array.FindLastIndex(Marks, mark => mark.Offset <= offset);
+            return (Marks[at].Row, offset - Marks[at].Offset);
+        }
     }
 
     /// <summary>What was derived last, and from which rows.</summary>

@@ -1,13 +1,14 @@
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
+using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Batch;
 
 /// <summary>
 /// Cuts the arrival log into batches by count or age. Cutting is choosing a last row; everything else follows from the rows
 /// (<see cref="BatchReader.Derive"/>). The cut is durable before anyone is told of it, so a kill at any point either leaves no batch
-/// or the same batch. Callers read batches from the log and wait with <see cref="WaitForBatchAsync"/>.
+/// or the same batch; after a write in doubt the store is asked which. Callers read batches from the log and wait with <see cref="WaitForBatchAsync"/>.
 /// </summary>
 public sealed class Batcher
 {
@@ -21,6 +22,7 @@ public sealed class Batcher
     private TaskCompletionSource cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StoredBatch? last;
     private long cutRow;
+    private bool inDoubt; // a write may have happened: what is stored is looked up before the next one
 
     /// <summary>Reads the last batch and derives it again: a store that no longer yields it is refused (<see cref="StoreException"/>, Corrupt).</summary>
     /// <param name="options">When a batch is cut.</param>
@@ -35,7 +37,7 @@ public sealed class Batcher
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.FramesMax, EvidenceLimits.BatchFramesMax);
         (this.options, this.log, this.reader, this.anchored, this.time) = (options, log, reader ?? new BatchReader(log), anchored ?? new NothingAnchored(), time ?? TimeProvider.System);
         last = log.LastBatch();
-        cutRow = log.CutRow;
+        cutRow = Adjacent(log.CutRow);
         if (last is null)
             return;
         if (new Address(last.Gateway) != options.Gateway)
@@ -53,13 +55,14 @@ public sealed class Batcher
     /// <summary>Cuts until stopped. Waits out a store that is full or unavailable; frames only wait longer then.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        while (true)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             try
             {
                 await CutDueAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (StoreException fault) when (fault.Fault is StoreFault.Full or StoreFault.Unavailable)
+            catch (Exception fault) when (fault is StoreException { Fault: StoreFault.Full or StoreFault.Unavailable } or SqliteException)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(options.RetryMs), time, cancellationToken).ConfigureAwait(false);
             }
@@ -69,7 +72,7 @@ public sealed class Batcher
     /// <summary>Cuts all that is stored and in no batch, due or not: for a stop, a test, an operator in a hurry. Not while <see cref="RunAsync"/> runs.</summary>
     public async Task CutNowAsync()
     {
-        for (long first = cutRow + 1; log.LastRow >= first; first = cutRow + 1)
+        while (Volatile.Read(ref cutRow) + 1 is var first && log.LastRow >= first)
             await CutAsync(first, Math.Min(log.LastRow, first + options.FramesMax - 1)).ConfigureAwait(false);
     }
 
@@ -91,7 +94,7 @@ public sealed class Batcher
 
     private async Task CutDueAsync(CancellationToken cancellationToken)
     {
-        long first = cutRow + 1;
+        long first = Volatile.Read(ref cutRow) + 1;
         await log.WaitForRowAsync(first - 1, cancellationToken).ConfigureAwait(false);
         long full = first + options.FramesMax - 1;
         if (log.LastRow < full)
@@ -124,6 +127,7 @@ public sealed class Batcher
         await cutting.WaitAsync().ConfigureAwait(false);
         try
         {
+            LookUp();
             if (log.RecutOf(number) is { } made) return made;
             if (log.BatchAt(number) is not { } of) return null;
             List<long> skipped = [];
@@ -147,8 +151,8 @@ public sealed class Batcher
         await cutting.WaitAsync().ConfigureAwait(false);
         try
         {
-            Volatile.Write(ref last, log.LastBatch());
-            Volatile.Write(ref cutRow, log.CutRow);
+            inDoubt = true;
+            LookUp();
         }
         finally
         {
@@ -161,17 +165,53 @@ public sealed class Batcher
         await cutting.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (firstRow != cutRow + 1) return; // reloaded meanwhile
-            if (await SaveAsync(firstRow, lastRow, [], recutOf: 0).ConfigureAwait(false) is null)
-            {
-                await log.SaveCutRowAsync(lastRow).ConfigureAwait(false); // all of it is anchored already
-                Volatile.Write(ref cutRow, lastRow);
-            }
+            LookUp();
+            if (firstRow != cutRow + 1) return; // looked up meanwhile
+            // A batch that came back after these rows is never within a cut: ranges do not overlap.
+            if (log.NextRange(firstRow) is { } restored) lastRow = Math.Min(lastRow, restored.First - 1);
+            StoredBatch? made = lastRow < firstRow ? null : await SaveAsync(firstRow, lastRow, [], recutOf: 0).ConfigureAwait(false);
+            long done = Adjacent(lastRow);
+            if (made is not null && done == lastRow) return;
+            inDoubt = true; // rows that are all anchored already, or in batches that came back: not looked at again
+            await log.SaveCutRowAsync(done).ConfigureAwait(false);
+            inDoubt = false;
+            Volatile.Write(ref cutRow, done);
         }
         finally
         {
             cutting.Release();
         }
+    }
+
+    /// <summary>The last row of the batches that follow a row without a gap; the row itself when none does.</summary>
+    private long Adjacent(long row)
+    {
+        while (log.NextRange(row + 1) is { } next && next.First == row + 1) row = next.Last;
+        return row;
+    }
+
+    /// <summary>After a write that may have happened, and after batches came back: what is stored now.</summary>
+    private void LookUp()
+    {
+        if (!inDoubt) return;
+        StoredBatch? stored = log.LastBatch();
+        long row = Adjacent(log.CutRow);
+        inDoubt = false;
+        Tell(stored, row);
+    }
+
+    private void Tell(StoredBatch? batch, long row)
+    {
+        TaskCompletionSource told;
+        lock (gate)
+        {
+            Volatile.Write(ref last, batch);
+            Volatile.Write(ref cutRow, Math.Max(cutRow, row));
+            told = cut;
+            cut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        told.SetResult();
     }
 
     /// <summary>Derives, leaves out what is anchored, saves, tells. Null when nothing is left.</summary>
@@ -188,23 +228,11 @@ public sealed class Batcher
             batch = reader.Derive(options.Gateway, number, previous, firstRow, lastRow, skipped);
         }
 
+        inDoubt = true;
         if (!await log.SaveBatchAsync(batch).ConfigureAwait(false))
-        {
-            // A save in doubt that came through with another last row, or other rows left out: what is durable is the batch.
-            batch = log.BatchAt(batch.Number) is StoredBatch saved && saved.FirstRow == firstRow && saved.RecutOf == recutOf ? saved
-                : throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: batch {batch.Number} does not follow the one before: restore frames.db and chain.db from one backup.");
-        }
-
-        TaskCompletionSource told;
-        lock (gate)
-        {
-            Volatile.Write(ref last, batch);
-            Volatile.Write(ref cutRow, Math.Max(cutRow, batch.LastRow));
-            told = cut;
-            cut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        }
-
-        told.SetResult();
+            throw new StoreException(StoreFault.Unavailable, $"Batch {batch.Number} came back from peers while another one was cut: the next number is taken."); // looked up, then done again
+        inDoubt = false;
+        Tell(batch, recutOf == 0 ? batch.LastRow : 0);
         return batch;
     }
 }

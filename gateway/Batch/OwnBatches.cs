@@ -2,21 +2,24 @@ using DePIN.Evidence;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
-using DePIN.Protocol;
+using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Batch;
 
 /// <summary>
-/// This gateway's batches as the network core asks for them, and back from peers after a lost disk. The last one asked for is kept: it is asked for at
-/// every tick while it collects attestations.
+/// This gateway's batches as the network core asks for them, and back from peers after a lost disk. The last ones asked for are kept: they are asked for
+/// at every tick while they collect attestations.
 /// </summary>
 public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher, DeviceTable devices, Func<BatchSummary, BatchBody?> bodies) : IOwnBatches
 {
-    /// <summary>Restored frames on their way to the disk.</summary>
-    private const int FramesInFlightMax = 1_024;
+    /// <summary>Batches kept as derived.</summary>
+    private const int KeptMax = 8;
 
+    private readonly Lock _gate = new();
+    private readonly Queue<BatchSummary> _kept = new();
     private readonly HashSet<ulong> _recuts = []; // begun in this run
-    private BatchSummary? _last;
+    private readonly Queue<ulong> _toRecut = new();
+    private bool _isRecutting;
 
     /// <inheritdoc/>
     public bool IsEmpty => batcher.Last is null;
@@ -25,8 +28,17 @@ public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher
     public BatchSummary? Find(ulong number)
     {
         if (number == 0 || number > (batcher.Last?.Number ?? 0)) return null;
-        if (_last is { } last && last.Header.Number == number) return last;
-        return log.BatchAt(number) is not { } stored ? null : _last = reader.Summary(stored);
+        lock (_gate)
+            if (_kept.FirstOrDefault(kept => kept.Header.Number == number) is { } kept) return kept;
+        if (log.BatchAt(number) is not { } stored) return null;
+        BatchSummary derived = reader.Summary(stored);
+        lock (_gate)
+        {
+            _kept.Enqueue(derived);
+            if (_kept.Count > KeptMax) _kept.Dequeue();
+        }
+
+        return derived;
     }
 
     /// <summary>True when a batch is this gateway's own and in its store.</summary>
@@ -39,97 +51,99 @@ public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher
     /// <inheritdoc/>
     public void Recut(ulong number)
     {
-        lock (_recuts)
-            if (!_recuts.Add(number)) return;
-        _ = Task.Run(async () =>
+        lock (_gate)
         {
-            try
-            {
-                await batcher.RecutAsync(number).ConfigureAwait(false);
-            }
-            catch (StoreException)
-            {
-                lock (_recuts) _recuts.Remove(number); // full or unavailable, which the store itself reports: the core asks again
-            }
-        });
+            if (!_recuts.Add(number)) return;
+            _toRecut.Enqueue(number);
+            if (_isRecutting) return;
+            _isRecutting = true;
+        }
+
+        _ = Task.Run(RecutAsync);
     }
 
     /// <summary>
-    /// Puts a batch that came back from peers into the store as it was: its frames at the end of the log, or, when they are there already (a batch cut again
-    /// from one that came back before), as rows of that one. Receive times are the header's. Repeatable at any point. False when a device of it is not
-    /// known yet, a newer frame of it was taken meanwhile, or the rows do not give the header that was signed.
+    /// Puts a batch that came back from peers into the store as it was signed. When it was cut again from one that is here, its rows are some of that one's;
+    /// else its frames are appended, all of them, with the header's receive times: the first one's the earliest, the others' the latest. In any order of the
+    /// numbers, beginning at any, also while newer frames of its devices are taken. Repeatable. False when a device of it is not known yet (later), or another
+    /// batch has its number, or the body is not the header's (never).
     /// </summary>
     public async Task<bool> RestoreAsync(BatchSummary batch, CancellationToken stopping)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        ulong number = batch.Header.Number;
-        if (Find(number) is { } here) return here.Hash == batch.Hash;
-        if (number <= (batcher.Last?.Number ?? 0) || bodies(batch) is not { } body) return false;
-        long[] rows = new long[body.Count];
-        Queue<(int Index, Task<long> Stored)> appended = [];
-        Dictionary<DeviceLog, ulong> newest = [];
+        BatchHeader header = batch.Header;
+        if (log.BatchAt(header.Number) is { } here) return here.Hash.AsSpan().SequenceEqual(batch.Hash.ToArray()) && await TakeOverAsync(stopping).ConfigureAwait(false);
+        if (!batch.IsConsistent() || bodies(batch) is not { } body || body.Compare(header) != BatchMatch.Matches || body.FramesHash() != batch.FramesHash) return false;
+        RestoredFrame[] frames = new RestoredFrame[body.Count];
+        StoredFrame?[] stored = new StoredFrame?[body.Count];
         for (int i = 0; i < body.Count; i++)
         {
-            if (Known(body[i].Span) is not { } device) return false;
-            ulong sequence = FrameSpans.Key(body[i].Span).Sequence;
-            if (log.Find(device.Log.Device, sequence) is { } stored)
+            (Address device, ulong sequence) = FrameSpans.Key(body[i].Span);
+            if (devices.Find(new DeviceIdValue(device.ToArray())) is not { } known) return false;
+            stored[i] = log.Find(known.Log.Device, sequence);
+            frames[i] = new RestoredFrame(known.Log, sequence, (long)(i == 0 ? header.FirstReceivedMs : header.LastReceivedMs), body[i],
+                IsFound: stored[i] is not { } other || (other.Frame.AsSpan().SequenceEqual(body[i].Span) && !(log.BatchOf(other.Row)?.Number > header.Number)));
+        }
+
+        StoredBatch saved = new(header.Number, 0, 0, header.Gateway.ToArray(), header.Previous.ToArray(), header.Root.ToArray(), header.Samples,
+            header.FirstReceivedMs, header.LastReceivedMs, header.Body.ToArray(), batch.Hash.ToArray()) { FramesHash = batch.FramesHash.ToArray() };
+        bool isSaved = InPlace(saved, body, stored) is { } again
+            ? await log.SaveBatchAsync(again).WaitAsync(stopping).ConfigureAwait(false)
+            : await log.AppendBatchAsync(saved, frames).WaitAsync(stopping).ConfigureAwait(false);
+        return isSaved && await TakeOverAsync(stopping).ConfigureAwait(false);
+    }
+
+    private async Task<bool> TakeOverAsync(CancellationToken stopping)
+    {
+        await batcher.ReloadAsync().WaitAsync(stopping).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>The batch as one cut again from a batch that is here: all its frames are rows of that one, in order. Null when they are not.</summary>
+    private StoredBatch? InPlace(StoredBatch batch, BatchBody body, StoredFrame?[] stored)
+    {
+        if (stored[0] is not { } first || log.BatchOf(first.Row) is not { } of || of.Number >= batch.Number || log.RecutOf(of.Number) is not null) return null;
+        HashSet<long> rows = [];
+        long before = 0;
+        for (int i = 0; i < stored.Length; i++)
+        {
+            if (stored[i] is not { } row || row.Row <= before || !of.Contains(row.Row) || !row.Frame.AsSpan().SequenceEqual(body[i].Span)) return null;
+            rows.Add(before = row.Row);
+        }
+
+        List<long> skipped = [];
+        for (long row = of.FirstRow; row <= of.LastRow; row++)
+            if (!rows.Contains(row)) skipped.Add(row);
+        return batch with { FirstRow = of.FirstRow, LastRow = of.LastRow, Skipped = skipped, RecutOf = of.Number };
+    }
+
+    /// <summary>One after another, so that new batches are cut in between.</summary>
+    private async Task RecutAsync()
+    {
+        while (true)
+        {
+            ulong number;
+            lock (_gate)
             {
-                if (!stored.Frame.AsSpan().SequenceEqual(body[i].Span)) return false;
-                rows[i] = stored.Row;
-                continue;
+                if (!_toRecut.TryDequeue(out number))
+                {
+                    _isRecutting = false;
+                    return;
+                }
             }
 
-            if (sequence <= newest.GetValueOrDefault(device.Log, device.Log.LastSequence)) return false;
-            newest[device.Log] = sequence;
-            RestoredFrame append = new(log.Epoch, device.Log, sequence, (long)(i == 0 ? batch.Header.FirstReceivedMs : batch.Header.LastReceivedMs), body[i]);
-            log.Append(append);
-            appended.Enqueue((i, append.Stored));
-            if (appended.Count == FramesInFlightMax) await OldestAsync().ConfigureAwait(false);
+            bool isDone = false;
+            try
+            {
+                isDone = await batcher.RecutAsync(number).ConfigureAwait(false) is not null || log.BatchAt(number) is not null;
+            }
+            catch (Exception fault) when (fault is StoreException or SqliteException)
+            {
+                // Full or unavailable, which the store itself reports.
+            }
+
+            if (isDone) continue;
+            lock (_gate) _recuts.Remove(number); // not done, or not here (yet): the core asks again
         }
-
-        while (appended.Count > 0) await OldestAsync().ConfigureAwait(false);
-
-        (long first, long last, IReadOnlyList<long> skipped, ulong of) = Range(rows);
-        StoredBatch derived = reader.Derive(batch.Header.Gateway, number, batch.Header.Previous, first, last, skipped) with
-        {
-            FirstReceivedMs = batch.Header.FirstReceivedMs, LastReceivedMs = batch.Header.LastReceivedMs, Hash = batch.Hash.ToArray(), RecutOf = of,
-        };
-        if (BatchReader.Header(derived) != batch.Header || !await log.SaveBatchAsync(derived).ConfigureAwait(false)) return false;
-        await batcher.ReloadAsync().ConfigureAwait(false);
-        return true;
-
-        async Task OldestAsync()
-        {
-            (int index, Task<long> stored) = appended.Dequeue();
-            rows[index] = await stored.WaitAsync(stopping).ConfigureAwait(false);
-        }
-    }
-
-    private KnownDevice? Known(ReadOnlySpan<byte> frame) => devices.Find(new DeviceIdValue(frame.Slice(FrameFormat.DeviceIdOffset, DeviceIdValue.Bytes)));
-
-    /// <summary>Rows as a range: that of the batch they are in already, or their own.</summary>
-    private (long First, long Last, IReadOnlyList<long> Skipped, ulong RecutOf) Range(long[] rows)
-    {
-        StoredBatch? of = log.BatchOf(rows[0]);
-        (long first, long last) = of is null ? (rows.Min(), rows.Max()) : (of.FirstRow, of.LastRow);
-        HashSet<long> mine = [.. rows];
-        List<long> skipped = [];
-        for (long row = first; row <= last; row++)
-            if (!mine.Contains(row)) skipped.Add(row);
-        return (first, last, skipped, of?.Number ?? 0);
-    }
-
-    private sealed class RestoredFrame : FrameAppend
-    {
-        private readonly TaskCompletionSource<long> _stored = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public RestoredFrame(long epoch, DeviceLog log, ulong sequence, long receivedMs, ReadOnlyMemory<byte> frame) =>
-            (Epoch, Log, Sequence, ReceivedMs, Frame) = (epoch, log, sequence, receivedMs, frame);
-
-        public Task<long> Stored => _stored.Task;
-
-        protected internal override void Committed() => _stored.TrySetResult(Row);
-
-        internal override void Failed(StoreFault fault) => _stored.TrySetException(new StoreException(fault, "A frame that came back from a peer could not be stored; it is tried again."));
     }
 }

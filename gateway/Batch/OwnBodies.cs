@@ -14,8 +14,6 @@ public sealed class OwnBodies(FrameLog log, BatchReader reader) : IBodySource
     public BodyReading? Open(Hash32 framesHash, long offset)
     {
         if (log.BatchOfBody(framesHash.ToArray()) is not { } batch) return null;
-        long length = 0;
-        foreach (ReadOnlyMemory<byte> chunk in reader.BodyChunks(batch)) length += chunk.Length;
-        return new BodyReading(length, new ChunkStream(reader.BodyChunks(batch), offset));
+        return new BodyReading(reader.BodyLength(batch), new ChunkStream(reader.BodyChunks(batch, offset), 0));
     }
 }

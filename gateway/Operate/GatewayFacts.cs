@@ -63,7 +63,7 @@ public sealed class GatewayFacts : IDisposable
     public HealthFacts Gather()
     {
         StoredBatch? lastBatch = _frames.LastBatch();
-        long unbatchedFrom = (lastBatch?.LastRow ?? 0) + 1;
+        long unbatchedFrom = _frames.CutRow + 1; // not the last batch's rows: one cut again has old ones
         long lastRow = _frames.LastRow;
         long? oldestUnbatched = lastRow >= unbatchedFrom ? _frames.FrameAt(unbatchedFrom)?.ReceivedMs : null;
         ulong certified = _network.HighestNumber(_self);

@@ -164,6 +164,7 @@ public sealed class NetworkCore
     /// <summary>What own batches wait for (empty: nothing), and whether a person has to act.</summary>
     public (string Waits, bool IsInTheWay) Attesting =>
         _repairing.IsRestoring ? ($"{_repairing.Restoring} own batches are being fetched back from peers", false)
+        : !IsSafeToSign ? ("it is not known yet whether peers have batches that this gateway lost", false)
         : _attesting.Trouble.Length > 0 ? (_attesting.Trouble, _attesting.IsInTheWay)
         : _attesting.Open is { } own ? ($"batch {own.Batch.Header.Number} has {own.Given.Count} of {Needed} attestations", false)
         : ("", false);

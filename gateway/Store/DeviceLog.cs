@@ -39,7 +39,8 @@ public sealed class DeviceLog
     {
         lock (gate)
         {
-            if (row <= open.LastRow)
+            // A sequence that does not rise came back after later ones: `late_frames` has it.
+            if (row <= open.LastRow || sequence <= open.LastSequence)
                 return;
             if (open.Frames == BlockFramesMax)
             {

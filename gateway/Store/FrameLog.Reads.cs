@@ -54,6 +54,18 @@ public sealed partial class FrameLog
         }
     }
 
+    /// <summary>Rows and their frames' lengths in a range, ascending, streamed in pages.</summary>
+    public IEnumerable<(long Row, int Bytes)> Lengths(long firstRow, long lastRow)
+    {
+        for (long from = firstRow; from <= lastRow; from += ReadFramesMax)
+        {
+            (long first, long last) = (from, Math.Min(lastRow, from + ReadFramesMax - 1));
+            foreach ((long, int) length in Read(connection => Sql.Rows(connection, static row => (row.GetInt64(0), row.GetInt32(1)),
+                "SELECT row, length(frame) FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", first, last)))
+                yield return length;
+        }
+    }
+
     /// <summary>The newest frames, newest first; page on with <paramref name="beforeRow"/> = the last row got (0 = from the newest).</summary>
     public List<StoredFrame> Latest(int count, long beforeRow = 0) => Read(connection => Sql.Rows(connection, Frame,
         "SELECT row, device, received_ms, frame FROM frames WHERE row < $0 ORDER BY row DESC LIMIT $1",
@@ -89,7 +101,7 @@ public sealed partial class FrameLog
             List<StoredFrame> frames = new(Math.Min(rows.Count, count));
             foreach (long row in rows.Take(count))
                 frames.Add(ReadRow(connection, row) ?? throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} is missing")));
-            return frames;
+            return hasLate ? WithLate(connection, device, fromSequence, count, frames) : frames;
         });
     }
 
@@ -99,11 +111,14 @@ public sealed partial class FrameLog
     internal StoredFrame? Find(DeviceLog log, ulong sequence)
     {
         long row = log.Find(sequence, out bool before);
-        if (row == 0 && !before)
+        if (row == 0 && !before && !hasLate)
             return null;
         return Read(connection =>
         {
-            if (row == 0)
+            // The row of a frame that came back with its batch is the one that a proof can be made of.
+            if (hasLate && Sql.Scalar(connection, "SELECT row FROM late_frames WHERE device = $0 AND sequence = $1", log.Device, (long)sequence) is > 0 and long late)
+                return ReadRow(connection, late);
+            if (row == 0 && before)
             {
                 row = Sql.Rows(connection, Block,
                     "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND first_sequence <= $1 ORDER BY first_sequence DESC LIMIT 1",
@@ -112,6 +127,18 @@ public sealed partial class FrameLog
             return row == 0 ? null : ReadRow(connection, row);
         });
     }
+
+    private static List<StoredFrame> WithLate(SqliteConnection connection, int device, ulong fromSequence, int count, List<StoredFrame> frames)
+    {
+        SortedDictionary<ulong, StoredFrame> merged = new(frames.ToDictionary(static frame => Sequence(frame)));
+        foreach (StoredFrame frame in Sql.Rows(connection, Frame,
+            "SELECT f.row, f.device, f.received_ms, f.frame FROM late_frames l JOIN frames f ON f.row = l.row WHERE l.device = $0 AND l.sequence >= $1 ORDER BY l.sequence LIMIT $2",
+            device, (long)Math.Min(fromSequence, long.MaxValue), count))
+            merged[Sequence(frame)] = frame;
+        return [.. merged.Values.Take(count)];
+    }
+
+    private static ulong Sequence(StoredFrame frame) => System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(frame.Frame.AsSpan(32));
 
     private static StoredFrame? ReadRow(SqliteConnection connection, long row) =>
         Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row);

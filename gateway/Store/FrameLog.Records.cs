@@ -37,21 +37,38 @@ public sealed partial class FrameLog
         static row => (row.GetInt32(0), new RegisteredDevice(new DeviceIdValue((byte[])row.GetValue(1)), (byte[])row.GetValue(2), row.GetByte(3), (byte[])row.GetValue(4), (ulong)row.GetInt64(5), (ulong)row.GetInt64(6))),
         "SELECT id, device_id, public_key, key_kind, owner, registered_at, revoked_at FROM devices ORDER BY id"));
 
-    /// <summary>Saves a batch before anything of it leaves. False when another batch with the number is there: then nothing changed.</summary>
+    /// <summary>
+    /// Saves a batch before anything of it leaves, and that the rows up to its last are done, unless it is one cut again.
+    /// False when another batch with the number is there: then nothing changed.
+    /// </summary>
     public Task<bool> SaveBatchAsync(StoredBatch batch) => WriteAsync(connection =>
     {
-        Sql.Execute(connection,
-            "INSERT OR IGNORE INTO batches (number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash, frames_hash, skipped, recut_of) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            (long)batch.Number, batch.FirstRow, batch.LastRow, batch.Gateway, batch.Previous, batch.Root, (long)batch.Samples, (long)batch.FirstReceivedMs, (long)batch.LastReceivedMs, batch.Body, batch.Hash,
-            batch.FramesHash, SkippedRows.Write(batch.Skipped, batch.FirstRow), (long)batch.RecutOf);
-        return Sql.Scalar(connection, "SELECT count(*) FROM batches WHERE number = $0 AND hash = $1 AND first_row = $2 AND last_row = $3", (long)batch.Number, batch.Hash, batch.FirstRow, batch.LastRow) == 1;
+        Insert(connection, batch);
+        bool saved = Sql.Scalar(connection, "SELECT count(*) FROM batches WHERE number = $0 AND hash = $1 AND first_row = $2 AND last_row = $3", (long)batch.Number, batch.Hash, batch.FirstRow, batch.LastRow) == 1;
+        if (saved && batch.RecutOf == 0)
+            SaveCutRow(connection, batch.LastRow);
+        return saved;
     }, whenFull: true);
 
     /// <summary>The last row that was looked at for a batch: those up to it are in one, or were left out for good.</summary>
-    public long CutRow => Read(connection => Math.Max(Sql.Scalar(connection, "SELECT max(last_row) FROM batches"), Sql.Scalar(connection, "SELECT value FROM meta WHERE key = 'cut_row'")));
+    public long CutRow => Read(ReadCutRow);
 
-    /// <summary>Notes that the rows up to one were all left out.</summary>
-    public Task SaveCutRowAsync(long row) => WriteAsync(connection => Sql.Execute(connection, "INSERT OR REPLACE INTO meta VALUES ('cut_row', $0)", row), whenFull: true);
+    /// <summary>Notes that the rows up to one are in batches, or left out. Never goes back.</summary>
+    public Task SaveCutRowAsync(long row) => WriteAsync(connection => SaveCutRow(connection, row), whenFull: true);
+
+    private static long ReadCutRow(SqliteConnection connection) => Sql.Scalar(connection, "SELECT value FROM meta WHERE key = 'cut_row'");
+
+    private static int SaveCutRow(SqliteConnection connection, long row) =>
+        Sql.Execute(connection, "INSERT INTO meta VALUES ('cut_row', $0) ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)", row);
+
+    private static void Insert(SqliteConnection connection, StoredBatch batch) => Sql.Execute(connection,
+            "INSERT OR IGNORE INTO batches (number, first_row, last_row, gateway, previous, root, samples, first_received_ms, last_received_ms, body, hash, frames_hash, skipped, recut_of) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            (long)batch.Number, batch.FirstRow, batch.LastRow, batch.Gateway, batch.Previous, batch.Root, (long)batch.Samples, (long)batch.FirstReceivedMs, (long)batch.LastReceivedMs, batch.Body, batch.Hash,
+            batch.FramesHash, SkippedRows.Write(batch.Skipped, batch.FirstRow), (long)batch.RecutOf);
+
+    /// <summary>The range of the batch that begins at or after a row, the lowest; null when there is none. Ahead of what is cut there are only batches that came back.</summary>
+    public (long First, long Last)? NextRange(long row) => Read(connection =>
+        Sql.Rows(connection, static range => (range.GetInt64(0), range.GetInt64(1)), "SELECT first_row, last_row FROM batches WHERE first_row >= $0 ORDER BY first_row LIMIT 1", row) is [var next] ? next : ((long, long)?)null);
 
     /// <summary>The batch whose encoded body has this SHA-256, or null.</summary>
     public StoredBatch? BatchOfBody(byte[] framesHash) => Read(connection => Sql.First(connection, Batch, SelectBatch + "WHERE frames_hash = $0 LIMIT 1", framesHash));

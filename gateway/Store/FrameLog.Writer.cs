@@ -177,6 +177,7 @@ public sealed partial class FrameLog
         long row = lastRow;
         bool committing = false;
         bool any = false;
+        bool restored = false;
         int refused = 0;
         try
         {
@@ -187,14 +188,20 @@ public sealed partial class FrameLog
                 if (work is FrameAppend frame)
                 {
                     frame.Row = 0;
-                    if (frame.Epoch != epochNow || state == StoreFault.Full)
+                    if (frame.Epoch != epochNow || restored || state == StoreFault.Full)
                     {
                         refused++;
                         continue;
                     }
-                    Insert(frame, row + 1);
+                    Insert(frame.Log!, frame.ReceivedMs, frame.Frame.Span, row + 1);
                     frame.Row = ++row;
                     any = true;
+                }
+                else if (work is BatchAppend batch)
+                {
+                    row = Insert(batch, group, row);
+                    any |= batch.FirstRow > 0;
+                    restored |= batch.FirstRow > 0;
                 }
                 else
                 {
@@ -222,17 +229,22 @@ public sealed partial class FrameLog
         // What rests on a refused frame must be refused with it.
         if (refused > 0)
             Volatile.Write(ref epoch, epoch + 1);
-        Succeed(group, row);
+        Succeed(group, row, restored);
     }
 
-    private void Succeed(StoreWork group, long row)
+    private void Succeed(StoreWork group, long row, bool restored)
     {
         long added = row - lastRow;
         for (StoreWork? work = group; work is not null; work = work.Next)
         {
             if (work is FrameAppend { Row: > 0 } frame)
                 frame.Log!.Append(frame.Sequence, frame.Row);
+            else if (work is BatchAppend { FirstRow: > 0 } batch)
+                Know(batch);
         }
+        // Decisions made before the frames that came back were known are void; not before, or a new decision could rest on the old view.
+        if (restored)
+            Volatile.Write(ref epoch, epoch + 1);
         if (added > 0)
             recent.Append(group);
         Volatile.Write(ref lastRow, row);
@@ -250,6 +262,10 @@ public sealed partial class FrameLog
                     frame.Committed();
                 else
                     frame.Failed(reason);
+            }
+            else if (work is BatchAppend batch)
+            {
+                batch.Committed();
             }
             else
             {
@@ -421,12 +437,12 @@ public sealed partial class FrameLog
     }
 
     // Straight to SQLite: a parameter collection costs more than the row itself.
-    private void Insert(FrameAppend frame, long row)
+    private void Insert(DeviceLog log, long receivedMs, ReadOnlySpan<byte> frame, long row)
     {
         raw.sqlite3_bind_int64(insert, 1, row);
-        raw.sqlite3_bind_int64(insert, 2, frame.Log!.Device);
-        raw.sqlite3_bind_int64(insert, 3, frame.ReceivedMs);
-        raw.sqlite3_bind_blob(insert, 4, frame.Frame.Span);
+        raw.sqlite3_bind_int64(insert, 2, log.Device);
+        raw.sqlite3_bind_int64(insert, 3, receivedMs);
+        raw.sqlite3_bind_blob(insert, 4, frame);
         int code = raw.sqlite3_step(insert);
         raw.sqlite3_reset(insert);
         SqliteCode.Check(writer, code);

@@ -8,7 +8,7 @@ namespace DePIN.Gateway.Store;
 /// The durable arrival log with its devices and batches (what is signed for the chain is in chain.db), in one SQLite database: WAL, synchronous=FULL, one writer thread
 /// that commits in groups. A frame's outcome is told only after its commit; what was told survives kill -9 and power loss, once.
 /// Callers: the verifier (append, find), the device table, the batcher, attest (reads batches), the web reads.
-/// Files of this class: FrameLog.cs (opening, recovery), .Writer.cs (group commit), .Reads.cs, .Records.cs (typed rows).
+/// Files of this class: FrameLog.cs (opening, recovery), .Writer.cs (group commit), .Restore.cs (batches that come back), .Reads.cs, .Records.cs (typed rows).
 /// </summary>
 public sealed partial class FrameLog : IDisposable
 {
@@ -183,6 +183,7 @@ public sealed partial class FrameLog : IDisposable
             row++;
             LogOf(frames.GetInt32(1)).Append(System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(sequence), row);
         }
+        hasLate = Sql.Scalar(writer, "SELECT EXISTS (SELECT 1 FROM late_frames)") != 0;
         Volatile.Write(ref lastRow, row);
     }
 

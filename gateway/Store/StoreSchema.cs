@@ -5,7 +5,8 @@ namespace DePIN.Gateway.Store;
 /// <summary>
 /// The tables. The arrival log `frames` is keyed by rowid and has no index: one row costs its own bytes and little more, so
 /// an SD card lasts (a 20-byte key per row writes 12 times as much). (device, sequence) is found through `frame_index`,
-/// one row per <see cref="DeviceLog.BlockFramesMax"/> frames of a device, and `device_state`, both rebuilt from the log at any time.
+/// one row per <see cref="DeviceLog.BlockFramesMax"/> frames of a device, and `device_state`, both rebuilt from the log at any time. Frames that came back
+/// after later ones of their device had been taken are in `late_frames`, written with them: normally there are none.
 /// </summary>
 internal static class StoreSchema
 {
@@ -26,6 +27,7 @@ internal static class StoreSchema
         CREATE TABLE IF NOT EXISTS device_state (
             device INTEGER PRIMARY KEY, last_sequence INTEGER NOT NULL, last_row INTEGER NOT NULL, first_sequence INTEGER NOT NULL,
             first_row INTEGER NOT NULL, frames INTEGER NOT NULL, entries BLOB NOT NULL);
+        CREATE TABLE IF NOT EXISTS late_frames (device INTEGER NOT NULL, sequence INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (device, sequence)) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS batches (
             number INTEGER PRIMARY KEY, first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, gateway BLOB NOT NULL, previous BLOB NOT NULL,
             root BLOB NOT NULL, samples INTEGER NOT NULL, first_received_ms INTEGER NOT NULL, last_received_ms INTEGER NOT NULL,

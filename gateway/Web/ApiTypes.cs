@@ -45,8 +45,8 @@ public sealed record FrameJson(
 /// <summary>/api/devices/{id}/frames.</summary>
 public sealed record FramesJson(IReadOnlyList<FrameJson> Frames, ulong? Next);
 
-/// <summary>/api/devices/{id}/frames/{sequence}: the frame and how far it is on its way. State: stored, batched, certified or anchored.</summary>
-public sealed record FrameStateJson(FrameJson Frame, string State, ulong? Batch, ulong? Ordinal);
+/// <summary>/api/devices/{id}/frames/{sequence}: the frame and how far it is on its way. State: stored, batched, certified, void, anchored or anchored elsewhere. Gateway: whose batch, when it is known to be another's.</summary>
+public sealed record FrameStateJson(FrameJson Frame, string State, ulong? Batch, ulong? Ordinal, string? Gateway);
 
 /// <summary>One batch of this gateway. Attestations only when asked for one batch.</summary>
 public sealed record BatchJson(

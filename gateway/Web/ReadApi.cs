@@ -18,10 +18,13 @@ namespace DePIN.Gateway.Web;
 /// </summary>
 public sealed class ReadApi(
     WebSettings settings, ChainAddresses contracts, int confirmations, Address self, FrameLog frames, DeviceTable devices, BatchReader batches,
-    NetworkLog network, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts)
+    NetworkLog network, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts,
+    Func<Address, ulong, BatchId?>? anchoredIn = null)
 {
     /// <summary>Entries on a page when the client does not say.</summary>
     public const int PageDefault = 100;
+
+    private const string AnchoredElsewhere = "anchored elsewhere";
 
     /// <summary>Adds the paths.</summary>
     public void Map(IEndpointRouteBuilder routes)
@@ -88,15 +91,19 @@ public sealed class ReadApi(
         ApiRequest.Allow(context);
         (KnownDevice device, StoredFrame frame) = Stored(context);
         if (ApiRequest.Wants(context, SenMl.MediaType)) return ApiRequest.WriteAsync(context, ReadingExport.Pack([frame]), SenMl.MediaType);
-        (string state, ulong? batch, ulong? ordinal) = StateOf(frame);
-        return ApiRequest.WriteAsync(context, new FrameStateJson(Json(device, frame), state, batch, ordinal), ApiJsonContext.Default.FrameStateJson);
+        (string state, BatchId? batch, ulong? ordinal) = StateOf(frame);
+        return ApiRequest.WriteAsync(context, new FrameStateJson(Json(device, frame), state, batch?.Number, ordinal, batch is { } other && other.Gateway != self ? other.Gateway.ToChecksumString() : null),
+            ApiJsonContext.Default.FrameStateJson);
     }
 
     private Task ProofOf(HttpContext context)
     {
         ApiRequest.Allow(context);
         (KnownDevice device, StoredFrame frame) = Stored(context);
-        (string state, ulong? number, ulong? ordinal) = StateOf(frame);
+        (string state, BatchId? batch, ulong? ordinal) = StateOf(frame);
+        if (state == AnchoredElsewhere)
+            throw new ProblemException(StatusCodes.Status409Conflict, "Anchored through another gateway", "Another gateway's batch brought the frame to the ledger first: the proof is over that batch.",
+                batch is { } other ? $"Ask gateway {other.Gateway.ToChecksumString()}, whose batch {other.Number} holds the frame." : "Ask the other gateways that hear this device.");
         if (ordinal is null || ledger.Proof(ordinal.Value) is not { } range || registry.Ledger(ordinal.Value, 1) is not [var entry])
             throw new ProblemException(StatusCodes.Status409Conflict, "Not anchored yet", $"The frame is {state}, not anchored: there is no proof of it yet.",
                 "Ask again after the next epoch; /health says whether anchoring works.");
@@ -109,7 +116,7 @@ public sealed class ReadApi(
         Proof json = new()
         {
             ChainId = contracts.ChainId, Ledger = contracts.Ledger, Frame = frame.Frame, PublicKey = device.Registration.PublicKey,
-            BatchPath = [.. proof.Path], Batch = BatchReader.Header(proof.Batch), AnchorPath = [.. tree.Proof(Array.FindIndex(leaves, l => l.Gateway == self && l.Number == number))],
+            BatchPath = [.. proof.Path], Batch = BatchReader.Header(proof.Batch), AnchorPath = [.. tree.Proof(Array.FindIndex(leaves, l => l.Gateway == self && l.Number == batch?.Number))],
             Anchor = entry.Header, Ordinal = ordinal.Value, LedgerSize = (ulong)range.Size, LedgerPath = [.. range.Path],
         };
         return ApiRequest.WriteAsync(context, json.ToJson(), "application/json");
@@ -149,11 +156,14 @@ public sealed class ReadApi(
             ApiJsonContext.Default.AnchorsJson);
     }
 
-    private (string State, ulong? Batch, ulong? Ordinal) StateOf(StoredFrame frame)
+    /// <summary>How far a frame has come: through its newest own batch, else through another gateway's (its batch, when it can be said which).</summary>
+    private (string State, BatchId? Batch, ulong? Ordinal) StateOf(StoredFrame frame)
     {
-        if (frames.BatchOf(frame.Row) is not { } batch) return ("stored", null, null);
-        BatchRecord? record = Own(batch.Number);
-        return (State(record), batch.Number, Ordinal(record));
+        StoredBatch? batch = frames.BatchOf(frame.Row);
+        BatchRecord? record = batch is null ? null : Own(batch.Number);
+        if (record is not { State: BatchState.Anchored } && FrameSpans.Key(frame.Frame) is var key && network.IsAnchored(key.Device, key.Sequence))
+            return (AnchoredElsewhere, anchoredIn?.Invoke(key.Device, key.Sequence), null);
+        return batch is null ? ("stored", null, null) : (State(record), new BatchId(self, batch.Number), Ordinal(record));
     }
 
     private BatchRecord? Own(ulong number) => network.Find(new BatchId(self, number));

@@ -303,6 +303,27 @@ internal sealed class FrameLogTests
     }
 
     [Test]
+    public void A_store_of_before_the_network_says_what_to_do()
+    {
+        using Pipeline pipeline = new();
+        pipeline.Stop();
+        using (SqliteConnection connection = new($"Data Source={pipeline.Store.Path};Pooling=False"))
+        {
+            connection.Open();
+            Sql.Execute(connection, "PRAGMA user_version = 1");
+        }
+        StoreException? fault = Assert.Throws<StoreException>(() => FrameLog.Open(pipeline.Store));
+        Assert.That(fault!.Fault, Is.EqualTo(StoreFault.Version));
+        Assert.That(fault.Message, Does.Contain("new data folder"));
+        using (SqliteConnection connection = new($"Data Source={pipeline.Store.Path};Pooling=False"))
+        {
+            connection.Open();
+            Sql.Execute(connection, "PRAGMA user_version = 2");
+        }
+        pipeline.Start();
+    }
+
+    [Test]
     public async Task A_write_of_another_stage_that_is_wrong_fails_alone()
     {
         using Pipeline pipeline = new();

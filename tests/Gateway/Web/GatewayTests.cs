@@ -78,6 +78,8 @@ internal sealed class GatewayTests
         await using GatewayProcess gateway = new(network);
         await gateway.StartAsync();
         await GatewayProcess.WaitAsync("the device", async () => (await gateway.Http.GetAsync($"/api/devices/{device.Text}")).IsSuccessStatusCode ? "" : null);
+        await GatewayProcess.WaitAsync("that no batch is to be restored", async () =>
+            (await gateway.GetAsync("/health"))["parts"]!.AsArray().Any(p => p!["name"]!.GetValue<string>() == "attest" && p["state"]!.GetValue<string>() == "ok") ? "" : null);
         await network.Node.KillAsync();
         await using MqttClient client = new(new MqttClientOptions { Host = "127.0.0.1", Port = gateway.Mqtt.Port, ClientId = device.Text });
         await client.ConnectAsync();
