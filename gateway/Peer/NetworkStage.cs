@@ -69,7 +69,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     private ChainSnapshot? _seen;
     private Membership? _followed;
     private volatile AnchorTask _task = new(null, "starting");
-    private volatile bool _isRestoring = true;
+    private volatile bool _isRestoring;
 
     public NetworkStage(
         NetworkRules rules, GatewaySigner signer, INetworkLog log, IPeerTransport transport, PeerInbox inbox, IBodies bodies, IOwnBatches own,
@@ -77,6 +77,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     {
         (_signer, _transport, _inbox, _bodies, _own, _chain, _entry, _health, _time) = (signer, transport, inbox, bodies, own, chain, entry, health, time);
         _core = new NetworkCore(rules, log, this);
+        _isRestoring = own.IsEmpty; // until it is known whether peers have batches of this gateway
     }
 
     /// <summary>The anchor to put onto the chain now, or what is waited for.</summary>
