@@ -85,6 +85,12 @@ public sealed class LoadingDevice(SampleDevice device, Func<int> port, Func<stri
                 return;
             }
 
+            if (answer.Reason is MqttReason.QuotaExceeded or MqttReason.ImplementationSpecificError or MqttReason.ServerBusy)
+            {
+                await Task.Delay(pause); // "later": the gateway cannot take frames now
+                return;
+            }
+
             if (!answer.IsSuccess)
             {
                 throw new AssertionException($"frame {kept.Peek().Sequence} of {device.Text} was refused with {answer.Reason}");

@@ -32,14 +32,16 @@ public sealed class GatewayNetwork : IAsyncDisposable
 
     /// <param name="gateways">How many.</param>
     /// <param name="change">What is special about one; null nothing.</param>
-    public static async Task<GatewayNetwork> StartAsync(int gateways, Func<int, LocalGatewayOptions, LocalGatewayOptions>? change = null)
+    /// <param name="active">How many of them are the first active set; null all.</param>
+    public static async Task<GatewayNetwork> StartAsync(int gateways, Func<int, LocalGatewayOptions, LocalGatewayOptions>? change = null, int? active = null)
     {
+        int members = active ?? gateways;
         ILinks links = await NamespaceLinks.TryCreateAsync(gateways) is { } namespaces ? namespaces : new ProxyLinks(gateways);
         GatewayNetwork network = new(links);
         try
         {
             List<GatewayIdentity> identities = [.. Enumerable.Range(0, gateways).Select(i => LocalGateway.CreateIdentity(network.Folder(i)) with { PeerHost = links.PeerHost(i) })];
-            network.Chain = await LocalChain.StartAsync(network._folder.Sub("chain"), identities, CancellationToken.None,
+            network.Chain = await LocalChain.StartAsync(network._folder.Sub("chain"), identities[..members], CancellationToken.None,
                 new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1), Host = links.ChainHost });
             (string, int)[] peers = [.. identities.Select(identity => (identity.Address.ToString(), identity.PeerPort))];
             for (int i = 0; i < gateways; i++)
@@ -53,7 +55,7 @@ public sealed class GatewayNetwork : IAsyncDisposable
 
             network.Gateways.AddRange(await Task.WhenAll(network._options.Select(options => LocalGateway.StartAsync(options, CancellationToken.None))));
             for (int i = 0; i < gateways; i++) await network.AddDeviceAsync(i);
-            await network.UntilAsync(async () => (await Task.WhenAll(Enumerable.Range(0, gateways).Select(network.ConnectedAsync))).All(c => c == gateways - 1), "all gateways are connected");
+            await network.UntilAsync(async () => (await Task.WhenAll(Enumerable.Range(0, members).Select(network.ConnectedAsync))).All(c => c == members - 1), "all gateways are connected");
             return network;
         }
         catch
@@ -78,10 +80,19 @@ public sealed class GatewayNetwork : IAsyncDisposable
         return loading;
     }
 
-    public void StartLoad()
+    /// <summary>Starts a stopped gateway anew with another identity for its peers.</summary>
+    public async Task ReplaceAsync(int index, GatewayIdentity identity)
+    {
+        _options[index] = _options[index] with { Identity = identity };
+        await Gateways[index].DisposeAsync();
+        Gateways[index] = await LocalGateway.StartAsync(_options[index], CancellationToken.None);
+    }
+
+    /// <param name="devices">Which publish; none given: all.</param>
+    public void StartLoad(params int[] devices)
     {
         _enough = new CancellationTokenSource();
-        _loading = Task.WhenAll(Devices.Select(device => Task.Run(() => device.RunAsync(_enough.Token))));
+        _loading = Task.WhenAll((devices.Length == 0 ? Devices : [.. devices.Select(i => Devices[i])]).Select(device => Task.Run(() => device.RunAsync(_enough.Token))));
     }
 
     /// <summary>Ends when everything made is acknowledged.</summary>

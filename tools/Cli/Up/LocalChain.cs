@@ -51,7 +51,7 @@ public sealed class LocalChain : IAsyncDisposable
         {
             foreach (Address account in gateways.Select(gateway => gateway.Address).Append(chain.Owner))
             {
-                await node.CallAsync("anvil_setBalance", new JsonArray(account.ToString(), Funds), cancel).ConfigureAwait(false);
+                await chain.FundAsync(account, cancel).ConfigureAwait(false);
             }
 
             chain.Deployment = await Devnet.Deployment.DeployAsync(
@@ -66,6 +66,12 @@ public sealed class LocalChain : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Gives an account ether out of nothing.</summary>
+    public Task FundAsync(Address account, CancellationToken cancel = default) => Node.CallAsync("anvil_setBalance", new JsonArray(account.ToString(), Funds), cancel);
+
+    /// <summary>Sends a call as the boards' owner and waits until it is mined.</summary>
+    public Task SendAsync(Address to, byte[] call, CancellationToken cancel = default) => sender.SendAsync(to, call, cancel);
 
     /// <summary>Registers a board with its own signature over this chain, registry and owner.</summary>
     public async Task RegisterAsync(BoardIdentity board, ReadOnlyMemory<byte> claim, CancellationToken cancel)
