@@ -231,7 +231,7 @@ internal sealed class Anchoring(NetworkContext network)
             return;
         }
 
-        Attestation mine = network.Host.Sign(proposal.Header.Digest(Rules.Domain));
+        Attestation mine = network.Host.Sign(Rules.Domain.Digest(proposal.Hash));
         network.Log.SaveVote(new AnchorVote(proposal.Header, proposal.Contents!, mine, IsOwn: false)); // before anyone sees the signature
         proposal.Votes[network.Self] = mine;
         NoteComplete(proposal, network.Chain!);
@@ -384,7 +384,7 @@ internal sealed class Anchoring(NetworkContext network)
         foreach (Attestation attestation in attestations)
         {
             if (proposal.Votes.ContainsKey(attestation.Gateway) || !network.Chain!.Latest.Contains(attestation.Gateway)) continue;
-            if (!network.Host.IsOver(attestation, digest ??= proposal.Header.Digest(Rules.Domain)))
+            if (!network.Host.IsOver(attestation, digest ??= Rules.Domain.Digest(proposal.Hash)))
             {
                 network.Host.Blame(from, $"a signature of the anchor of epoch {proposal.Header.Epoch} is not its gateway's");
                 return false;

@@ -228,7 +228,7 @@ internal sealed class Attesting(NetworkContext network)
             return false;
         }
 
-        Offer offer = new(batch, batch.Header.Digest(Rules.Domain), new Retry(Rules));
+        Offer offer = new(batch, Rules.Domain.Digest(batch.Hash), new Retry(Rules));
         foreach (Attestation attestation in same?.Attestations ?? []) offer.Given[attestation.Gateway] = attestation;
         offer.Given[network.Self] = network.Host.Sign(offer.Digest);
         network.Log.SaveVote(batch, [.. offer.Given.Values]); // before anyone sees the signature
@@ -252,7 +252,7 @@ internal sealed class Attesting(NetworkContext network)
     /// <summary>A batch that was certified collects what it lacks under the present network.</summary>
     private void Collect(BatchRecord record)
     {
-        Offer offer = new(record.Summary, record.Summary.Header.Digest(Rules.Domain), new Retry(Rules));
+        Offer offer = new(record.Summary, Rules.Domain.Digest(record.Summary.Hash), new Retry(Rules));
         foreach (Attestation attestation in record.Attestations) offer.Given[attestation.Gateway] = attestation;
         offer.Given[network.Self] = network.Host.Sign(offer.Digest);
         _offers[record.Summary.Header.Number] = offer;
@@ -370,7 +370,7 @@ internal sealed class Attesting(NetworkContext network)
     {
         Address author = given.Batch.Header.Gateway;
         IEnumerable<Attestation> counted = given.Attestations.Where(a => a.Gateway == author || network.Network?.Active.Contains(a.Gateway) == true);
-        if (network.Merge(known, counted, given.Batch.Header.Digest(Rules.Domain)) is { } merged) return merged;
+        if (network.Merge(known, counted, Rules.Domain.Digest(given.Batch.Hash)) is { } merged) return merged;
         network.Host.Blame(from, $"a certificate of batch {given.Batch.Header.Number} of {author} has a signature that is not its gateway's");
         return null;
     }
@@ -381,7 +381,7 @@ internal sealed class Attesting(NetworkContext network)
         Address author = given.Batch.Header.Gateway;
         Attestation? first = known.Attestations.Where(a => a.Gateway == author).Cast<Attestation?>().FirstOrDefault();
         Attestation? second = given.Attestations.Where(a => a.Gateway == author).Cast<Attestation?>().FirstOrDefault();
-        if (first is null || second is null || !network.Host.IsOver(second.Value, given.Batch.Header.Digest(Rules.Domain))) return;
+        if (first is null || second is null || !network.Host.IsOver(second.Value, Rules.Domain.Digest(given.Batch.Hash))) return;
         network.Accuse(new Misconduct(EvidenceKind.BatchEquivocation, author, given.Batch.Header.Number,
             Signed(known.Summary.Header, first.Value), Signed(given.Batch.Header, second.Value), $"signed two batches under number {given.Batch.Header.Number}"));
         network.Host.Blame(author, $"it signed two batches under number {given.Batch.Header.Number}");

@@ -9,7 +9,7 @@ internal sealed class NetworkContext(NetworkRules rules, INetworkLog log, INetwo
     private const int CommitteesKept = 4_096;
 
     private readonly Dictionary<(Address Author, ulong Epoch, ulong Version), Committee> _committees = [];
-    private readonly Dictionary<Address, PeerView> _peers = [];
+    private readonly SortedDictionary<Address, PeerView> _peers = []; // in the order of their addresses, so that a run replays
 
     public NetworkRules Rules => rules;
 
@@ -34,12 +34,12 @@ internal sealed class NetworkContext(NetworkRules rules, INetworkLog log, INetwo
     public ulong Epoch { get; set; }
 
     /// <summary>The connected peers, in the order of their addresses.</summary>
-    public IEnumerable<PeerView> Connected => _peers.Values.Where(p => p.IsConnected).OrderBy(p => p.Gateway);
+    public IEnumerable<PeerView> Connected => _peers.Values.Where(p => p.IsConnected);
 
     /// <summary>The connected peers that are active gateways.</summary>
     public IEnumerable<PeerView> Active => Connected.Where(p => Network?.Active.Contains(p.Gateway) == true);
 
-    public IEnumerable<PeerView> Known => _peers.Values.OrderBy(p => p.Gateway);
+    public IEnumerable<PeerView> Known => _peers.Values;
 
     public PeerView Peer(Address gateway)
     {

@@ -163,10 +163,20 @@ internal sealed class Checks(Simulation simulation)
             if ((by & active) != 0 && !_anchored.ContainsKey(key)) yield return (key, by);
     }
 
-    /// <summary>At the end: every certificate's body is still at an honest gateway.</summary>
+    /// <summary>At the end: every certificate's body is still at an honest gateway; what honest gateways know of the ledger is true; nobody honest is accused.</summary>
     public void AtEnd()
     {
         foreach (Truth truth in _certified) Retrievable(truth);
+        foreach (GatewayNode node in simulation.Nodes.Where(n => n.IsHonest && n.IsUp))
+        {
+            for (ulong ordinal = 0; ordinal < node.Log.KnownEntries; ordinal++)
+            {
+                if (_contents.TryGetValue(node.Log.EntryHash(ordinal), out IReadOnlyList<AnchorLeaf>? contents)
+                    && !contents.SequenceEqual(node.Log.BatchesIn(ordinal).Select(r => new AnchorLeaf(r.Summary.Id, r.Summary.Hash))))
+                    throw new ViolationException("what a gateway knows of a ledger entry is what it holds", $"gateway {node.Index}, entry {ordinal}");
+            }
+        }
+
         foreach (GatewayNode node in simulation.Nodes.Where(n => n.IsHonest && n.IsUp))
             foreach (Misconduct misconduct in node.Log.Misconducts(int.MaxValue))
                 if (simulation.Nodes[simulation.IndexOf(misconduct.Accused)] is { IsHonest: true, WasWiped: false })

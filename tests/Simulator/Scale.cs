@@ -23,7 +23,7 @@ internal static class Scale
     public const int EpochSeconds = 60;
 
     /// <summary>Epochs measured, after one for the start.</summary>
-    public const int Epochs = 3;
+    public const int Epochs = 2;
 
     public static int Run(IReadOnlyList<int> sizes, bool json, TextWriter output)
     {
