@@ -211,9 +211,16 @@ public sealed class GatewayNetwork : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _enough.CancelAsync();
-        foreach (LocalGateway gateway in Gateways) await gateway.DisposeAsync();
-        if (Chain is not null) await Chain.DisposeAsync();
-        await Links.DisposeAsync();
+        try
+        {
+            foreach (LocalGateway gateway in Gateways) await gateway.DisposeAsync();
+            if (Chain is not null) await Chain.DisposeAsync();
+        }
+        finally
+        {
+            await Links.DisposeAsync();
+        }
+
         foreach (LoadingDevice device in Devices) device.Dispose();
         _folder.Dispose();
     }

@@ -51,9 +51,10 @@ public sealed class NamespaceLinks : ILinks
     {
         if (!OperatingSystem.IsLinux() || !File.Exists(Ip)) return null;
         int number = Interlocked.Increment(ref _networks);
-        NamespaceLinks links = new(gateways, $"dp{Environment.ProcessId % 100_000:x}{number:x}", 64 + number % 60);
+        NamespaceLinks links = new(gateways, $"dp{Environment.ProcessId:x}.{number:x}", 64 + (Environment.ProcessId + number) % 128);
         try
         {
+            await links.RemoveLeftAsync();
             await links.IpAsync($"link add {links._name}c type bridge");
             await links.IpAsync($"addr add 10.{links._net}.0.1/24 dev {links._name}c");
             await links.IpAsync($"link set {links._name}c up");
@@ -102,6 +103,17 @@ public sealed class NamespaceLinks : ILinks
         for (int i = 0; i < _gateways; i++) await IpAsync($"netns del {_name}n{i}", must: false); // its wires go with it
         await IpAsync($"link del {_name}c", must: false);
         for (int group = 0; group < GroupsMax; group++) await IpAsync($"link del {_name}p{group}", must: false);
+    }
+
+    /// <summary>What a test process that was killed left behind: its addresses would stand in the way.</summary>
+    private async Task RemoveLeftAsync()
+    {
+        static bool IsLeft(string name) => name.StartsWith("dp", StringComparison.Ordinal) && name.IndexOf('.', StringComparison.Ordinal) is var dot && dot > 2
+            && int.TryParse(name.AsSpan(2, dot - 2), System.Globalization.NumberStyles.HexNumber, null, out int process) && !Directory.Exists($"/proc/{process}");
+
+        if (Directory.Exists("/var/run/netns"))
+            foreach (string name in Directory.EnumerateFiles("/var/run/netns").Select(path => Path.GetFileName(path)).Where(IsLeft)) await IpAsync($"netns del {name}", must: false);
+        foreach (string name in Directory.EnumerateDirectories("/sys/class/net").Select(path => Path.GetFileName(path)).Where(IsLeft)) await IpAsync($"link del {name}", must: false);
     }
 
     private async Task WireAsync(int gateway, char kind, string bridge, string address)
