@@ -29,6 +29,10 @@ public sealed class BadInputTests
     [TestCase("network --gateway", "--gateway")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1", "--key")]
     [TestCase("bench nothing", "nothing")]
+    [TestCase("bench network --gateways 1", "--gateways")]
+    [TestCase("bench network --gateways 4,17", "--gateways")]
+    [TestCase("bench network --gateways 4,", "--gateways")]
+    [TestCase("bench network --seconds 0", "--seconds")]
     public async Task A_wrong_argument_is_named_and_nothing_is_tried(string line, string named)
     {
         CliProcess run = await CliProcess.RunAsync(folder.Path, line.Split(' '));

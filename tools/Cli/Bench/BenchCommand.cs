@@ -18,7 +18,16 @@ public static class BenchCommand
         CreateOne("sign", "The device's managed signer, beside this machine's native one.", SignBench.RunAsync),
         CreateOne("batch", "Frames a second into a batch's root and proofs, beside Keccak alone.", BatchAsync),
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
+        NetworkBenchCommand.Create(),
     };
+
+    /// <summary>On standard error, when this is a Debug build.</summary>
+    internal static void WarnOfDebug()
+    {
+#if DEBUG
+        Console.Error.WriteLine("depin: a Debug build; for figures to be quoted: dotnet run -c Release --project tools/Cli -- bench …");
+#endif
+    }
 
     private static async Task<JsonObject> IngestAsync(CancellationToken cancel) => Json(await new IngestBench(new IngestBenchOptions()).RunAsync(cancel).ConfigureAwait(false));
 
@@ -32,9 +41,7 @@ public static class BenchCommand
         Command command = new(name, description) { json };
         command.SetAction(async (parsed, cancel) =>
         {
-#if DEBUG
-            await Console.Error.WriteLineAsync("depin: a Debug build; for figures to be quoted: dotnet run -c Release --project tools/Cli -- bench …").ConfigureAwait(false);
-#endif
+            WarnOfDebug();
             try
             {
                 JsonObject result = await run(cancel).ConfigureAwait(false);
