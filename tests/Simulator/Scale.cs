@@ -5,16 +5,19 @@ using DePIN.Gateway.Peer;
 namespace DePIN.Simulator;
 
 /// <summary>
-/// Large networks without faults: what a gateway sends in an epoch, and how long a batch takes to the ledger. One batch a gateway and epoch, every frame of
-/// it from another device.
+/// Large networks without faults: what a gateway sends in an epoch, and how long a batch takes to the ledger. One batch a gateway and epoch.
+/// A thousand gateways in one process need about 10 GB and some minutes.
 /// </summary>
 internal static class Scale
 {
     /// <summary>Gateways in the networks measured.</summary>
     public static readonly int[] Sizes = [16, 64, 256, 1_024];
 
-    /// <summary>Devices of one gateway; each sends one frame an epoch.</summary>
-    public const int DevicesPerGateway = 32;
+    /// <summary>Devices of one gateway.</summary>
+    public const int DevicesPerGateway = 8;
+
+    /// <summary>Frames of one device in an epoch.</summary>
+    public const int FramesPerDevice = 4;
 
     /// <summary>Bytes of a frame: five readable samples.</summary>
     public const int FrameBytes = 224;
@@ -44,10 +47,10 @@ internal static class Scale
         Scenario scenario = new()
         {
             Seed = 1, Gateways = gateways, Initial = gateways, Devices = 0, EpochSeconds = EpochSeconds, LeaderTimeoutS = 15, BlockMs = 5_000,
-            TickMs = 1_000, BatchFrames = DevicesPerGateway, BatchAgeMs = 10 * EpochSeconds * 1_000, MeasuresBytes = true, Crashes = false, FrameBytes = FrameBytes,
+            TickMs = 1_000, BatchFrames = DevicesPerGateway * FramesPerDevice, BatchAgeMs = 10 * EpochSeconds * 1_000, MeasuresBytes = true, Crashes = false, FrameBytes = FrameBytes,
         };
         Simulation simulation = new(scenario);
-        simulation.SupplyFrames(DevicesPerGateway);
+        simulation.SupplyFrames(DevicesPerGateway, FramesPerDevice);
         simulation.Begin();
         Run(EpochSeconds * 1_000);
         SimulatedNetwork network = simulation.Network;
@@ -76,6 +79,7 @@ internal static class Scale
         {
             json.WriteStartObject();
             json.WriteNumber("devicesPerGateway", DevicesPerGateway);
+            json.WriteNumber("framesPerDevice", FramesPerDevice);
             json.WriteNumber("frameBytes", FrameBytes);
             json.WriteNumber("epochSeconds", EpochSeconds);
             json.WriteStartArray("scale");

@@ -109,19 +109,20 @@ internal sealed class Simulation
     }
 
     /// <summary>For the measurement: each gateway takes so many frames in every epoch, at a moment of its own, without devices in between.</summary>
-    public void SupplyFrames(int perEpoch)
+    public void SupplyFrames(int devicesPerGateway, int framesPerDevice)
     {
         long epochMs = (long)Scenario.EpochSeconds * 1000;
         foreach (GatewayNode node in Nodes)
         {
-            List<Address> devices = [.. Enumerable.Range(0, perEpoch).Select(_ => RandomAddress())];
+            List<Address> devices = [.. Enumerable.Range(0, devicesPerGateway).Select(_ => RandomAddress())];
             Supply(node, devices, 1, World.Random.Below((int)epochMs));
         }
 
         void Supply(GatewayNode node, List<Address> devices, ulong sequence, long atMs) => World.At(atMs, () =>
         {
-            foreach (Address device in devices) node.TakeFrame(new Frame(device, sequence, World.Random.Next(), true), null);
-            Supply(node, devices, sequence + 1, atMs + epochMs);
+            for (int i = 0; i < framesPerDevice; i++, sequence++)
+                foreach (Address device in devices) node.TakeFrame(new Frame(device, sequence, World.Random.Next(), true), null);
+            Supply(node, devices, sequence, atMs + epochMs);
         });
     }
 
