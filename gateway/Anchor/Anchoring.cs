@@ -166,6 +166,7 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         proposal.From ??= from;
+        Remember(proposal, message.Attestations);
         NoteComplete(proposal, chain);
         if (proposal.Votes.TryGetValue(network.Self, out Attestation mine)) network.Host.Send(from, new VoteMessage(anchor, mine));
         else TryVote(proposal, tell: true, from);
@@ -383,6 +384,7 @@ internal sealed class Anchoring(NetworkContext network)
         Hash32? digest = null;
         foreach (Attestation attestation in attestations)
         {
+            if (attestation.Gateway == network.Self) continue; // what is not in the log was not signed, as far as this gateway knows: Remember
             if (proposal.Votes.ContainsKey(attestation.Gateway) || !network.Chain!.Latest.Contains(attestation.Gateway)) continue;
             if (!network.Host.IsOver(attestation, digest ??= Rules.Domain.Digest(proposal.Hash)))
             {
@@ -395,6 +397,21 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// This gateway's own signature comes back from a peer, and its records do not have it: they were lost. It is saved again before it is used, so that
+    /// nothing else is signed in that epoch.
+    /// </summary>
+    private void Remember(Proposal proposal, IReadOnlyList<Attestation> attestations)
+    {
+        if (proposal.Votes.ContainsKey(network.Self) || proposal.Contents is not { } contents || network.Log.VoteIn(proposal.Header.Epoch) is not null) return;
+        foreach (Attestation mine in attestations.Where(a => a.Gateway == network.Self && network.Host.IsOver(a, proposal.Header.Digest(Rules.Domain))).Take(1))
+        {
+            AnchorVote vote = new(proposal.Header, contents, mine, IsOwn: false);
+            network.Log.SaveVote(vote);
+            Signed(vote);
+        }
     }
 
     /// <summary>True when this gateway signed another anchor in that epoch: evidence, and nothing more is taken from it there.</summary>

@@ -98,8 +98,9 @@ public static class GasTable
         for (int i = 1; i < frames.Length; i++)
         {
             byte[] other = frames[0].ToArray();
-            other[FrameFormat.SequenceOffset + 6] = (byte)(i >> 8);
-            other[FrameFormat.SequenceOffset + 7] = (byte)i;
+            int sequence = i + 1; // the first frame's is 1
+            other[FrameFormat.SequenceOffset + 6] = (byte)(sequence >> 8);
+            other[FrameFormat.SequenceOffset + 7] = (byte)sequence;
             frames[i] = other;
         }
         return frames;
