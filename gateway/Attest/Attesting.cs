@@ -281,6 +281,7 @@ internal sealed class Attesting(NetworkContext network)
     {
         network.Log.SaveCertificate(offer.Batch, [.. offer.Given.Values]);
         _offers.Remove(offer.Batch.Header.Number);
+        if (_offers.TryGetValue(offer.Batch.Header.Number + 1, out Offer? next)) next.Retry.Reset(); // it may have waited for this one alone
         network.Broadcast(new CertificatesMessage([new CertifiedBatch(offer.Batch, [.. offer.Given.Values])]));
     }
 
