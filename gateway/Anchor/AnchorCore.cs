@@ -28,6 +28,12 @@ public sealed record AnchorRules(
 {
     /// <summary>An endpoint that lost the transaction (restarted, evicted it) gets it again this often.</summary>
     public long ResendAfterMs { get; init; } = 15_000;
+
+    /// <summary>Transactions that may be mined in vain for one anchor before the next ones are paced: another of the same gateway can take a nonce.</summary>
+    public int InVainFree { get; init; } = 2;
+
+    /// <summary>The longest pause between transactions that are mined in vain.</summary>
+    public long InVainPauseMaxMs { get; init; } = 3_600_000;
 }
 
 /// <summary>Why nothing is to be done now.</summary>
@@ -41,6 +47,9 @@ public enum AnchorWait
 
     /// <summary>A transaction is out.</summary>
     InFlight,
+
+    /// <summary>Transactions with this anchor were mined and had no effect; another one is not paid for yet.</summary>
+    MinedInVain,
 
     /// <summary>The base fee is above the cap.</summary>
     FeeAboveCap,
@@ -86,6 +95,7 @@ public static class AnchorCore
         AnchorAttempt? live = input.Attempts.Where(a => a.Nonce == chain.MinedNonce).MaxBy(a => a.MaxFeePerGas);
         if (live is null)
         {
+            if (InVainPauseMs(input, rules) is > 0 and var pause && Elapsed(input.NowMs, input.Attempts[^1].SavedMs) < pause) return new AnchorAction.Wait(AnchorWait.MinedInVain);
             BigInteger tip = BigInteger.Min(rules.PriorityFee, rules.FeeCap);
             BigInteger fee = BigInteger.Min(2 * chain.BaseFeePerGas + tip, rules.FeeCap);
             return fee < chain.BaseFeePerGas
@@ -98,6 +108,13 @@ public static class AnchorCore
             return new AnchorAction.Submit(anchor, live.Nonce, bumped.Fee, bumped.Tip, live.GasLimit);
         if (Elapsed(input.NowMs, live.SentMs) >= rules.ResendAfterMs) return new AnchorAction.Send(anchor, live);
         return new AnchorAction.Wait(live.MaxFeePerGas < chain.BaseFeePerGas ? AnchorWait.FeeAboveCap : AnchorWait.InFlight);
+    }
+
+    /// <summary>How long after the last attempt the next may be made: it doubles with each nonce this anchor used up, so that a fault costs a bounded amount of gas.</summary>
+    private static long InVainPauseMs(AnchorInput input, AnchorRules rules)
+    {
+        int inVain = input.Attempts.Where(a => a.Nonce < input.Chain.MinedNonce).Select(a => a.Nonce).Distinct().Count() - rules.InVainFree;
+        return inVain < 0 ? 0 : Math.Min(rules.ResendAfterMs << Math.Min(inVain, 20), rules.InVainPauseMaxMs);
     }
 
     /// <summary>The fees of a replacement, or null when the cap leaves no room for the least increase a node accepts (12.5 %).</summary>

@@ -111,6 +111,10 @@ public sealed class Anchorer(
                 health.Report(Part, PartState.Degraded, $"the base fee is {Gwei(input.Chain.BaseFeePerGas)} gwei, above the cap of {Gwei(rules.FeeCap)}.",
                     "Anchors wait for a lower fee; raise anchor.feeCapGwei to anchor sooner.");
                 return null;
+            case AnchorWait.MinedInVain:
+                health.Report(Part, PartState.Degraded, $"transactions of epoch {input.Anchor.Header.Epoch} are in the chain, but the anchor is not on the ledger.",
+                    "The next is made later and later, at most an hour apart. If this stays, check that chain.ledger belongs to this network and why the transactions failed.");
+                return null;
             case AnchorWait.InFlight:
                 health.Report(Part, PartState.Waiting, $"the transaction of epoch {input.Anchor.Header.Epoch} waits for a block");
                 return null;
@@ -126,7 +130,14 @@ public sealed class Anchorer(
         ulong limit;
         try
         {
-            limit = submit.GasLimit ?? await EstimateAsync(call, stopping).ConfigureAwait(false);
+            if ((submit.GasLimit ?? await EstimateAsync(call, stopping).ConfigureAwait(false)) is not { } estimated)
+            {
+                health.Report(Part, PartState.Failed, $"no contract is at the ledger's address {rules.Domain.VerifyingContract.ToChecksumString()}; nothing is sent, a transaction would be paid for nothing.",
+                    "The chain went back to before the deployment, or chain.ledger belongs to another network. Check both; certificates are kept and anchored then.");
+                return false;
+            }
+
+            limit = estimated;
         }
         catch (ExecutionRevertedException reverted)
         {
@@ -152,9 +163,9 @@ public sealed class Anchorer(
     }
 
     /// <summary>A quarter more than now: the tree's merges cost more in some blocks than in others.</summary>
-    private async Task<ulong> EstimateAsync(byte[] call, CancellationToken stopping)
+    private async Task<ulong?> EstimateAsync(byte[] call, CancellationToken stopping)
     {
-        ulong gas = await chain.EstimateAsync(rules.Self, call, stopping).ConfigureAwait(false);
+        ulong? gas = await chain.EstimateAsync(rules.Self, call, stopping).ConfigureAwait(false);
         return gas + gas / 4;
     }
 

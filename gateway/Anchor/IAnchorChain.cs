@@ -16,8 +16,8 @@ public interface IAnchorChain
     /// <summary>The account as of block <paramref name="block"/>; null when the endpoint does not have that block.</summary>
     Task<AccountView?> ViewAsync(Address account, ulong block, CancellationToken stopping);
 
-    /// <summary>Gas of the call. Throws <see cref="ExecutionRevertedException"/> when the ledger would refuse it.</summary>
-    Task<ulong> EstimateAsync(Address from, byte[] call, CancellationToken stopping);
+    /// <summary>Gas of the call; null when no contract is at the ledger's address. Throws <see cref="ExecutionRevertedException"/> when the ledger would refuse it.</summary>
+    Task<ulong?> EstimateAsync(Address from, byte[] call, CancellationToken stopping);
 
     /// <summary>Hands a signed transaction to an endpoint.</summary>
     Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping);
@@ -36,8 +36,12 @@ public sealed class AnchorChain(EthereumClient client, Address ledger) : IAnchor
     }
 
     /// <inheritdoc/>
-    public Task<ulong> EstimateAsync(Address from, byte[] call, CancellationToken stopping) =>
-        client.EstimateGasAsync(new CallRequest(ledger, call, from), stopping);
+    public async Task<ulong?> EstimateAsync(Address from, byte[] call, CancellationToken stopping)
+    {
+        // A call to an address without code succeeds and costs gas: the chain may have gone back to before the deployment.
+        if ((await client.GetCodeAsync(ledger, default, stopping).ConfigureAwait(false)).Length == 0) return null;
+        return await client.EstimateGasAsync(new CallRequest(ledger, call, from), stopping).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping) => client.SendRawTransactionAsync(raw, stopping);

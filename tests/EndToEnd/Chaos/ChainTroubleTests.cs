@@ -11,7 +11,7 @@ public sealed class ChainTroubleTests
         await using Network network = await Network.StartAsync(devices: 2);
         using CancellationTokenSource enough = new();
         Task loading = Task.WhenAll(network.Devices.Select(device => Task.Run(() => device.RunAsync(enough.Token))));
-        await Eventually.TrueAsync(async () => (await network.AnchorsAsync()).Count >= 2, "two anchors are made", network.GatewayLog);
+        await Eventually.TrueAsync(async () => (await network.AnchorsAsync()).Count >= 2, "two anchors are made", network.Told);
 
         await network.Chain.Node.StopAsync(); // in order: anvil's own state file does not survive a kill in the middle of its writing
         long before = network.Devices.Sum(device => device.Acknowledged);
@@ -34,7 +34,7 @@ public sealed class ChainTroubleTests
         for (int reorg = 0; reorg < 4; reorg++)
         {
             int anchors = (await network.AnchorsAsync()).Count;
-            await Eventually.TrueAsync(async () => (await network.AnchorsAsync()).Count > anchors, $"an anchor is made before reorganisation {reorg}", network.GatewayLog);
+            await Eventually.TrueAsync(async () => (await network.AnchorsAsync()).Count > anchors, $"an anchor is made before reorganisation {reorg}", network.Told);
             await network.Chain.Node.ReorganiseAsync(5);
         }
 

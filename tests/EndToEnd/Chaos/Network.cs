@@ -17,6 +17,8 @@ public sealed class Network : IAsyncDisposable
 {
     private const int ProvenOfflineEachMax = 1_000;
 
+    private const int SettledBlocks = 5;
+
     private readonly TempFolder folder = new();
 
     public LocalChain Chain { get; private set; } = null!;
@@ -44,6 +46,7 @@ public sealed class Network : IAsyncDisposable
             made.Add(new LoadingDevice(device, () => network.Gateway.MqttPort));
         }
 
+        await network.Chain.Node.MineAsync(SettledBlocks); // no reorganisation of a test reaches the deployment or the registrations
         network.Devices = made;
         return network;
     }
@@ -52,6 +55,9 @@ public sealed class Network : IAsyncDisposable
     public string GatewayFolder => folder.Sub("gateway");
 
     public string GatewayLog() => File.ReadAllText(Path.Combine(folder.Path, "gateway.log"));
+
+    /// <summary>What the gateway says of its network, and its log: for the message of a wait that ended.</summary>
+    public string Told() => $"\n{Gateway.Api.GetAsync("/network", CancellationToken.None).GetAwaiter().GetResult()}\n{Gateway.Api.GetHealthAsync(CancellationToken.None).GetAwaiter().GetResult()}\n{GatewayLog()}";
 
     /// <summary>What the gateway stored of a device, in the order of its pages.</summary>
     public async Task<List<ulong>> StoredSequencesAsync(LoadingDevice device)

@@ -21,6 +21,30 @@ internal sealed class AnchorCoreTests
         Assert.That(simulation.PendingCount, Is.Zero, $"seed {seed}: everything is anchored once faults end");
     }
 
+    [Test]
+    public void Transactions_that_are_mined_in_vain_become_rare()
+    {
+        GatewaySigner signer = new(Enumerable.Repeat((byte)7, 32).ToArray());
+        AnchorRules rules = Simulation.Rules(signer.Address);
+        SubmittableAnchor anchor = new(new AnchorHeader(1_000, Hash32.Zero, EthereumCrypto.Keccak256([1]), 1, 1), []);
+        List<AnchorAttempt> attempts = [];
+        int waited = 0;
+        for (long now = 0; now < 24 * 3_600_000; now += 1_000)
+        {
+            // Every transaction is mined at once, and none gets the anchor onto the ledger.
+            ChainView view = new(1, 60_000, new GatewaySet([signer.Address]), Hash32.Zero, null, (ulong)attempts.Count, BigInteger.Pow(10, 20), 1_000_000_000);
+            switch (AnchorCore.Decide(new AnchorInput(view, anchor, attempts, now), rules))
+            {
+                case AnchorAction.Submit submit: attempts.Add(new AnchorAttempt(EthereumCrypto.Keccak256(BitConverter.GetBytes(attempts.Count)), submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, 100_000, now, now, [])); break;
+                case AnchorAction.Wait wait: Assert.That(wait.Reason, Is.EqualTo(AnchorWait.MinedInVain)); waited++; break;
+                default: Assert.Fail("nothing is out"); break;
+            }
+        }
+
+        Assert.That(attempts, Has.Count.InRange(20, 40), "a day of a broken ledger: two free, then 15 s doubling up to an hour");
+        Assert.That(waited, Is.GreaterThan(80_000));
+    }
+
     private sealed class Simulation
     {
         private static readonly BigInteger Gwei = 1_000_000_000;

@@ -159,6 +159,31 @@ internal sealed class AnchorerTests
     }
 
     [Test]
+    public async Task Nothing_is_paid_for_while_no_contract_is_at_the_ledgers_address()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        using ChainSide side = new(network);
+        await side.ReadAsync();
+        string ledger = network.Deployment.Ledger.ToString();
+        string code = (await network.Node.CallAsync("eth_getCode", [ledger, "latest"]))!.GetValue<string>();
+        await network.Node.CallAsync("anvil_setCode", [ledger, "0x"]); // as a reorganisation that took the deployment back
+        side.Cut();
+        for (int i = 0; i < 5; i++)
+        {
+            await side.StepAsync();
+            await network.NextEpochAsync();
+        }
+
+        Assert.That(await side.NonceAsync(), Is.Zero, "a transaction to an address without code succeeds, costs gas and anchors nothing");
+        Assert.That(side.Health.Find("anchor")!.State, Is.EqualTo(PartState.Failed));
+        Assert.That(side.Health.Find("anchor")!.Reason, Does.Contain("no contract is at the ledger's address"));
+
+        await network.Node.CallAsync("anvil_setCode", [ledger, code]);
+        await side.AnchorAllAsync();
+        side.AssertEachBatchOnce(entries: 1, batches: 1);
+    }
+
+    [Test]
     public async Task A_chain_that_went_back_gets_its_anchors_again()
     {
         await using TestNetwork network = await TestNetwork.StartAsync();

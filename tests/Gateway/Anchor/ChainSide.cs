@@ -193,7 +193,7 @@ internal sealed class FaultyChain(IAnchorChain inner, Faults faults) : IAnchorCh
 {
     public Task<AccountView?> ViewAsync(Address account, ulong block, CancellationToken stopping) => inner.ViewAsync(account, block, stopping);
 
-    public Task<ulong> EstimateAsync(Address from, byte[] call, CancellationToken stopping) => inner.EstimateAsync(from, call, stopping);
+    public Task<ulong?> EstimateAsync(Address from, byte[] call, CancellationToken stopping) => inner.EstimateAsync(from, call, stopping);
 
     public Task<SendResult> SendAsync(byte[] raw, CancellationToken stopping) => faults.AroundAsync("Send", () => inner.SendAsync(raw, stopping));
 }
