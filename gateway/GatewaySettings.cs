@@ -94,6 +94,7 @@ public sealed class GatewaySettings
     public NetworkRules Network(Address self) => new(self, Domain, (ulong)Chain.EpochSeconds)
     {
         LeaderTimeoutS = (ulong)Anchor.LeaderTimeoutS, CertificatesMax = Anchor.CertificatesMax,
+        CommitteeAbove = Peer.CommitteeAbove, CommitteeSize = Peer.CommitteeSize, BatchesPerEpoch = Peer.BatchesPerEpoch,
     };
 
     private Eip712Domain Domain => new((ulong)Chain.ChainId, Address.Parse(Chain.Ledger));
@@ -124,7 +125,11 @@ public sealed class GatewaySettings
     public VerifierOptions Verifier(Func<bool> isClosed) => new() { Workers = Verify.Workers, KeysCachedMax = Verify.KeysCachedMax, IsClosed = isClosed };
 
     /// <summary>The batcher.</summary>
-    public BatcherOptions Batcher(Address self) => new() { Gateway = self, FramesMax = Batch.FramesMax, AgeMaxMs = Batch.AgeMaxS * 1000 };
+    public BatcherOptions Batcher(Address self, Func<int> active)
+    {
+        NetworkRules rules = Network(self);
+        return new() { Gateway = self, FramesMax = Batch.FramesMax, AgeMaxMs = Batch.AgeMaxS * 1000, AgeLeastMs = () => rules.BatchAgeLeastMs(active()) };
+    }
 
     /// <summary>The MQTT listener.</summary>
     public IngestSettings Ingest(GatewayTls tls) => new()
@@ -397,6 +402,15 @@ public sealed class PeerSettings
 
     [Setting("Bodies of other gateways' batches take at most this; the oldest go first.", Unit = "MiB", Min = 256, Max = 16_777_216)]
     public int BodyBudgetMib { get; set; } = 4_096;
+
+    [Setting("Above this many active gateways a batch is attested by a committee, not by all. The same in every gateway of a network.", Min = 4, Max = 256)]
+    public int CommitteeAbove { get; set; } = 16;
+
+    [Setting("Gateways in a committee, the author included; a certificate needs more than two thirds of them. The same in every gateway of a network.", Min = 4, Max = 256)]
+    public int CommitteeSize { get; set; } = 16;
+
+    [Setting("Batches that a network with committees cuts in an epoch, about, when none is full: the larger it is, the longer each gateway collects.", Min = 1, Max = 4_096)]
+    public int BatchesPerEpoch { get; set; } = 64;
 }
 
 /// <summary>Section <c>web</c>.</summary>

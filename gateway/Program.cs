@@ -57,7 +57,7 @@ try
     NetworkLog networkLog = new(database);
     using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
     BatchReader batches = new(frames);
-    Batcher batcher = new(settings.Batcher(key.Address), frames, batches, networkLog, time);
+    Batcher batcher = new(settings.Batcher(key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0), frames, batches, networkLog, time);
     using PeerKey peerKey = PeerKey.Open(settings.Data.Folder, database, log);
     PeerTransport transport = new(settings.Peer, peerKey, key.Address, time, logs);                           // TLS keys pinned by the registry
     BodyStore bodyStore = BodyStore.Open(settings.Bodies(), time, log);                                       // peers' batches, for as long as they may be asked for

@@ -48,7 +48,6 @@ internal sealed class Anchoring(NetworkContext network)
     public void OnChain()
     {
         if (network.Chain is not { } chain) return;
-        _startedIn ??= network.Epoch;
         if (chain.Head != _head || _proposals.Count == 0)
         {
             _head = chain.Head;
@@ -70,6 +69,7 @@ internal sealed class Anchoring(NetworkContext network)
 
     public void Tick()
     {
+        _startedIn ??= StartedIn();
         Waits = Do();
     }
 
@@ -104,7 +104,8 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         if (chain.LastEpoch is { } last && epoch <= last) return Unless($"this epoch has its anchor; the next begins at chain time {(last + 1) * Rules.EpochSeconds} s");
-        if (MayHaveVoted()) return Unless("this gateway started in this epoch and may have signed an anchor that its records have lost: it signs from the next epoch on");
+        if (MayHaveVoted()) return Unless(_startedIn is null ? "too few peers have told their epoch: none is signed in that this gateway may have signed in before it started"
+            : "this gateway started in this epoch and may have signed an anchor that its records have lost: it signs from the next epoch on");
         if (AsksForProposal(chain)) return $"an anchor of epoch {epoch} that others signed is asked for";
         if (!mayLead) return Unless($"{Order().FirstOrDefault()} leads this epoch; this gateway may begin at chain time {MayBeginAtS(network.Self)} s");
         List<BatchRecord> eligible = Eligible();
@@ -293,7 +294,20 @@ internal sealed class Anchoring(NetworkContext network)
     }
 
     /// <summary>A signature given before a crash may have been lost with a disk or an old backup; a second one in the epoch would be equivocation.</summary>
-    private bool MayHaveVoted() => network.Epoch == _startedIn && network.Network!.Active.Count > 1;
+    private bool MayHaveVoted() => network.Network!.Active.Count > 1 && !(network.Epoch > _startedIn);
+
+    /// <summary>
+    /// The epoch that the network was in at the start, known once a quorum has told. The own view alone may be that of an endpoint that is behind; of
+    /// the peers' epochs the highest that one honest gateway of them confirms, so that no liar holds this gateway up.
+    /// </summary>
+    private ulong? StartedIn()
+    {
+        if (network.Chain is null || network.Network is not { } members) return null;
+        List<ulong> told = [.. network.Active.Where(p => p.Status is not null).Select(p => p.Status!.Epoch).OrderDescending()];
+        if (told.Count < Math.Min(members.Members.Count(m => m.Gateway != network.Self), members.Active.Quorum - 1)) return null;
+        int liars = (members.Active.Count - 1) / 3;
+        return told.Count <= liars ? network.Epoch : Math.Max(network.Epoch, told[liars]);
+    }
 
     private void Push(Proposal proposal)
     {

@@ -101,7 +101,8 @@ public sealed class Batcher
         {
             // By the wall clock, so that a restart does not begin the wait anew; never longer than the limit, whatever the clock says.
             long ageMs = time.GetUtcNow().ToUnixTimeMilliseconds() - (log.FrameAt(first)?.ReceivedMs ?? 0);
-            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Clamp(options.AgeMaxMs - ageMs, 0, options.AgeMaxMs));
+            long ageMaxMs = Math.Max(options.AgeMaxMs, options.AgeLeastMs());
+            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Clamp(ageMaxMs - ageMs, 0, ageMaxMs));
             if (wait > TimeSpan.Zero)
                 await FullOrOldAsync(full, wait, cancellationToken).ConfigureAwait(false);
         }

@@ -23,6 +23,12 @@ public sealed record NetworkRules(Address Self, Eip712Domain Domain, ulong Epoch
     /// <summary>A committee's certificate can be anchored for so many epochs after the one it was drawn in; then the batch is offered to a new one.</summary>
     public ulong CommitteeEpochs { get; init; } = 8;
 
+    /// <summary>
+    /// Batches that a network with committees cuts in an epoch, about, when none is full: everyone who signs an anchor sees every certificate in it, so
+    /// with more gateways each collects for longer instead.
+    /// </summary>
+    public int BatchesPerEpoch { get; init; } = 64;
+
     /// <summary>How often what was not answered is asked again, at first; doubled each time.</summary>
     public long RetryMs { get; init; } = 1_000;
 
@@ -32,9 +38,16 @@ public sealed record NetworkRules(Address Self, Eip712Domain Domain, ulong Epoch
     /// <summary>How often a gateway tells its peers what it has.</summary>
     public long StatusMs { get; init; } = 5_000;
 
+    /// <summary>The same in a network with committees, where every gateway hears several of the others each time.</summary>
+    public long StatusCommitteeMs { get; init; } = 15_000;
+
     /// <summary>A gateway whose store is empty waits this long for every peer's word about batches it may have lost; a quorum must have answered all the same.</summary>
     public long FreshPatienceMs { get; init; } = 30_000;
 
     /// <summary>Peers that get a status each time, and votes for an anchor besides its proposer, in a network above <see cref="CommitteeAbove"/>.</summary>
     public int Fanout { get; init; } = 4;
+
+    /// <summary>How old the oldest frame of a batch that is not full is at least when it is cut, ms. 0: as the gateway likes.</summary>
+    /// <param name="active">Active gateways.</param>
+    public long BatchAgeLeastMs(int active) => active <= CommitteeAbove ? 0 : (long)active * (long)EpochSeconds * 1000 / BatchesPerEpoch;
 }

@@ -50,7 +50,7 @@ internal sealed class Repairing(NetworkContext network)
         long now = network.Host.NowMs;
         if (now >= _statusDueMs)
         {
-            _statusDueMs = now + Rules.StatusMs;
+            _statusDueMs = now + (network.UsesCommittees ? Rules.StatusCommitteeMs : Rules.StatusMs);
             network.Forget();
             foreach (PeerView peer in ByTurns(ref _lastTold, network.UsesCommittees ? Rules.Fanout : int.MaxValue)) Tell(peer.Gateway);
         }

@@ -25,6 +25,9 @@ internal sealed class Checks(Simulation simulation)
 
     public List<long> LatenciesMs { get; } = [];
 
+    /// <summary>From the arrival of a batch's first and last frames to the ledger.</summary>
+    public List<long> FrameLatenciesMs { get; } = [];
+
     /// <summary>Batches that were made and no anchor held so far.</summary>
     public int BatchesWaiting => _batches.Values.Count(b => !b.IsAnchoredOnce);
 
@@ -128,7 +131,13 @@ internal sealed class Checks(Simulation simulation)
                     throw new ViolationException("no frame is anchored twice", $"device {simulation.Name(frame.Device)} sequence {frame.Sequence} in entry {_anchored[frame.Key]} and in epoch {anchor.Epoch} ({simulation.Name(leaf.Batch.Gateway)}:{leaf.Batch.Number})");
             }
 
-            if (!truth.IsAnchoredOnce) LatenciesMs.Add(simulation.World.NowMs - truth.MadeMs);
+            if (!truth.IsAnchoredOnce)
+            {
+                LatenciesMs.Add(simulation.World.NowMs - truth.MadeMs);
+                foreach (ulong receivedMs in new[] { truth.Batch.Header.FirstReceivedMs, truth.Batch.Header.LastReceivedMs })
+                    FrameLatenciesMs.Add(Simulation.BaseMs + simulation.World.NowMs - (long)receivedMs);
+            }
+
             truth.IsAnchoredOnce = true;
         }
     }

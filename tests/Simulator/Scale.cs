@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
+using DePIN.Evidence;
 using DePIN.Gateway.Peer;
 
 namespace DePIN.Simulator;
 
 /// <summary>
-/// Large networks without faults: what a gateway sends in an epoch, and how long a batch takes to the ledger. One batch a gateway and epoch.
-/// A thousand gateways in one process need about 10 GB and some minutes.
+/// Large networks without faults: what a gateway sends in an epoch, and how long a frame and a batch take to the ledger. Batches are cut by age, as the
+/// gateway's batcher does (<see cref="NetworkRules.BatchAgeLeastMs"/>).
 /// </summary>
 internal static class Scale
 {
@@ -25,8 +26,11 @@ internal static class Scale
     /// <summary>Length of an epoch, seconds.</summary>
     public const int EpochSeconds = 60;
 
-    /// <summary>Epochs measured, after one for the start.</summary>
-    public const int Epochs = 2;
+    /// <summary>Age at which a batch is cut in a small network, ms: the gateway's default.</summary>
+    public const int BatchAgeMs = 30_000;
+
+    /// <summary>Epochs measured at least; in a large network as many as a gateway collects for.</summary>
+    public const int EpochsLeast = 2;
 
     public static int Run(IReadOnlyList<int> sizes, bool json, TextWriter output)
     {
@@ -44,27 +48,31 @@ internal static class Scale
 
     public static Figures Measure(int gateways)
     {
+        long ageMs = Math.Max(BatchAgeMs, new NetworkRules(default, new Eip712Domain(1, default), EpochSeconds).BatchAgeLeastMs(gateways));
+        int cycle = (int)Math.Ceiling(ageMs / 1000.0 / EpochSeconds);
+        int epochs = Math.Max(EpochsLeast, cycle);
         Scenario scenario = new()
         {
             Seed = 1, Gateways = gateways, Initial = gateways, Devices = 0, EpochSeconds = EpochSeconds, LeaderTimeoutS = 15, BlockMs = 5_000,
-            TickMs = 1_000, BatchFrames = DevicesPerGateway * FramesPerDevice, BatchAgeMs = 10 * EpochSeconds * 1_000, MeasuresBytes = true, Crashes = false, FrameBytes = FrameBytes,
+            TickMs = 1_000, BatchFrames = 4_096, BatchAgeMs = ageMs, MeasuresBytes = true, Crashes = false, FrameBytes = FrameBytes,
         };
         Simulation simulation = new(scenario);
-        simulation.SupplyFrames(DevicesPerGateway, FramesPerDevice);
+        simulation.SupplyFrames(DevicesPerGateway, FramesPerDevice, cycle);
         simulation.Begin();
-        Run(EpochSeconds * 1_000);
+        Run((1 + cycle) * EpochSeconds * 1_000); // all have begun
         SimulatedNetwork network = simulation.Network;
         (long messages, long messageBytes, long bodyBytes) = (network.Messages, network.MessageBytes, network.BodyBytes);
         Dictionary<string, (long Count, long Bytes)> before = new(network.ByKind);
         simulation.Checks.LatenciesMs.Clear();
-        Run((1 + Epochs) * EpochSeconds * 1_000);
-        double perGatewayEpoch = (double)gateways * Epochs;
-        List<long> latencies = [.. simulation.Checks.LatenciesMs.Order()];
+        simulation.Checks.FrameLatenciesMs.Clear();
+        Run((1 + cycle + epochs) * EpochSeconds * 1_000);
+        double perGatewayEpoch = (double)gateways * epochs;
+        List<long> latencies = [.. simulation.Checks.LatenciesMs.Order()], frames = [.. simulation.Checks.FrameLatenciesMs.Order()];
         return new Figures(gateways, (network.MessageBytes - messageBytes + network.BodyBytes - bodyBytes) / perGatewayEpoch, (network.BodyBytes - bodyBytes) / perGatewayEpoch,
-            (network.MessageBytes - messageBytes) / perGatewayEpoch, (network.Messages - messages) / perGatewayEpoch, At(0.5), At(0.99), latencies.Count,
+            (network.MessageBytes - messageBytes) / perGatewayEpoch, (network.Messages - messages) / perGatewayEpoch, At(latencies, 0.5), At(latencies, 0.99), At(frames, 0.5), At(frames, 0.99), latencies.Count,
             [.. network.ByKind.Select(k => (k.Key, (k.Value.Count - before.GetValueOrDefault(k.Key).Count) / perGatewayEpoch, (k.Value.Bytes - before.GetValueOrDefault(k.Key).Bytes) / perGatewayEpoch))]);
 
-        long At(double part) => latencies.Count == 0 ? -1 : latencies[(int)(part * (latencies.Count - 1))];
+        static long At(List<long> sorted, double part) => sorted.Count == 0 ? -1 : sorted[(int)(part * (sorted.Count - 1))];
 
         void Run(long untilMs)
         {
@@ -93,6 +101,8 @@ internal static class Scale
                 json.WriteNumber("messagesPerGatewayEpoch", Math.Round(f.Messages, 1));
                 json.WriteNumber("anchorP50Ms", f.P50Ms);
                 json.WriteNumber("anchorP99Ms", f.P99Ms);
+                json.WriteNumber("frameAnchorP50Ms", f.FrameP50Ms);
+                json.WriteNumber("frameAnchorP99Ms", f.FrameP99Ms);
                 json.WriteNumber("anchoredBatches", f.Anchored);
                 json.WriteStartObject("bytesByKind");
                 foreach ((string kind, _, double bytes) in f.Kinds) json.WriteNumber(kind, Math.Round(bytes));
@@ -107,14 +117,15 @@ internal static class Scale
         return System.Text.Encoding.UTF8.GetString(stream.ToArray());
     }
 
-    /// <summary>What a gateway sends in an epoch, on average, and the time from a batch's cut to the ledger.</summary>
-    internal sealed record Figures(int Gateways, double Bytes, double BodyBytes, double MessageBytes, double Messages, long P50Ms, long P99Ms, int Anchored,
+    /// <summary>What a gateway sends in an epoch, on average, and the time to the ledger from a batch's cut, and from a frame's arrival.</summary>
+    internal sealed record Figures(int Gateways, double Bytes, double BodyBytes, double MessageBytes, double Messages, long P50Ms, long P99Ms,
+        long FrameP50Ms, long FrameP99Ms, int Anchored,
         IReadOnlyList<(string Kind, double Count, double Bytes)> Kinds)
     {
         public void Print(TextWriter output)
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{Gateways} gateways: {Bytes / 1024:F1} KiB a gateway and epoch (bodies {BodyBytes / 1024:F1}, messages {MessageBytes / 1024:F1} KiB in {Messages:F0}), cut to ledger p50 {P50Ms / 1000.0:F1} s, p99 {P99Ms / 1000.0:F1} s, {Anchored} batches anchored"));
+                $"{Gateways} gateways: {Bytes / 1024:F1} KiB a gateway and epoch (bodies {BodyBytes / 1024:F1}, messages {MessageBytes / 1024:F1} KiB in {Messages:F0}), cut to ledger p50 {P50Ms / 1000.0:F1} s, p99 {P99Ms / 1000.0:F1} s, frame to ledger p50 {FrameP50Ms / 1000.0:F1} s, p99 {FrameP99Ms / 1000.0:F1} s, {Anchored} batches anchored"));
             foreach ((string kind, double count, double bytes) in Kinds.OrderByDescending(k => k.Bytes))
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {kind,-22} {count,10:F1} {bytes / 1024,12:F2} KiB"));
         }

@@ -109,13 +109,13 @@ internal sealed class Simulation
     }
 
     /// <summary>For the measurement: each gateway takes so many frames in every epoch, at a moment of its own, without devices in between.</summary>
-    public void SupplyFrames(int devicesPerGateway, int framesPerDevice)
+    public void SupplyFrames(int devicesPerGateway, int framesPerDevice, int beginWithinEpochs)
     {
         long epochMs = (long)Scenario.EpochSeconds * 1000;
         foreach (GatewayNode node in Nodes)
         {
             List<Address> devices = [.. Enumerable.Range(0, devicesPerGateway).Select(_ => RandomAddress())];
-            Supply(node, devices, 1, World.Random.Below((int)epochMs));
+            Supply(node, devices, 1, World.Random.Below(beginWithinEpochs * (int)epochMs));
         }
 
         void Supply(GatewayNode node, List<Address> devices, ulong sequence, long atMs) => World.At(atMs, () =>

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using DePIN.Evidence;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Tests.Store;
 using DePIN.Gateway.Tests.Verify;
@@ -41,6 +42,42 @@ internal sealed class BatcherTests
             Assert.That(batches[1].FirstRow, Is.EqualTo(11));
             Assert.That(batcher.Waiting, Is.EqualTo(5));
         });
+    }
+
+    [Test]
+    public async Task In_a_large_network_a_batch_that_is_not_full_waits_for_longer()
+    {
+        using Pipeline pipeline = new();
+        await FillAsync(pipeline, 3);
+        using CancellationTokenSource stop = new();
+        NetworkRules rules = new(Gateway, new Eip712Domain(1, Gateway), EpochSeconds: 60);
+        TaskCompletionSource asked = new();
+        BatcherOptions options = new()
+        {
+            Gateway = Gateway, FramesMax = 10, AgeMaxMs = 1,
+            AgeLeastMs = () =>
+            {
+                asked.TrySetResult();
+                return rules.BatchAgeLeastMs(1_024);
+            },
+        };
+        Batcher batcher = new(options, pipeline.Log);
+        Task running = batcher.RunAsync(stop.Token);
+        await asked.Task;
+        await FillAsync(pipeline, 7);
+        await batcher.WaitForBatchAsync(0, default);
+        await stop.CancelAsync();
+        Assert.CatchAsync<OperationCanceledException>(() => running);
+        Assert.That(pipeline.Log.LastBatch()!.Frames, Is.EqualTo(10), "cut when full, not when the first three were a millisecond old");
+    }
+
+    [Test]
+    public void How_long_a_gateway_collects_follows_from_the_size_of_the_network()
+    {
+        NetworkRules rules = new(Gateway, new Eip712Domain(1, Gateway), EpochSeconds: 60);
+        Assert.That(rules.BatchAgeLeastMs(16), Is.Zero, "as each likes");
+        Assert.That(rules.BatchAgeLeastMs(64), Is.EqualTo(60_000), "64 batches an epoch");
+        Assert.That(rules.BatchAgeLeastMs(1_024), Is.EqualTo(16 * 60_000));
     }
 
     [Test]

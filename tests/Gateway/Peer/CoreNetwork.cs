@@ -161,6 +161,9 @@ internal sealed class CoreNetwork : IDisposable
         public HashSet<Hash32> BadBodies { get; } = [];
         public bool FollowsChain { get; set; } = true;
 
+        /// <summary>How far its endpoint's chain is behind, seconds.</summary>
+        public ulong BehindS { get; set; }
+
         public BatchId Id(ulong number) => new(Signer.Address, number);
 
         public BatchState? StateOf(BatchId batch) => Log.Find(batch)?.State;
@@ -223,7 +226,7 @@ internal sealed class CoreNetwork : IDisposable
 
         public void Step() => Guard(() =>
         {
-            Core.ChainChanged(FollowsChain ? _network.Snapshot() : null);
+            Core.ChainChanged(FollowsChain ? _network.Snapshot() with { TimeS = _network.TimeS - BehindS } : null);
             Core.Tick();
         });
 

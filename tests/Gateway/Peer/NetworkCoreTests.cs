@@ -106,6 +106,30 @@ internal sealed class NetworkCoreTests
     }
 
     [Test]
+    public void A_gateway_that_lost_its_records_and_sees_an_old_block_does_not_sign_a_second_anchor()
+    {
+        using CoreNetwork network = new(4);
+        network.Run(2);
+        network.NextEpoch();
+        CoreNode leader = network.Leader();
+        CoreNode[] others = [.. network.Nodes.Where(n => n != leader)];
+        others[0].Cut(1, 1, 5);
+        network.Run(5, submits: false);
+        Assert.That(leader.Core.ToSubmit(), Is.Not.Null, "it signed");
+        others[1].Cut(2, 1, 5); // what it would propose now is another anchor
+
+        leader.BehindS = CoreNetwork.EpochSeconds; // its endpoint still is in the epoch before
+        leader.LoseDisk();
+        network.Run(2, submits: false);
+        leader.BehindS = 0;
+        network.Run(20, submits: false);
+
+        Assert.That(network.Nodes.SelectMany(n => n.Log.Misconducts(10)), Is.Empty, "the peers told which epoch it is");
+        network.Until(() => network.Ledger.Sum(a => a.Batches) == 2, "both are anchored");
+        network.AssertOneLedger();
+    }
+
+    [Test]
     public void Without_a_quorum_nothing_is_anchored_and_with_one_again_everything()
     {
         using CoreNetwork network = new(4);
