@@ -26,7 +26,8 @@ internal sealed record LoadedGateway(LocalGateway Gateway, IReadOnlyList<PacedPu
 /// <summary>A chain and gateways as `up` starts them, with devices that are registered on that chain and publish at a rate. Everything ends with it.</summary>
 internal sealed class LoadedNetwork : IAsyncDisposable
 {
-    public const int BatchAgeS = 2;
+    /// <summary>Age at which batches are cut, s: every gateway checks every signature of every certificate, so more of them on one machine cut less often.</summary>
+    public static int BatchAgeS(int gateways) => Math.Max(2, gateways / 2);
 
     private const int DevicesPerGateway = 2;
 
@@ -165,7 +166,7 @@ internal sealed class LoadedNetwork : IAsyncDisposable
             {
                 await StartGatewaysAsync([.. part.Select(i => new LocalGatewayOptions(Sub(names[i]), identities[i], chain.DeploymentFile, chain.Node.RpcUrl, Path.Combine(folder, "logs", names[i] + ".log"))
                 {
-                    Name = names[i], BatchAgeMaxS = BatchAgeS,
+                    Name = names[i], BatchAgeMaxS = BatchAgeS(gateways),
                 })], cancel).ConfigureAwait(false);
             }
         }

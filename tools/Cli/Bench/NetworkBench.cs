@@ -109,6 +109,7 @@ internal sealed class NetworkBench(int gateways, TimeSpan measured, Action<strin
     private async Task<double> HighestSustainedAsync(LoadedNetwork network, CancellationToken cancel)
     {
         TimeSpan time = measured < StepMin ? StepMin : measured > StepMax ? StepMax : measured;
+        time = TimeSpan.FromSeconds(Math.Max(time.TotalSeconds, 2 * LoadedNetwork.BatchAgeS(gateways))); // both halves see every gateway's batch
         double least = LeastPerGateway * gateways, rate = Math.Max(least, FirstPart * ChecksPerSecond() / gateways), best = 0;
         firstLag = await WarmUpAsync(network, rate, time, cancel).ConfigureAwait(false);
         for (int step = 0; step < StepsMax && rate >= least; step++)
@@ -210,7 +211,7 @@ internal sealed class NetworkBench(int gateways, TimeSpan measured, Action<strin
             Math.Round(Percentile(certificate, 0.5)), Math.Round(Percentile(certificate, 0.99)), Math.Round(Percentile(anchor, 0.5)), Math.Round(Percentile(anchor, 0.99)),
             Math.Round(rss, 1),
             Math.Round((after.Sum(static one => one.ProcessorS) - before.Sum(static one => one.ProcessorS)) * 1e6 / certified),
-            LoadedNetwork.BatchAgeS, LocalChain.EpochSeconds), IsSustained(rate, lag, acked));
+            LoadedNetwork.BatchAgeS(gateways), LocalChain.EpochSeconds), IsSustained(rate, lag, acked));
     }
 
     private bool IsSustained(double rate, double lagS, double ackedPerS) => lagS <= firstLag + LagMoreS && ackedPerS >= rate * AckedMin;
