@@ -326,6 +326,7 @@ internal sealed class Attesting(NetworkContext network)
             return null;
         }
 
+        if (network.Log.Replaced(offer.Batch.Id) is { } replaced && replaced != offer.Batch.Hash) return Refusal.SignedOtherwise; // its author lost its disk, or lies
         if (Parent(from, header) is { } orphan) return orphan;
         if (!network.Host.HasBody(offer.Batch))
         {

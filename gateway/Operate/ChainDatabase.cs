@@ -15,7 +15,7 @@ public sealed class ChainDatabase : IDisposable
     /// <summary>The file's name in the data folder.</summary>
     public const string FileName = "chain.db";
 
-    private const int SchemaVersion = 2;
+    private const int SchemaVersion = 3;
     private const int ApplicationId = 0x44654343; // "DeCC": tells this file from any other SQLite database
 
     private const string Schema = """
@@ -62,9 +62,11 @@ public sealed class ChainDatabase : IDisposable
             Sql.Execute(connection, "PRAGMA synchronous = FULL");
             long application = Sql.Scalar(connection, "PRAGMA application_id"), version = Sql.Scalar(connection, "PRAGMA user_version");
             if (application == 0 && Sql.Scalar(connection, "SELECT count(*) FROM sqlite_master") == 0)
-                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Schema} {Peer.NetworkLog.Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
+                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Schema} {Peer.NetworkLog.Schema} {Peer.NetworkLog.SchemaSince3} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (application != ApplicationId)
                 throw new SettingsException($"{path} is another program's database. Give the gateway a data folder of its own (--data).");
+            else if (version == 2)
+                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Peer.NetworkLog.SchemaSince3} PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (version != SchemaVersion)
                 throw new SettingsException($"{path} has schema {version}; this gateway knows {SchemaVersion}. Install the gateway version that wrote it.");
             return new ChainDatabase(path, connection);

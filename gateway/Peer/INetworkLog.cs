@@ -11,6 +11,12 @@ public interface INetworkLog
     /// <summary>The batch, or null.</summary>
     BatchRecord? Find(BatchId batch);
 
+    /// <summary>
+    /// The header that this gateway knew and may have signed under a number before the ledger, or a certificate, brought another one: null when there was none.
+    /// Nothing else is ever signed under that number.
+    /// </summary>
+    Hash32? Replaced(BatchId batch);
+
     /// <summary>The highest number of a gateway's batches that are certified, anchored or void; 0 none.</summary>
     ulong HighestNumber(Address gateway);
 
@@ -34,7 +40,7 @@ public interface INetworkLog
 
     /// <summary>
     /// Saves a certified batch, or more attestations for one. Voids it at once when one of its frames is anchored (Ordinal: the last entry then).
-    /// Throws <see cref="InvalidOperationException"/> when a certified or anchored batch with another header has that number; a vote for another header gives way.
+    /// Throws <see cref="InvalidOperationException"/> when a certified or anchored batch with another header has that number; a vote for another header gives way and is remembered (<see cref="Replaced"/>).
     /// </summary>
     void SaveCertificate(BatchSummary batch, IReadOnlyList<Attestation> attestations);
 

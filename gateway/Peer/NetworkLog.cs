@@ -33,12 +33,21 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
             UNIQUE (kind, accused, height));
         """;
 
+    /// <summary>What schema 3 of <see cref="ChainDatabase"/> added.</summary>
+    public const string SchemaSince3 = """
+        CREATE TABLE replaced_headers (gateway BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (gateway, number)) WITHOUT ROWID;
+        """;
+
     private const string Select = "SELECT header, frames_hash, spans, attestations, certified, ordinal, void_by FROM network_batches";
     private const string IsPending = "certified = 1 AND ordinal IS NULL AND void_by IS NULL";
     private const int LeafBytes = Address.Bytes + 8 + Hash32.Bytes;
 
     /// <inheritdoc/>
     public BatchRecord? Find(BatchId batch) => database.Read(c => Find(c, batch));
+
+    /// <inheritdoc/>
+    public Hash32? Replaced(BatchId batch) => database.Read(c => Sql.First(c, r => r.GetFieldValue<byte[]>(0),
+        "SELECT hash FROM replaced_headers WHERE gateway = $0 AND number = $1", batch.Gateway.ToArray(), Turned(batch.Number))) is { } hash ? new Hash32(hash) : null;
 
     /// <inheritdoc/>
     public ulong HighestNumber(Address gateway) => database.Read(c => Turned(Sql.Rows(c, r => r.IsDBNull(0) ? Turned(0UL) : r.GetInt64(0),
@@ -77,7 +86,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
         if (known is not null && known.Summary.Hash != batch.Hash)
         {
             if (known.State != BatchState.Voted) throw Taken(batch);
-            Sql.Execute(c, "DELETE FROM network_batches WHERE gateway = $0 AND number = $1", batch.Id.Gateway.ToArray(), Turned(batch.Id.Number));
+            Replace(c, known);
         }
 
         Put(c, batch, attestations, certified: true);
@@ -114,7 +123,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
         {
             BatchRecord? here = Find(c, batch.Id);
             if (here is not null && here.Summary.Hash != batch.Hash) // the chain decides: a vote or a certificate for another header under this number was never anchored
-                Sql.Execute(c, "DELETE FROM network_batches WHERE gateway = $0 AND number = $1", batch.Id.Gateway.ToArray(), Turned(batch.Id.Number));
+                Replace(c, here);
             if (here is null || here.Summary.Hash != batch.Hash) Put(c, batch, [], certified: false);
             Sql.Execute(c, "UPDATE network_batches SET ordinal = $2, void_by = NULL WHERE gateway = $0 AND number = $1", batch.Id.Gateway.ToArray(), Turned(batch.Id.Number), (long)ordinal);
             foreach (FrameSpan run in batch.Spans.Runs) AddRun(c, run);
@@ -194,6 +203,14 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
 
     private static BatchRecord? Find(SqliteConnection c, BatchId batch) =>
         Sql.First(c, Read, $"{Select} WHERE gateway = $0 AND number = $1", batch.Gateway.ToArray(), Turned(batch.Number));
+
+    /// <summary>A header gives way to another one; what may have been signed is not forgotten. The first one stays.</summary>
+    private static void Replace(SqliteConnection c, BatchRecord known)
+    {
+        (byte[] gateway, long number) = (known.Summary.Id.Gateway.ToArray(), Turned(known.Summary.Id.Number));
+        Sql.Execute(c, "DELETE FROM network_batches WHERE gateway = $0 AND number = $1", gateway, number);
+        if (known.Attestations.Count > 0) Sql.Execute(c, "INSERT OR IGNORE INTO replaced_headers VALUES ($0, $1, $2)", gateway, number, known.Summary.Hash.ToArray());
+    }
 
     private static void Put(SqliteConnection c, BatchSummary batch, IReadOnlyList<Attestation> attestations, bool certified) => Sql.Execute(c, """
         INSERT INTO network_batches (gateway, number, hash, header, frames_hash, spans, attestations, certified) VALUES ($0, $1, $2, $3, $4, $5, $6, $7)

@@ -41,8 +41,8 @@ public sealed record NetworkRules(Address Self, Eip712Domain Domain, ulong Epoch
     /// <summary>The same in a network with committees, where every gateway hears several of the others each time.</summary>
     public long StatusCommitteeMs { get; init; } = 15_000;
 
-    /// <summary>A gateway whose store is empty waits this long for every peer's word about batches it may have lost; a quorum must have answered all the same.</summary>
-    public long FreshPatienceMs { get; init; } = 30_000;
+    /// <summary>A gateway that starts waits this long for every peer's word about batches it may have lost before it signs own ones; a quorum must have answered all the same.</summary>
+    public long StartPatienceMs { get; init; } = 30_000;
 
     /// <summary>Peers that get a status each time, and votes for an anchor besides its proposer, in a network above <see cref="CommitteeAbove"/>.</summary>
     public int Fanout { get; init; } = 4;

@@ -30,7 +30,7 @@ internal sealed class Repairing(NetworkContext network)
 
     /// <summary>
     /// True once enough peers have said which of this gateway's batches they know, so that no number is signed twice after a lost disk: a quorum with
-    /// this gateway; with an empty store all peers, or a quorum after some patience.
+    /// this gateway after some patience, or all peers at once.
     /// </summary>
     public bool IsSafeToSign()
     {
@@ -40,7 +40,7 @@ internal sealed class Repairing(NetworkContext network)
         int others = members.Members.Count(m => m.Gateway != network.Self);
         int heard = network.Active.Count(p => p.Status is not null && p.IsHeardOut);
         bool enough = heard >= Math.Min(others, members.Active.Quorum - 1);
-        if (network.Host.IsStoreEmpty && heard < others && network.Host.NowMs - _beganMs < Rules.FreshPatienceMs) enough = false;
+        if (heard < others && network.Host.NowMs - _beganMs < Rules.StartPatienceMs) enough = false; // a changed network may leave one peer that knows
         return _isSafe = enough;
     }
 

@@ -130,6 +130,7 @@ internal sealed class SimulatedLogTests
             for (ulong n = 1; n <= Numbers; n++)
             {
                 BatchRecord?[] both = [left.Find(new BatchId(Author(a), n)), right.Find(new BatchId(Author(a), n))];
+                Assert.That(left.Replaced(new BatchId(Author(a), n)), Is.EqualTo(right.Replaced(new BatchId(Author(a), n))), $"{when}: {a}:{n} replaced");
                 Assert.That(both[0] is null ? "" : Text(both[0]!), Is.EqualTo(both[1] is null ? "" : Text(both[1]!)), $"{when}: {a}:{n}");
             }
         }

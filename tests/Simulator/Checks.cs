@@ -168,8 +168,11 @@ internal sealed class Checks(Simulation simulation)
         ulong active = 0;
         foreach (GatewayNode node in simulation.Nodes)
             if (node.Index < 64 && simulation.Chain.Head.Members.Active.Contains(node.Address)) active |= 1UL << node.Index;
+        // A disk was lost, and who else had the body was voted out before its certificate was anchored: nobody in the network can bring it back.
+        ulong wiped = simulation.Nodes.Where(n => n.WasWiped && n.Index < 64).Aggregate(0UL, (bits, n) => bits | 1UL << n.Index);
+        HashSet<FrameKey> gone = [.. _certified.Where(t => (t.Holders & active) == 0).SelectMany(t => t.Body.Frames).Select(f => f.Key)];
         foreach ((FrameKey key, ulong by) in _acknowledged)
-            if ((by & active) != 0 && !_anchored.ContainsKey(key)) yield return (key, by);
+            if ((by & active) != 0 && !_anchored.ContainsKey(key) && !((by & active & ~wiped) == 0 && gone.Contains(key))) yield return (key, by);
     }
 
     /// <summary>At the end: every certificate's body is still at an honest gateway; what honest gateways know of the ledger is true; nobody honest is accused.</summary>

@@ -118,7 +118,7 @@ internal sealed record Scenario
 
     public NetworkRules RulesOf(Address self) => new(self, Domain, EpochSeconds)
     {
-        LeaderTimeoutS = LeaderTimeoutS, CertificatesMax = CertificatesMax, CommitteeAbove = CommitteeAbove, CommitteeSize = CommitteeSize, RetryMaxMs = 8_000, FreshPatienceMs = 15_000,
+        LeaderTimeoutS = LeaderTimeoutS, CertificatesMax = CertificatesMax, CommitteeAbove = CommitteeAbove, CommitteeSize = CommitteeSize, RetryMaxMs = 8_000, StartPatienceMs = 15_000,
     };
 
     public static Scenario Draw(ulong seed, Mutation mutation = Mutation.None)

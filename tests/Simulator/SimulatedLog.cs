@@ -17,6 +17,7 @@ internal sealed class SimulatedLog : INetworkLog
     private readonly Dictionary<Address, SortedList<ulong, Row>> _authors = [];
     private readonly SortedDictionary<BatchId, Row> _pending = [];
     private readonly SortedSet<BatchId> _void = [];
+    private readonly Dictionary<BatchId, Hash32> _replaced = [];
     private readonly List<(Hash32 Hash, BatchId[] Leaves)> _entries = [];
     private readonly SpanSet _anchored = new();
     private readonly SortedDictionary<ulong, AnchorVote> _votes = [];
@@ -49,6 +50,8 @@ internal sealed class SimulatedLog : INetworkLog
     public ulong KnownEntries => (ulong)_entries.Count;
 
     public BatchRecord? Find(BatchId batch) => Row_(batch)?.Record;
+
+    public Hash32? Replaced(BatchId batch) => _replaced.TryGetValue(batch, out Hash32 hash) ? hash : null;
 
     public ulong HighestNumber(Address gateway)
     {
@@ -116,7 +119,7 @@ internal sealed class SimulatedLog : INetworkLog
         Commit(log =>
         {
             Row? row = log.Row_(batch.Id);
-            if (row is not null && row.Batch.Hash != batch.Hash) log.Delete(row);
+            if (row is not null && row.Batch.Hash != batch.Hash) log.Replace(row);
             row = log.Put(batch, attestations, certified: true);
             if (row.Ordinal is null && row.VoidBy is null && log._entries.Count > 0 && log._anchored.Overlaps(batch.Spans) && log._mutation != Mutation.NothingIsVoid)
                 log.Change(row, r => r.VoidBy = (ulong)log._entries.Count - 1);
@@ -136,7 +139,7 @@ internal sealed class SimulatedLog : INetworkLog
                 Row? row = log.Row_(batch.Id);
                 if (row is not null && row.Batch.Hash != batch.Hash)
                 {
-                    log.Delete(row);
+                    log.Replace(row);
                     row = null;
                 }
 
@@ -224,6 +227,12 @@ internal sealed class SimulatedLog : INetworkLog
         else _pending.Remove(id);
         if (row.VoidBy is not null) _void.Add(id);
         else _void.Remove(id);
+    }
+
+    private void Replace(Row row)
+    {
+        Delete(row);
+        if (row.Attestations.Count > 0) _replaced.TryAdd(row.Batch.Id, row.Batch.Hash);
     }
 
     private void Delete(Row row)

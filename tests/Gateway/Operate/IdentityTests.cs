@@ -82,6 +82,20 @@ internal sealed class IdentityTests
     }
 
     [Test]
+    public void The_records_of_the_version_before_are_upgraded_and_kept()
+    {
+        using (ChainDatabase before = ChainDatabase.Open(_folder))
+        {
+            before.Remember("a", "b");
+            before.Write(c => DePIN.Gateway.Store.Sql.Execute(c, "DROP TABLE replaced_headers; PRAGMA user_version = 2;"));
+        }
+
+        using ChainDatabase now = ChainDatabase.Open(_folder);
+        Assert.That(now.Recall("a"), Is.EqualTo("b"));
+        Assert.That(new DePIN.Gateway.Peer.NetworkLog(now).Replaced(new DePIN.Gateway.Peer.BatchId(default, 1)), Is.Null);
+    }
+
+    [Test]
     public void The_server_certificate_is_renewed_in_time_and_the_authority_is_kept()
     {
         TestClock clock = new();

@@ -187,7 +187,7 @@ internal sealed class CoreNetwork : IDisposable
         public void Start()
         {
             IsUp = true;
-            Core = new NetworkCore(new NetworkRules(Signer.Address, Domain, EpochSeconds) { LeaderTimeoutS = 10, FreshPatienceMs = 20_000 }, new FaultyNetworkLog(Log, () => Faults), this);
+            Core = new NetworkCore(new NetworkRules(Signer.Address, Domain, EpochSeconds) { LeaderTimeoutS = 10, StartPatienceMs = 20_000 }, new FaultyNetworkLog(Log, () => Faults), this);
             foreach (Node other in _network.Nodes.Where(n => n != this && n.IsUp))
             {
                 other.Core.Connected(Signer.Address);
@@ -302,6 +302,7 @@ internal sealed class FaultyNetworkLog(INetworkLog inner, Func<Anchor.Faults> fa
     public static readonly string[] Steps = ["SaveBatchVote", "SaveCertificate", "SaveEntry", "TakeBack", "SaveAnchorVote", "SaveMisconduct"];
 
     public BatchRecord? Find(BatchId batch) => inner.Find(batch);
+    public Hash32? Replaced(BatchId batch) => inner.Replaced(batch);
     public ulong HighestNumber(Address gateway) => inner.HighestNumber(gateway);
     public IReadOnlyList<Address> Authors() => inner.Authors();
     public IReadOnlyList<BatchRecord> Pending(int limit) => inner.Pending(limit);
