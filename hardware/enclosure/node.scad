@@ -5,7 +5,7 @@
 part = "all"; // [all, box, lid, stem, shield]
 
 /* [Board] */
-board_length = 56;      // ESP32-DevKitC V4 with its pins' overhang: 54.4 x 27.9; ESP32-S3-DevKitC-1 needs 64
+board_length = 56;      // an ESP32-DevKitC V4 is about 55 x 28; measure yours, the ESP32-S3-DevKitC-1 is longer (64)
 board_width = 29;
 board_stack = 22;       // board, header, plugs of jumper wires above it
 standoff = 5;           // room for solder joints below
