@@ -11,7 +11,7 @@ public sealed class BoardReaderTests
 
     // Shape.
     [TestCase("esp32-devkitc", "\"name\": \"esp32-devkitc\",", "\"name\": \"esp32-devkitc\", \"colour\": \"red\",", "unknown key colour; there are chip, drive")]
-    [TestCase("esp32-devkitc", "\"bus\": 1,", "\"bus\": 1, \"pullUp\": 1,", "i2c: unknown key pullUp; there are bus, data, clock, speedHz, why")]
+    [TestCase("esp32-devkitc", "\"bus\": 1,", "\"bus\": 1, \"pullUp\": 1,", "i2c: unknown key pullUp; there are bus, data, clock, speedHz, why, note")]
     [TestCase("esp32-devkitc", "\"bus\": 1,", "\"bus\": 1, \"bus\": 2,", "Duplicate property 'bus'")]
     [TestCase("esp32-devkitc", "\"bus\": 1,", "\"bus\": 1", "esp32-devkitc.json: ")]
     [TestCase("esp32-devkitc", "\"bus\": 1,", "", "i2c.bus is missing")]
@@ -40,6 +40,8 @@ public sealed class BoardReaderTests
     [TestCase("esp32-devkitc", "\"data\": 21", "\"data\": 6", "i2c.data: GPIO6 belongs to the flash memory")]
     [TestCase("esp32-devkitc", "\"data\": 21", "\"data\": 35", "i2c.data: GPIO35 is input only")]
     [TestCase("esp32-devkitc", "\"data\": 21", "\"data\": 12", "i2c.data: GPIO12 is a strapping pin of the ESP32: say in 'why'")]
+    [TestCase("esp32-devkitc", "\"transmit\": 17", "\"transmit\": 5", "provisioning.transmit: GPIO5 is a strapping pin of the ESP32")]
+    [TestCase("esp32-devkitc", "\"speedHz\": 400000", "\"speedHz\": 400000, \"why\": \"short wires\"", "i2c.data: GPIO21 is no strapping pin of the ESP32: a 'why' is for those, say it in 'note'")]
     [TestCase("esp32-devkitc", "\"data\": 21", "\"data\": 37", "i2c.data: GPIO37 is on no header")]
     [TestCase("esp32-devkitc", "\"IO21=21\"", "\"IO21=22\"", "headers: GPIO22 is there twice: IO22, IO21")]
     [TestCase("esp32-devkitc", "\"IO21=21\"", "\"IO21=28\"", "headers: IO21 is GPIO28, which the ESP32 does not have")]

@@ -40,21 +40,22 @@ public sealed record Partition(string Name, int Offset, int Bytes)
 /// <summary>A GPIO that something on the board has, and what.</summary>
 public sealed record Reserved(int Gpio, string Why);
 
-public sealed record I2cBus(int Bus, int Data, int Clock, int SpeedHz, string? Why);
+/// <summary>Here and below: Why is for strapping pins alone, why the chip still boots; a Note is for everything else.</summary>
+public sealed record I2cBus(int Bus, int Data, int Clock, int SpeedHz, string? Why, string? Note);
 
 /// <summary>A serial port (COM2 is UART1) and its pins, named from the board's side.</summary>
-public sealed record SerialLine(string Port, int Transmit, int Receive, int? Baud, string? Why);
+public sealed record SerialLine(string Port, int Transmit, int Receive, int? Baud, string? Why, string? Note);
 
 /// <summary>Pins a pulse counter may use, from and to.</summary>
-public sealed record PulseInput(int PinMin, int PinMax, string? Why);
+public sealed record PulseInput(int PinMin, int PinMax, string? Why, string? Note);
 
 /// <summary>A divider on an ADC1 pin: battery voltage × permille / 1000 = pin voltage.</summary>
-public sealed record Battery(int Pin, int AdcChannel, int DividerPermille, int FullScaleMillivolt, string? Why);
+public sealed record Battery(int Pin, int AdcChannel, int DividerPermille, int FullScaleMillivolt, string? Why, string? Note);
 
-public sealed record Led(LedKind Kind, int? Pin, string? Why);
+public sealed record Led(LedKind Kind, int? Pin, string? Why, string? Note);
 
 /// <summary>A button to ground.</summary>
-public sealed record Button(int Pin, string Name, string? Why);
+public sealed record Button(int Pin, string Name, string? Why, string? Note);
 
 /// <summary>A sensor the firmware looks for: at an I2C address, or where a setting says.</summary>
 public sealed record Sensor(string Name, int? Address, string? Setting);

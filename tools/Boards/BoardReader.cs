@@ -66,15 +66,15 @@ public static class BoardReader
             DrivePartition = drive.Text("partition"),
             Headers = fields.Objects("headers", header => new Header(header.Text("name"), IsLeft(header), ReadPins(header))),
             Reserved = fields.Objects("reserved", reserved => new Reserved(reserved.Number("gpio"), reserved.Text("why"))),
-            I2c = new I2cBus(i2c.Number("bus"), i2c.Number("data"), i2c.Number("clock"), i2c.Number("speedHz"), i2c.OptionalText("why")),
+            I2c = new I2cBus(i2c.Number("bus"), i2c.Number("data"), i2c.Number("clock"), i2c.Number("speedHz"), i2c.OptionalText("why"), i2c.OptionalText("note")),
             Provisioning = ReadSerial(fields.Object("provisioning"), hasBaud: true),
             SensorUart = fields.ObjectOrNull("sensorUart") is { } uart ? ReadSerial(uart, hasBaud: false) : null,
-            PulseInput = pulse is null ? null : new PulseInput(pulse.Number("pinMin"), pulse.Number("pinMax"), pulse.OptionalText("why")),
+            PulseInput = pulse is null ? null : new PulseInput(pulse.Number("pinMin"), pulse.Number("pinMax"), pulse.OptionalText("why"), pulse.OptionalText("note")),
             Battery = battery is null ? null
-                : new Battery(battery.Number("pin"), battery.Number("adcChannel"), battery.Number("dividerPermille"), battery.Number("fullScaleMillivolt"), battery.OptionalText("why")),
+                : new Battery(battery.Number("pin"), battery.Number("adcChannel"), battery.Number("dividerPermille"), battery.Number("fullScaleMillivolt"), battery.OptionalText("why"), battery.OptionalText("note")),
             StatusLed = ReadLed(fields.Object("statusLed")),
             OnBoardLed = ReadLed(fields.Object("onBoardLed")),
-            Button = button is null ? null : new Button(button.Number("pin"), button.Text("name"), button.OptionalText("why")),
+            Button = button is null ? null : new Button(button.Number("pin"), button.Text("name"), button.OptionalText("why"), button.OptionalText("note")),
             Sensors = fields.Objects("sensors", sensor => new Sensor(sensor.Text("name"), sensor.OptionalNumber("address"), sensor.OptionalText("setting"))),
             Notes = fields.Texts("notes"),
             Sources = fields.Objects("sources", source => new Source(source.Text("of"), source.Text("document"), source.Text("at"))),
@@ -89,14 +89,14 @@ public static class BoardReader
 
     private static SerialLine ReadSerial(JsonFields fields, bool hasBaud)
     {
-        SerialLine line = new(fields.Text("port"), fields.Number("transmit"), fields.Number("receive"), hasBaud ? fields.Number("baud") : null, fields.OptionalText("why"));
+        SerialLine line = new(fields.Text("port"), fields.Number("transmit"), fields.Number("receive"), hasBaud ? fields.Number("baud") : null, fields.OptionalText("why"), fields.OptionalText("note"));
         fields.RefuseOthers();
         return line;
     }
 
     private static Led ReadLed(JsonFields fields)
     {
-        Led led = new(fields.Word<LedKind>("kind"), fields.OptionalNumber("pin"), fields.OptionalText("why"));
+        Led led = new(fields.Word<LedKind>("kind"), fields.OptionalNumber("pin"), fields.OptionalText("why"), fields.OptionalText("note"));
         fields.RefuseOthers();
         return led;
     }

@@ -90,7 +90,7 @@ public static partial class BoardRules
 
         foreach (PinUse use in uses)
         {
-            CheckPin(board, use, problem);
+            CheckPin(board, use, uses, problem);
         }
 
         foreach (IGrouping<int, PinUse> twice in uses.GroupBy(use => use.Gpio).Where(group => group.Count() > 1))
@@ -109,7 +109,7 @@ public static partial class BoardRules
         }
     }
 
-    private static void CheckPin(Board board, PinUse use, Action<string> problem)
+    private static void CheckPin(Board board, PinUse use, List<PinUse> uses, Action<string> problem)
     {
         Chip chip = board.Chip;
         if (!chip.Gpios.Contains(use.Gpio))
@@ -151,6 +151,11 @@ public static partial class BoardRules
         if (chip.Strapping.Contains(use.Gpio) && use.Why is null)
         {
             problem($"{use.Function}: GPIO{use.Gpio} is a strapping pin of the {chip.Name}: say in 'why' that the chip still boots and can be flashed");
+        }
+
+        if (!chip.Strapping.Contains(use.Gpio) && use.Why is not null && !uses.Any(other => other.Why == use.Why && chip.Strapping.Contains(other.Gpio)))
+        {
+            problem($"{use.Function}: GPIO{use.Gpio} is no strapping pin of the {chip.Name}: a 'why' is for those, say it in 'note'");
         }
 
         if (board.PinOf(use.Gpio) is null && use.Function is not ("button" or "onBoardLed") && !(use.Function == "statusLed" && board.OnBoardLed.Pin == use.Gpio))
