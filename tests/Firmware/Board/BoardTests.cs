@@ -74,6 +74,15 @@ public sealed class BoardTests
     }
 
     [Test]
+    public void A_battery_is_a_setting_only_where_the_board_has_a_pin_for_it()
+    {
+        NodeSettings settings = new();
+        settings.Apply("battery=on"u8.ToArray(), 0, 10);
+
+        Assert.That(settings.Problem, BoardPins.HasBattery ? Is.Null : Does.Contain("it has no pin for a divider"));
+    }
+
+    [Test]
     public void Every_pin_of_the_board_file_is_routed_to_its_function()
     {
         BoardPins.Route();
