@@ -3,7 +3,7 @@ namespace DePIN.Boards;
 /// <summary>How far a board has come. Nothing here was ever run on a part until somebody writes "run".</summary>
 public enum BoardState
 {
-    /// <summary>The data is there and checked, the firmware compiles for it; no test runs that firmware.</summary>
+    /// <summary>The data is there and checked, the firmware's tests pass with its pins when somebody runs them by hand.</summary>
     Described,
 
     /// <summary>All firmware tests run with its pins on the virtual board; never on the part.</summary>

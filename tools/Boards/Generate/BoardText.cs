@@ -6,8 +6,8 @@ public static class BoardText
     public static string State(Board board) => board.State switch
     {
         BoardState.Run => "State: has run on the part.",
-        BoardState.Simulated => "State: simulated (all firmware tests run with these pins on the virtual board); never run on the part.",
-        _ => "State: described (data checked against its sources, constants generated; no test runs the firmware with them); never run on the part.",
+        BoardState.Simulated => "State: simulated (the firmware's tests always run with these pins on the virtual board); never run on the part.",
+        _ => "State: described (data checked against its sources, constants generated; the firmware's tests run with them only by hand); never run on the part.",
     };
 
     /// <summary>The state in a table's cell.</summary>
