@@ -39,7 +39,7 @@ namespace DePIN.Firmware
         /// <summary>Runs the node until a stop is asked for.</summary>
         public static void Start(IFlash flash, ITimeSource time, StopSignal stop)
         {
-            Esp32Board.RoutePins();
+            BoardPins.Route();
             NodeStatus status = new NodeStatus();
             NodeSettings settings = NodeSettings.Open(flash);                                    // node.conf, then what came over serial
             Network network = new Network(settings);

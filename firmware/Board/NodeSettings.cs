@@ -168,7 +168,7 @@ namespace DePIN.Firmware.Board
                 case "window": Window = Number(key, value, 1, WindowMax); break;
                 case "sntp-server": SntpServer = Text(key, value, 128); break;
                 case "wifi": Wifi = Switch(key, value); break;
-                case "battery": Battery = Switch(key, value); break;
+                case "battery": Battery = Fitted(key, value); break;
                 default: Note("unknown key " + key); break;
             }
         }
@@ -204,6 +204,17 @@ namespace DePIN.Firmware.Board
             }
 
             return value == "on";
+        }
+
+        private bool Fitted(string key, string value)
+        {
+            bool fitted = Switch(key, value);
+            if (fitted && !BoardPins.HasBattery)
+            {
+                Note(key + " is off on " + BoardPins.BoardName + ": it has no pin for a divider");
+            }
+
+            return fitted;
         }
 
         private ushort ProfileOf(string key, string value)

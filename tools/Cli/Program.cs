@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DePIN.Cli.Bench;
+using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
 using DePIN.Cli.Network;
@@ -19,6 +20,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     PeersCommand.Create(),     // a gateway's connections with the others
     NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits
     DeviceCommand.Create(),    // the devices a gateway knows
+    BoardCommand.Create(),     // the boards a node can be built on
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures
 };

@@ -1,6 +1,7 @@
 // The command line of the virtual board. A mistake is told with what to write instead; nothing is guessed.
 
 using System.Globalization;
+using DePIN.Firmware.Board;
 
 namespace DePIN.VirtualBoard;
 
@@ -14,14 +15,14 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
 {
     public const string Usage =
         """
-        DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board esp32-devkitc] [--json] [--parent PID]
+        DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board NAME] [--json] [--parent PID]
 
           --folder DIR    the board: DIR/flash is its I: drive (settings in DIR/flash/node.conf), made when it is missing
           --sense host    this computer's own measurements (default)
           --sense model   a weather model with noise and drift behind a simulated BME280 and a battery
           --sense FILE    a trace: lines time_ms,channel,value; played from the beginning again at its end
           --seed N        of the model's noise (default 1)
-          --board NAME    esp32-devkitc is the one there is
+          --board NAME    fails when this is built for another board (-p:Board=NAME of the build)
           --json          events as JSON, one a line
           --parent PID    switch off when that process is gone
         """;
@@ -68,10 +69,10 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
                     break;
                 case "--seed" when int.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out seed):
                 case "--parent" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out parent):
-                case "--board" when value == "esp32-devkitc":
+                case "--board" when value == BoardPins.BoardName:
                     break;
                 default:
-                    error = name == "--board" ? $"unknown board {value}: there is esp32-devkitc" : $"{name} is a number, not {value}";
+                    error = name == "--board" ? $"unknown board {value}: this program is built for {BoardPins.BoardName} (for another one build it with -p:Board=NAME)" : $"{name} is a number, not {value}";
                     return null;
             }
         }

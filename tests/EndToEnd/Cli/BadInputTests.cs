@@ -27,6 +27,8 @@ public sealed class BadInputTests
     [TestCase("peers --all", "--all")]
     [TestCase("network --follow", "--follow")]
     [TestCase("network --gateway", "--gateway")]
+    [TestCase("board show", "NAME")]
+    [TestCase("board generate --force", "--force")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1", "--key")]
     [TestCase("bench nothing", "nothing")]
     [TestCase("bench network --gateways 1", "--gateways")]
@@ -53,6 +55,7 @@ public sealed class BadInputTests
     [TestCase("network --gateway http://127.0.0.1:1", ExitCode.Unreachable, "does not answer")]
     [TestCase("network --watch --gateway http://127.0.0.1:1 --gateway http://127.0.0.1:2", ExitCode.Unreachable, "does not answer")]
     [TestCase("network --gateway http://127.0.0.1:1 --gateway here", ExitCode.BadInput, "here")]
+    [TestCase("board show esp8266", ExitCode.BadInput, "esp8266")]
     [TestCase("verify missing.json", ExitCode.BadInput, "missing.json")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1 --key missing.key --gateway 0x0000000000000000000000000000000000000001", ExitCode.BadInput, "missing.key")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1 --key missing.key --gateway 0x12", ExitCode.BadInput, "0x12")]
@@ -101,7 +104,7 @@ public sealed class BadInputTests
     {
         CliProcess run = await CliProcess.RunAsync(folder.Path, "--help");
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok));
-        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "contracts", "bench"])
+        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "board", "contracts", "bench"])
         {
             Assert.That(run.Output, Does.Contain(command));
         }

@@ -1,10 +1,13 @@
+using System.Device.Gpio;
 using System.Text;
-using System.Text.Json;
+using DePIN.Boards;
 using DePIN.Firmware.Board;
 using DePIN.Protocol;
 using DePIN.VirtualBoard;
 using DePIN.VirtualBoard.Console;
 using DePIN.VirtualBoard.Flash;
+using DePIN.VirtualBoard.Hardware;
+using nanoFramework.Hardware.Esp32;
 
 namespace DePIN.Firmware.Tests.Board;
 
@@ -52,25 +55,60 @@ public sealed class BoardTests
     [Test]
     public void The_pins_in_the_firmware_are_those_of_the_board_file()
     {
-        using JsonDocument board = JsonDocument.Parse(File.ReadAllText(Repository.PathOf("hardware", "boards", "esp32-devkitc.json")));
-        JsonElement root = board.RootElement;
-        JsonElement i2c = root.GetProperty("i2c");
-        JsonElement serial = root.GetProperty("provisioning");
-        JsonElement battery = root.GetProperty("battery");
+        DePIN.Boards.Board board = BoardCatalog.Load(Repository.PathOf("hardware")).Find(BoardPins.BoardName)!;
 
-        Assert.That(root.GetProperty("name").GetString(), Is.EqualTo(BoardPins.BoardName));
-        Assert.That(i2c.GetProperty("bus").GetInt32(), Is.EqualTo(BoardPins.I2cBus));
-        Assert.That(i2c.GetProperty("data").GetInt32(), Is.EqualTo(BoardPins.I2cDataPin));
-        Assert.That(i2c.GetProperty("clock").GetInt32(), Is.EqualTo(BoardPins.I2cClockPin));
-        Assert.That(serial.GetProperty("port").GetString(), Is.EqualTo(BoardPins.ProvisionPort));
-        Assert.That(serial.GetProperty("transmit").GetInt32(), Is.EqualTo(BoardPins.ProvisionTransmitPin));
-        Assert.That(serial.GetProperty("receive").GetInt32(), Is.EqualTo(BoardPins.ProvisionReceivePin));
-        Assert.That(serial.GetProperty("baud").GetInt32(), Is.EqualTo(BoardPins.ProvisionBaud));
-        Assert.That(root.GetProperty("statusLed").GetProperty("pin").GetInt32(), Is.EqualTo(BoardPins.StatusLedPin));
-        Assert.That(battery.GetProperty("pin").GetInt32(), Is.EqualTo(BoardPins.BatteryPin));
-        Assert.That(battery.GetProperty("adcChannel").GetInt32(), Is.EqualTo(BoardPins.BatteryAdcChannel));
-        Assert.That(battery.GetProperty("dividerPermille").GetInt32(), Is.EqualTo(BoardPins.BatteryDividerPermille));
-        Assert.That(battery.GetProperty("fullScaleMillivolt").GetInt32(), Is.EqualTo(BoardPins.AdcFullScaleMillivolt));
+        Assert.That(board, Is.Not.Null, "built for a board that hardware/boards has");
+        Assert.That((BoardPins.FlashRoot, BoardPins.DriveBytes), Is.EqualTo((board.DriveRoot, board.Drive.Bytes)));
+        Assert.That((BoardPins.I2cBus, BoardPins.I2cDataPin, BoardPins.I2cClockPin), Is.EqualTo((board.I2c.Bus, board.I2c.Data, board.I2c.Clock)));
+        Assert.That(
+            (BoardPins.ProvisionPort, BoardPins.ProvisionTransmitPin, BoardPins.ProvisionReceivePin, (int?)BoardPins.ProvisionBaud),
+            Is.EqualTo((board.Provisioning.Port, board.Provisioning.Transmit, board.Provisioning.Receive, board.Provisioning.Baud)));
+        Assert.That(
+            (BoardPins.SensorPort, BoardPins.SensorTransmitPin, BoardPins.SensorReceivePin),
+            Is.EqualTo((board.SensorUart?.Port ?? "", board.SensorUart?.Transmit ?? -1, board.SensorUart?.Receive ?? -1)));
+        Assert.That((BoardPins.PulsePinMin, BoardPins.PulsePinMax), Is.EqualTo((board.PulseInput?.PinMin ?? -1, board.PulseInput?.PinMax ?? -1)));
+        Assert.That((BoardPins.StatusLedPin, BoardPins.HasBattery), Is.EqualTo((board.StatusLed.Pin!.Value, board.Battery is not null)));
+        Assert.That(
+            (BoardPins.BatteryPin, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille, BoardPins.AdcFullScaleMillivolt),
+            Is.EqualTo((board.Battery?.Pin ?? -1, board.Battery?.AdcChannel ?? -1, board.Battery?.DividerPermille ?? 1000, board.Battery?.FullScaleMillivolt ?? 3300)));
+    }
+
+    [Test]
+    public void A_battery_is_a_setting_only_where_the_board_has_a_pin_for_it()
+    {
+        NodeSettings settings = new();
+        settings.Apply("battery=on"u8.ToArray(), 0, 10);
+
+        Assert.That(settings.Problem, BoardPins.HasBattery ? Is.Null : Does.Contain("it has no pin for a divider"));
+    }
+
+    [Test]
+    public void Every_pin_of_the_board_file_is_routed_to_its_function()
+    {
+        BoardPins.Route();
+
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.I2C1_DATA), Is.EqualTo(BoardPins.I2cDataPin));
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.I2C1_CLOCK), Is.EqualTo(BoardPins.I2cClockPin));
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.COM2_TX), Is.EqualTo(BoardPins.ProvisionTransmitPin));
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.COM2_RX), Is.EqualTo(BoardPins.ProvisionReceivePin));
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.COM3_TX), Is.EqualTo(BoardPins.SensorTransmitPin));
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.COM3_RX), Is.EqualTo(BoardPins.SensorReceivePin));
+        Assert.That(Configuration.GetFunctionPin(DeviceFunction.ADC1_CH0 + BoardPins.BatteryAdcChannel), Is.EqualTo(BoardPins.BatteryPin));
+    }
+
+    [Test]
+    public void A_pin_that_the_boards_chip_has_not_or_cannot_drive_is_refused()
+    {
+        new VirtualHardware().PowerOn();
+        Chip chip = BoardCatalog.Load(Repository.PathOf("hardware")).Find(BoardPins.BoardName)!.Chip;
+        using GpioController pins = new();
+        for (int number = -1; number <= 64; number++)
+        {
+            int pin = number;
+            Assert.That(ChipPins.Has(pin), Is.EqualTo(chip.Gpios.Contains(pin)), $"GPIO{pin}");
+            Assert.That(ChipPins.CanDrive(pin), Is.EqualTo(chip.Gpios.Contains(pin) && !chip.InputOnly.Contains(pin)), $"GPIO{pin}");
+            Assert.That(() => pins.OpenPin(pin, PinMode.Output), ChipPins.CanDrive(pin) ? Throws.Nothing : Throws.ArgumentException, $"GPIO{pin}");
+        }
     }
 
     [Test]

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using DePIN.Firmware.Board;
 using Mono.Cecil;
 using Mono.Cecil.Cil;
 
@@ -138,7 +139,11 @@ public sealed class NanoFrameworkTests
             .Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/'))
             .Where(path => !path.StartsWith("obj/", StringComparison.Ordinal) && !path.StartsWith("bin/", StringComparison.Ordinal));
 
-        Assert.That(listed, Is.EquivalentTo(there));
+        // Of the boards' constants one file is taken, the one that the property Board names.
+        Assert.That(there.Where(path => path.StartsWith("Board/Generated/", StringComparison.Ordinal)), Has.One.EqualTo($"Board/Generated/{BoardPins.BoardName}.cs"));
+        Assert.That(listed, Is.EquivalentTo(there.Where(path => !path.StartsWith("Board/Generated/", StringComparison.Ordinal)).Append("Board/Generated/$(Board).cs")));
+        Assert.That(project.Descendants().Single(element => element.Name.LocalName == "Board").Value, Is.EqualTo("esp32-devkitc"));
+        Assert.That(XDocument.Load(Repository.PathOf("Directory.Build.props")).Descendants("Board").Single().Value, Is.EqualTo("esp32-devkitc"));
         Assert.That(Items(project, "Compile").Select(item => item.Attribute("Include")!.Value), Does.Contain("..\\shared\\Protocol\\*.cs"));
         Assert.That(
             Directory.GetDirectories(Repository.PathOf("shared", "Protocol")).Select(Path.GetFileName).Except(["bin", "obj"]),

@@ -50,9 +50,10 @@ public sealed class OtherSensorTests
     public void The_battery_is_read_through_its_divider_and_marked_as_indicative()
     {
         VirtualHardware hardware = new();
-        hardware.AttachAdc(BoardPins.BatteryAdcChannel, () => 2482);
+        const int channel = 3;
+        hardware.AttachAdc(channel, () => 2000 * 4095 / BoardPins.AdcFullScaleMillivolt);
         hardware.PowerOn();
-        BatterySensor sensor = new(true, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille);
+        BatterySensor sensor = new(true, channel, 500);
         SampleSet samples = new();
 
         Assert.That(sensor.Open() && sensor.Read(samples, 0), Is.True);

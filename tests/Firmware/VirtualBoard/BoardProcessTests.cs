@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using DePIN.Firmware.Board;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Tests.VirtualBoard;
@@ -19,7 +20,7 @@ public sealed class BoardProcessTests
     {
         _folder = Directory.CreateTempSubdirectory("board-").FullName;
         Directory.CreateDirectory(Path.Combine(_folder, "flash"));
-        File.WriteAllText(Path.Combine(_folder, "flash", "node.conf"), "interval-ms=100\nsamples-per-frame=1\nbattery=on\n");
+        File.WriteAllText(Path.Combine(_folder, "flash", "node.conf"), "interval-ms=100\nsamples-per-frame=1\n" + (BoardPins.HasBattery ? "battery=on\n" : ""));
     }
 
     [TearDown]

@@ -11,7 +11,7 @@ namespace DePIN.VirtualBoard.Feed;
 /// <summary>Connects feeds to simulated sensors.</summary>
 public static class SensorWiring
 {
-    private const double RawPerVolt = 4095 / 3.3;
+    private const double RawPerVolt = 4095.0 * 1000 / BoardPins.AdcFullScaleMillivolt;
 
     /// <param name="sense">host, model, or a trace's path.</param>
     /// <param name="report">Takes event lines about channels that cannot be read.</param>

@@ -1,5 +1,6 @@
 // Air and a battery that behave: a day's wave, slow drift, noise. Seeded and a function of elapsed time, so a run can be repeated.
 
+using DePIN.Firmware.Board;
 using DePIN.VirtualBoard.Hardware;
 
 namespace DePIN.VirtualBoard.Feed;
@@ -28,12 +29,12 @@ public sealed class WeatherModel(int seed, TimeProvider time)
         return new AirState(temperature, humidity, pressure);
     }
 
-    /// <summary>What the converter sees of the battery: half its voltage, 12 bits over 3.3 V.</summary>
+    /// <summary>What the converter sees of the battery: its voltage behind the board's divider, in 12 bits.</summary>
     public int BatteryRaw()
     {
         double hours = time.GetElapsedTime(_start).TotalHours;
         double millivolt = Math.Max(BatteryEmptyMillivolt, BatteryFullMillivolt - (hours * BatteryMillivoltPerHour)) + (Gauss() * 3);
-        return (int)(millivolt / 2 * 4095 / 3300);
+        return (int)(millivolt * BoardPins.BatteryDividerPermille / 1000 * 4095 / BoardPins.AdcFullScaleMillivolt);
     }
 
     // Box and Muller: one of the two values is enough here.

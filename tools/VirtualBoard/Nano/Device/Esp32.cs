@@ -18,11 +18,15 @@ public enum DeviceFunction
     COM3_TX = 197376,
     COM3_RX = 197377,
     ADC1_CH0 = 327936,
+    ADC1_CH1 = 327937,
+    ADC1_CH2 = 327938,
     ADC1_CH3 = 327939,
     ADC1_CH4 = 327940,
     ADC1_CH5 = 327941,
     ADC1_CH6 = 327942,
     ADC1_CH7 = 327943,
+    ADC1_CH8 = 327944,
+    ADC1_CH9 = 327945,
 }
 
 public class Configuration

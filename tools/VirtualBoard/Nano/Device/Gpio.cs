@@ -48,13 +48,16 @@ public sealed class GpioController : IDisposable
 {
     private readonly VirtualHardware _hardware = VirtualHardware.Current;
 
-    /// <summary>GPIO 0 to 39 of the ESP32.</summary>
-    public int PinCount => VirtualHardware.GpioPins;
+    /// <summary>The highest GPIO number and one; not every number below it is a pin.</summary>
+    public int PinCount => ChipPins.Count;
 
     public GpioPin OpenPin(int pinNumber)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(pinNumber);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(pinNumber, PinCount);
+        if (!ChipPins.Has(pinNumber))
+        {
+            throw new ArgumentException($"the {ChipPins.Name} has no GPIO {pinNumber}", nameof(pinNumber));
+        }
+
         return new GpioPin(_hardware, pinNumber);
     }
 
@@ -87,10 +90,9 @@ public sealed class GpioPin : IDisposable
 
     public void SetPinMode(PinMode value)
     {
-        // ESP32 datasheet 2.2: GPIO 34 to 39 have no output driver.
-        if (value == PinMode.Output && PinNumber >= VirtualHardware.GpioInputOnlyFrom)
+        if (value == PinMode.Output && !ChipPins.CanDrive(PinNumber))
         {
-            throw new ArgumentException($"GPIO {PinNumber} of the ESP32 is input only");
+            throw new ArgumentException($"GPIO {PinNumber} of the {ChipPins.Name} is input only");
         }
 
         _mode = value;

@@ -6,18 +6,12 @@ namespace DePIN.VirtualBoard.Hardware;
 /// <summary>One simulated ESP32 board.</summary>
 public sealed class VirtualHardware
 {
-    /// <summary>GPIO 0 to 39.</summary>
-    public const int GpioPins = 40;
-
-    /// <summary>From this number on a pin has no output driver (ESP32 datasheet 2.2).</summary>
-    public const int GpioInputOnlyFrom = 34;
-
     private static readonly AsyncLocal<VirtualHardware?> CurrentBoard = new();
 
     private readonly Dictionary<(int Bus, int Address), II2cPeripheral> _i2c = [];
     private readonly Dictionary<int, Func<int>> _adc = [];
     private readonly Dictionary<string, PseudoTerminal> _serial = new(StringComparer.Ordinal);
-    private readonly bool[] _gpio = new bool[GpioPins];
+    private readonly bool[] _gpio = new bool[ChipPins.Count];
     private readonly Lock _gate = new();
 
     /// <summary>The board whose thread this is.</summary>
