@@ -39,6 +39,7 @@ namespace DePIN.Firmware.Sense
                     new Bme280.Bme280Sensor(bus, Bme280.Bme280Sensor.AddressSecondary),
                     new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressPrimary),
                     new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressSecondary),
+                    new Scd4x.Scd4xSensor(bus),
                     new HostMonitor.HostMonitorSensor(bus, HostMonitor.HostMonitorSensor.Address),
                     new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
                 },
