@@ -40,6 +40,7 @@ namespace DePIN.Firmware.Sense
                     new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressPrimary),
                     new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressSecondary),
                     new Scd4x.Scd4xSensor(bus),
+                    new Ina226.Ina226Sensor(bus, Ina226.Ina226Sensor.Address, settings.ShuntMicroohm),
                     new HostMonitor.HostMonitorSensor(bus, HostMonitor.HostMonitorSensor.Address),
                     new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
                 },
