@@ -41,6 +41,8 @@ namespace DePIN.Firmware.Sense
                     new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressSecondary),
                     new Scd4x.Scd4xSensor(bus),
                     new Ina226.Ina226Sensor(bus, Ina226.Ina226Sensor.Address, settings.ShuntMicroohm),
+                    new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressPrimary),
+                    new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressSecondary),
                     new HostMonitor.HostMonitorSensor(bus, HostMonitor.HostMonitorSensor.Address),
                     new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
                 },
