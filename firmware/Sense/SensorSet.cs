@@ -43,6 +43,7 @@ namespace DePIN.Firmware.Sense
                     new Ina226.Ina226Sensor(bus, Ina226.Ina226Sensor.Address, settings.ShuntMicroohm),
                     new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressPrimary),
                     new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressSecondary),
+                    new Max30102.Max30102Sensor(bus, Max30102.Max30102Sensor.PollMs),
                     new HostMonitor.HostMonitorSensor(bus, HostMonitor.HostMonitorSensor.Address),
                     new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
                 },
