@@ -105,7 +105,8 @@ namespace DePIN.Firmware.Sense
                 if (_present[i] && !TryRead(_sensors[i], samples, uptimeMs))
                 {
                     _present[i] = false;
-                    NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=it stopped answering");
+                    string why = _bus.IsStuck ? "its bus is stuck" : "it stopped answering";
+                    NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=" + why);
                 }
             }
 

@@ -17,7 +17,7 @@ namespace DePIN.Protocol
         public const ushort NetworkSent = 20;
         public const ushort DiskUsed = 21;
 
-        /// <summary>CO2 as a share of the air: ppm is value × 10^-6 (SenML wants the ratio; ppm is a secondary unit, RFC 8798).</summary>
+        /// <summary>CO2 as a share of the air: 1 ppm is 10^-6 (SenML's ppm is a secondary unit, RFC 8798); 32 to 47 are sensors on I2C.</summary>
         public const ushort CarbonDioxide = 32;
         public const ushort Voltage = 33;
 
