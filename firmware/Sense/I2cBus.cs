@@ -4,8 +4,8 @@ namespace DePIN.Firmware.Sense
 {
     /// <summary>
     /// One I2C bus as its drivers share it. Nobody at an address costs a tenth of a millisecond; a bus whose SDA or SCL is held low costs
-    /// the runtime's time-out of a second for every transfer. So after one time-out the bus is left alone until <see cref="Retry"/>: a
-    /// round with a stuck bus costs one second, not one for each sensor. The nine clocks that free a slave come from the ESP32's driver.
+    /// a time-out of up to a second for every transfer. So after one time-out the bus is left alone until <see cref="Retry"/>: a
+    /// round with a stuck bus costs one second, not one for each sensor. The ESP32's driver sends the nine clocks that free a slave.
     /// </summary>
     public sealed class I2cBus
     {

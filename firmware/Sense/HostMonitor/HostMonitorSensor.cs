@@ -69,16 +69,19 @@ namespace DePIN.Firmware.Sense.HostMonitor
                 return true;
             }
 
+            int before = samples.Count;
             for (int i = 0; i < count; i++)
             {
                 if (!_link.ReadRegister((byte)(RegisterEntries + (i * EntryBytes)), _entry))
                 {
+                    samples.Truncate(before);
                     return false;
                 }
 
                 ushort channel = (ushort)((_entry[0] << 8) | _entry[1]);
                 if (channel < ChannelMin || channel > ChannelMax)
                 {
+                    samples.Truncate(before);
                     return false;
                 }
 

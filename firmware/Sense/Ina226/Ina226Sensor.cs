@@ -111,7 +111,7 @@ namespace DePIN.Firmware.Sense.Ina226
         {
             if (_values[index] > 32767)
             {
-                _values[index] -= 65536;
+                _values[index] = _values[index] - 65536;
             }
 
             return _values[index];

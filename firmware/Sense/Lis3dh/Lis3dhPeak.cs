@@ -46,10 +46,10 @@ namespace DePIN.Firmware.Sense.Lis3dh
                 _axis[i] = bytes[2 * i] | (bytes[(2 * i) + 1] << 8);
                 if (_axis[i] > 32767)
                 {
-                    _axis[i] -= 65536;
+                    _axis[i] = _axis[i] - 65536;
                 }
 
-                _axis[i] /= StepsPerWord;
+                _axis[i] = _axis[i] / StepsPerWord;
                 square += _axis[i] * _axis[i];
             }
 

@@ -147,6 +147,8 @@ public abstract class I2cSensorContract
         int count = end - first;
         return count <= 24
             ? Enumerable.Range(first, count)
-            : Enumerable.Range(first, 8).Concat(Enumerable.Range(1, 8).Select(i => first + (count * i / 10))).Concat(Enumerable.Range(end - 4, 4));
+            : Enumerable.Range(first, 8)
+                .Concat(Enumerable.Range(1, 8).Select(i => first + (count * i / 10)))
+                .Concat(Enumerable.Range(end - 4, 4));
     }
 }
