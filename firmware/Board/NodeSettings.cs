@@ -18,6 +18,8 @@ namespace DePIN.Firmware.Board
         public const int IntervalMsMax = 86400000;
         public const int RingBytesMax = 2097152;
         public const int WindowMax = 32;
+        public const int ShuntMicroohmMin = 100;
+        public const int ShuntMicroohmMax = 1000000;
 
         /// <summary>Gateway host name or address; empty: sign and keep, send nothing.</summary>
         public string GatewayHost = "";
@@ -50,6 +52,9 @@ namespace DePIN.Firmware.Board
         public bool Wifi = true;
 
         public bool Battery;
+
+        /// <summary>The resistor that an INA226 measures at, micro-ohms.</summary>
+        public int ShuntMicroohm = 100000;
 
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
@@ -169,6 +174,7 @@ namespace DePIN.Firmware.Board
                 case "sntp-server": SntpServer = Text(key, value, 128); break;
                 case "wifi": Wifi = Switch(key, value); break;
                 case "battery": Battery = Fitted(key, value); break;
+                case "shunt-microohm": ShuntMicroohm = Number(key, value, ShuntMicroohmMin, ShuntMicroohmMax); break;
                 default: Note("unknown key " + key); break;
             }
         }

@@ -6,7 +6,8 @@ namespace DePIN.Firmware.Sense
 {
     /// <summary>
     /// All sensors of the node. Looks for absent ones again every 30 rounds, so a loose plug heals itself; tells every change of
-    /// presence once. To add a sensor: a folder beside Bme280 with an ISensor, and one line in <see cref="Open"/>.
+    /// presence once. After a stuck bus it looks again sooner: in the next round, then after 2, 4 … rounds. To add a sensor: a folder
+    /// beside Bme280 with an ISensor, and one line in <see cref="Open"/> (README.md).
     /// </summary>
     public sealed class SensorSet
     {
@@ -14,25 +15,41 @@ namespace DePIN.Firmware.Sense
 
         private readonly ISensor[] _sensors;
         private readonly bool[] _present;
-        private int _rounds;
+        private readonly I2cBus _bus;
+        private int _roundsToSearch = RoundsBetweenSearches;
+        private int _stuckRounds;
 
-        public SensorSet(ISensor[] sensors)
+        /// <param name="sensors">Looked for and read in this order.</param>
+        /// <param name="bus">The bus they share.</param>
+        public SensorSet(ISensor[] sensors, I2cBus bus)
         {
             _sensors = sensors;
             _present = new bool[sensors.Length];
+            _bus = bus;
         }
 
         /// <summary>The sensors this firmware knows, looked for once.</summary>
         public static SensorSet Open(NodeSettings settings)
         {
-            SensorSet set = new SensorSet(new ISensor[]
-            {
-                new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressPrimary),
-                new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressSecondary),
-                new HostMonitor.HostMonitorSensor(BoardPins.I2cBus, HostMonitor.HostMonitorSensor.Address),
-                new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
-            });
+            I2cBus bus = new I2cBus(BoardPins.I2cBus);
+            SensorSet set = new SensorSet(
+                new ISensor[]
+                {
+                    new Bme280.Bme280Sensor(bus, Bme280.Bme280Sensor.AddressPrimary),
+                    new Bme280.Bme280Sensor(bus, Bme280.Bme280Sensor.AddressSecondary),
+                    new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressPrimary),
+                    new Sht4x.Sht4xSensor(bus, Sht4x.Sht4xSensor.AddressSecondary),
+                    new Scd4x.Scd4xSensor(bus),
+                    new Ina226.Ina226Sensor(bus, Ina226.Ina226Sensor.Address, settings.ShuntMicroohm),
+                    new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressPrimary),
+                    new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressSecondary),
+                    new Max30102.Max30102Sensor(bus, Max30102.Max30102Sensor.PollMs),
+                    new HostMonitor.HostMonitorSensor(bus, HostMonitor.HostMonitorSensor.Address),
+                    new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
+                },
+                bus);
             set.Search();
+            set.JudgeBus();
             if (set.PresentCount == 0)
             {
                 NodeLog.Event("sensors", "present=0 message=no sensor answered: check the wiring");
@@ -76,8 +93,9 @@ namespace DePIN.Firmware.Sense
         /// <summary>One round of measurements. Sensors that do not fit into the set any more are left for the next frame.</summary>
         public void Read(SampleSet samples, long uptimeMs)
         {
-            _rounds++;
-            if (_rounds % RoundsBetweenSearches == 0)
+            _bus.Retry();
+            _roundsToSearch--;
+            if (_roundsToSearch <= 0)
             {
                 Search();
             }
@@ -87,13 +105,19 @@ namespace DePIN.Firmware.Sense
                 if (_present[i] && !TryRead(_sensors[i], samples, uptimeMs))
                 {
                     _present[i] = false;
-                    NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=it stopped answering");
+                    string why = _bus.IsStuck ? "its bus is stuck" : "it stopped answering";
+                    NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=" + why);
                 }
             }
+
+            JudgeBus();
         }
 
+        // Called at boot and by Read.
         private void Search()
         {
+            _bus.Retry();
+            _roundsToSearch = RoundsBetweenSearches;
             for (int i = 0; i < _sensors.Length; i++)
             {
                 if (!_present[i] && TryOpen(_sensors[i]))
@@ -101,6 +125,27 @@ namespace DePIN.Firmware.Sense
                     _present[i] = true;
                     NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=1");
                 }
+            }
+        }
+
+        // A search on a bus that is still stuck costs a second: it comes sooner than the ordinary one, but ever later.
+        private void JudgeBus()
+        {
+            if (_bus.IsStuck)
+            {
+                if (_stuckRounds == 0)
+                {
+                    NodeLog.Event("i2c", "bus=" + _bus.Number.ToString() + " stuck=1 message=SDA or SCL is held low: check the wiring");
+                }
+
+                _stuckRounds = _stuckRounds == 0 ? 1 : _stuckRounds * 2;
+                _stuckRounds = _stuckRounds > RoundsBetweenSearches ? RoundsBetweenSearches : _stuckRounds;
+                _roundsToSearch = _roundsToSearch > _stuckRounds ? _stuckRounds : _roundsToSearch;
+            }
+            else if (_stuckRounds != 0 && _roundsToSearch == RoundsBetweenSearches)
+            {
+                _stuckRounds = 0;
+                NodeLog.Event("i2c", "bus=" + _bus.Number.ToString() + " stuck=0");
             }
         }
 

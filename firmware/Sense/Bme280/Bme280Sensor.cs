@@ -1,5 +1,3 @@
-using System;
-using System.Device.I2c;
 using System.Threading;
 using DePIN.Protocol;
 
@@ -25,18 +23,16 @@ namespace DePIN.Firmware.Sense.Bme280
         private const int SkippedRaw20 = 0x80000;
         private const int SkippedRaw16 = 0x8000;
 
-        private readonly I2cConnectionSettings _settings;
+        private readonly I2cLink _link;
         private readonly string _name;
         private readonly byte[] _one = new byte[1];
-        private readonly byte[] _two = new byte[2];
         private readonly byte[] _data = new byte[8];
         private readonly int[] _raw = new int[3];
-        private I2cDevice _device;
         private Bme280Compensation _compensation;
 
-        public Bme280Sensor(int bus, int address)
+        public Bme280Sensor(I2cBus bus, int address)
         {
-            _settings = new I2cConnectionSettings(bus, address, I2cBusSpeed.FastMode);
+            _link = new I2cLink(bus, address);
             _name = address == AddressPrimary ? "bme280" : "bme280-2";
         }
 
@@ -52,37 +48,32 @@ namespace DePIN.Firmware.Sense.Bme280
 
         public bool Open()
         {
-            if (_device == null)
-            {
-                _device = I2cDevice.Create(_settings);
-            }
-
-            if (!ReadRegisters(Bme280Register.ChipId, _one) || _one[0] != Bme280Register.ChipIdBme280)
+            if (!_link.ReadRegister(Bme280Register.ChipId, _one) || _one[0] != Bme280Register.ChipIdBme280)
             {
                 return false;
             }
 
             byte[] low = new byte[26];
             byte[] high = new byte[7];
-            if (!WriteRegister(Bme280Register.Reset, Bme280Register.ResetWord)
+            if (!_link.WriteRegister(Bme280Register.Reset, Bme280Register.ResetWord)
                 || !WaitUntilClear(Bme280Register.StatusCopying)
-                || !ReadRegisters(Bme280Register.Calibration0, low)
-                || !ReadRegisters(Bme280Register.Calibration1, high))
+                || !_link.ReadRegister(Bme280Register.Calibration0, low)
+                || !_link.ReadRegister(Bme280Register.Calibration1, high))
             {
                 return false;
             }
 
             _compensation = new Bme280Compensation(low, high);
-            return WriteRegister(Bme280Register.Config, 0);
+            return _link.WriteRegister(Bme280Register.Config, 0);
         }
 
         public bool Read(SampleSet samples, long uptimeMs)
         {
             // Humidity oversampling only takes effect with the write of ctrl_meas behind it (section 5.4.3).
-            if (!WriteRegister(Bme280Register.ControlHumidity, OversampleOnce)
-                || !WriteRegister(Bme280Register.ControlMeasure, MeasureForced)
+            if (!_link.WriteRegister(Bme280Register.ControlHumidity, OversampleOnce)
+                || !_link.WriteRegister(Bme280Register.ControlMeasure, MeasureForced)
                 || !WaitUntilClear(Bme280Register.StatusMeasuring)
-                || !ReadRegisters(Bme280Register.Data, _data))
+                || !_link.ReadRegister(Bme280Register.Data, _data))
             {
                 return false;
             }
@@ -116,7 +107,7 @@ namespace DePIN.Firmware.Sense.Bme280
             for (int i = 0; i < PollsMax; i++)
             {
                 Thread.Sleep(PollMs);
-                if (!ReadRegisters(Bme280Register.Status, _one))
+                if (!_link.ReadRegister(Bme280Register.Status, _one))
                 {
                     return false;
                 }
@@ -128,20 +119,6 @@ namespace DePIN.Firmware.Sense.Bme280
             }
 
             return false;
-        }
-
-        private bool ReadRegisters(byte register, byte[] destination)
-        {
-            byte[] address = new byte[] { register };
-            I2cTransferResult result = _device.WriteRead(new SpanByte(address), new SpanByte(destination));
-            return result.Status == I2cTransferStatus.FullTransfer;
-        }
-
-        private bool WriteRegister(byte register, byte value)
-        {
-            _two[0] = register;
-            _two[1] = value;
-            return _device.Write(new SpanByte(_two)).Status == I2cTransferStatus.FullTransfer;
         }
     }
 }

@@ -1,5 +1,3 @@
-using System;
-using System.Device.I2c;
 using System.Threading;
 using DePIN.Firmware.Board;
 using DePIN.Protocol;
@@ -32,15 +30,14 @@ namespace DePIN.Firmware.Sense.HostMonitor
         private const int PollMs = 5;
         private const int PollsMax = 40;
 
-        private readonly I2cConnectionSettings _settings;
+        private readonly I2cLink _link;
         private readonly byte[] _head = new byte[4];
         private readonly byte[] _one = new byte[1];
         private readonly byte[] _entry = new byte[EntryBytes];
-        private I2cDevice _device;
 
-        public HostMonitorSensor(int bus, int address)
+        public HostMonitorSensor(I2cBus bus, int address)
         {
-            _settings = new I2cConnectionSettings(bus, address, I2cBusSpeed.FastMode);
+            _link = new I2cLink(bus, address);
         }
 
         public string Name
@@ -55,18 +52,13 @@ namespace DePIN.Firmware.Sense.HostMonitor
 
         public bool Open()
         {
-            if (_device == null)
-            {
-                _device = I2cDevice.Create(_settings);
-            }
-
-            return ReadRegisters(RegisterId, _head) && _head[0] == Id0 && _head[1] == Id1 && _head[2] == Version;
+            return _link.ReadRegister(RegisterId, _head) && _head[0] == Id0 && _head[1] == Id1 && _head[2] == Version;
         }
 
         public bool Read(SampleSet samples, long uptimeMs)
         {
             // Measuring freezes the entries until the next time: they belong together.
-            if (!Write(RegisterControl, ControlMeasure) || !WaitUntilReady() || !ReadRegisters(RegisterCount, _one) || _one[0] > EntriesMax)
+            if (!_link.WriteRegister(RegisterControl, ControlMeasure) || !WaitUntilReady() || !_link.ReadRegister(RegisterCount, _one) || _one[0] > EntriesMax)
             {
                 return false;
             }
@@ -77,16 +69,19 @@ namespace DePIN.Firmware.Sense.HostMonitor
                 return true;
             }
 
+            int before = samples.Count;
             for (int i = 0; i < count; i++)
             {
-                if (!ReadRegisters((byte)(RegisterEntries + (i * EntryBytes)), _entry))
+                if (!_link.ReadRegister((byte)(RegisterEntries + (i * EntryBytes)), _entry))
                 {
+                    samples.Truncate(before);
                     return false;
                 }
 
                 ushort channel = (ushort)((_entry[0] << 8) | _entry[1]);
                 if (channel < ChannelMin || channel > ChannelMax)
                 {
+                    samples.Truncate(before);
                     return false;
                 }
 
@@ -100,7 +95,7 @@ namespace DePIN.Firmware.Sense.HostMonitor
         {
             for (int i = 0; i < PollsMax; i++)
             {
-                if (!ReadRegisters(RegisterStatus, _one))
+                if (!_link.ReadRegister(RegisterStatus, _one))
                 {
                     return false;
                 }
@@ -114,17 +109,6 @@ namespace DePIN.Firmware.Sense.HostMonitor
             }
 
             return false;
-        }
-
-        private bool ReadRegisters(byte register, byte[] destination)
-        {
-            I2cTransferResult result = _device.WriteRead(new SpanByte(new byte[] { register }), new SpanByte(destination));
-            return result.Status == I2cTransferStatus.FullTransfer;
-        }
-
-        private bool Write(byte register, byte value)
-        {
-            return _device.Write(new SpanByte(new byte[] { register, value })).Status == I2cTransferStatus.FullTransfer;
         }
     }
 }

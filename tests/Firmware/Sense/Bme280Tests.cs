@@ -51,7 +51,7 @@ public sealed class Bme280Tests
     public void An_absent_chip_is_no_sensor_and_no_exception()
     {
         new VirtualHardware().PowerOn();
-        Bme280Sensor sensor = new(BoardPins.I2cBus, Bme280Sensor.AddressPrimary);
+        Bme280Sensor sensor = new(new I2cBus(BoardPins.I2cBus), Bme280Sensor.AddressPrimary);
 
         Assert.That(sensor.Open(), Is.False);
     }
@@ -63,7 +63,7 @@ public sealed class Bme280Tests
         hardware.AttachI2c(BoardPins.I2cBus, Bme280Sensor.AddressPrimary, new HostMonitorPeripheral(() => []));
         hardware.PowerOn();
 
-        Assert.That(new Bme280Sensor(BoardPins.I2cBus, Bme280Sensor.AddressPrimary).Open(), Is.False);
+        Assert.That(new Bme280Sensor(new I2cBus(BoardPins.I2cBus), Bme280Sensor.AddressPrimary).Open(), Is.False);
     }
 
     [Test]
@@ -105,7 +105,7 @@ public sealed class Bme280Tests
         VirtualHardware hardware = new();
         hardware.AttachI2c(BoardPins.I2cBus, Bme280Sensor.AddressPrimary, chip);
         hardware.PowerOn();
-        sensor = new Bme280Sensor(BoardPins.I2cBus, Bme280Sensor.AddressPrimary);
+        sensor = new Bme280Sensor(new I2cBus(BoardPins.I2cBus), Bme280Sensor.AddressPrimary);
         Assert.That(sensor.Open(), Is.True);
         SampleSet samples = new();
         Assert.That(sensor.Read(samples, 5), Is.True);

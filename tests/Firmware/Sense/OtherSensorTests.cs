@@ -149,7 +149,7 @@ public sealed class OtherSensorTests
     private static SampleSet Read(VirtualHardware hardware)
     {
         hardware.PowerOn();
-        HostMonitorSensor sensor = new(BoardPins.I2cBus, HostMonitorSensor.Address);
+        HostMonitorSensor sensor = new(new I2cBus(BoardPins.I2cBus), HostMonitorSensor.Address);
         SampleSet samples = new();
         Assert.That(sensor.Open() && sensor.Read(samples, 0), Is.True);
         return samples;

@@ -3,6 +3,10 @@
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Sense.Bme280;
 using DePIN.Firmware.Sense.HostMonitor;
+using DePIN.Firmware.Sense.Ina226;
+using DePIN.Firmware.Sense.Lis3dh;
+using DePIN.Firmware.Sense.Max30102;
+using DePIN.Firmware.Sense.Scd4x;
 using DePIN.Protocol;
 using DePIN.VirtualBoard.Hardware;
 
@@ -41,9 +45,32 @@ public static class SensorWiring
                     AttachHost(hardware, trace.Host);
                 }
 
+                AttachChips(hardware, trace, time);
                 hardware.AttachAdc(
                     BoardPins.BatteryAdcChannel, () => (int)((trace.Value(Channels.BatteryVoltage) ?? 0) * RawPerVolt * BoardPins.BatteryDividerPermille / 1000));
                 break;
+        }
+    }
+
+    // A chip for each kind of channel that the trace has.
+    private static void AttachChips(VirtualHardware hardware, TraceFeed trace, TimeProvider time)
+    {
+        long start = time.GetTimestamp();
+        long NowMs() => (long)time.GetElapsedTime(start).TotalMilliseconds;
+        foreach (ushort channel in trace.ChannelIds)
+        {
+            (int address, II2cPeripheral chip)? wired = channel switch
+            {
+                Channels.CarbonDioxide => (Scd4xSensor.Address, new SimulatedScd4x(trace.Room, NowMs)),
+                Channels.Voltage => (Ina226Sensor.Address, new SimulatedIna226(trace.Line, new NodeSettings().ShuntMicroohm * 1e-6)),
+                Channels.AccelerationPeak => (Lis3dhSensor.AddressPrimary, new SimulatedLis3dh(trace.Shock)),
+                Channels.HeartRate => (Max30102Sensor.Address, new SimulatedMax30102(trace.Finger, NowMs)),
+                _ => null,
+            };
+            if (wired is { } both)
+            {
+                hardware.AttachI2c(BoardPins.I2cBus, both.address, both.chip);
+            }
         }
     }
 

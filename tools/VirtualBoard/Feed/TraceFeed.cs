@@ -12,6 +12,9 @@ public sealed class TraceFeed
 {
     public const int LinesMax = 1_000_000;
 
+    /// <summary>The highest channel a trace may have.</summary>
+    public const ushort ChannelMax = 47;
+
     private readonly SortedDictionary<ushort, List<(long TimeMs, double Value)>> _channels = [];
     private readonly TimeProvider _time;
     private readonly long _start;
@@ -116,6 +119,26 @@ public sealed class TraceFeed
     public AirState Air() => new(
         Value(Channels.Temperature) ?? double.NaN, Value(Channels.RelativeHumidity) ?? double.NaN, Value(Channels.Pressure) ?? double.NaN);
 
+    /// <summary>The air around an SCD4x.</summary>
+    public RoomState Room() => new(
+        (Value(Channels.CarbonDioxide) ?? 0) * 1e6, Value(Channels.Temperature) ?? 20, Value(Channels.RelativeHumidity) ?? 50);
+
+    /// <summary>What an INA226 measures; a current that the trace has not is its power by its voltage.</summary>
+    public LineState Line()
+    {
+        double volt = Value(Channels.Voltage) ?? 0;
+        double ampere = Value(Channels.Current) ?? (volt > 0 ? (Value(Channels.Power) ?? 0) / volt : 0);
+        return new LineState(volt, ampere);
+    }
+
+    /// <summary>What a LIS3DH feels, g.</summary>
+    public (double X, double Y, double Z) Shock() => ((Value(Channels.AccelerationPeak) ?? 0) / 9.80665, 0, 0);
+
+    /// <summary>A finger on a MAX30102; none while the trace has no pulse.</summary>
+    public FingerState Finger() => Value(Channels.HeartRate) is > 0 and { } beats
+        ? new FingerState(beats, Math.Min((Value(Channels.OxygenSaturation) ?? 0.97) * 100, 99.9), Value(Channels.Perfusion) ?? 0.02)
+        : default;
+
     /// <summary>The channels 16 to 31, as thousandths.</summary>
     public IReadOnlyList<HostReading> Host()
     {
@@ -133,7 +156,7 @@ public sealed class TraceFeed
 
     private static ushort? ChannelOf(string text)
     {
-        for (ushort channel = 1; channel <= 31; channel++)
+        for (ushort channel = 1; channel <= ChannelMax; channel++)
         {
             if (Channels.Name(channel) == text || text == channel.ToString(CultureInfo.InvariantCulture))
             {

@@ -50,6 +50,7 @@ public sealed class I2cConnectionSettings(int busId, int deviceAddress, I2cBusSp
 public class I2cDevice(I2cConnectionSettings settings) : IDisposable
 {
     private static readonly I2cTransferResult Nobody = new(I2cTransferStatus.SlaveAddressNotAcknowledged, 0);
+    private static readonly I2cTransferResult TimedOut = new(I2cTransferStatus.ClockStretchTimeout, 0);
 
     private readonly VirtualHardware _hardware = VirtualHardware.Current;
 
@@ -64,41 +65,26 @@ public class I2cDevice(I2cConnectionSettings settings) : IDisposable
         return one[0];
     }
 
-    public I2cTransferResult Read(SpanByte buffer)
-    {
-        if (Find() is not { } peripheral)
-        {
-            return Nobody;
-        }
-
-        byte[] bytes = new byte[buffer.Length];
-        peripheral.Read(bytes);
-        new SpanByte(bytes).CopyTo(buffer);
-        return new I2cTransferResult(I2cTransferStatus.FullTransfer, bytes.Length);
-    }
+    public I2cTransferResult Read(SpanByte buffer) => _hardware.BeginI2c(ConnectionSettings.BusId) ? DoRead(buffer) : TimedOut;
 
     public I2cTransferResult WriteByte(byte value) => Write(new byte[] { value });
 
-    public I2cTransferResult Write(SpanByte buffer)
-    {
-        if (Find() is not { } peripheral)
-        {
-            return Nobody;
-        }
-
-        int taken = peripheral.Write(buffer.ToArray());
-        return new I2cTransferResult(taken == buffer.Length ? I2cTransferStatus.FullTransfer : I2cTransferStatus.PartialTransfer, taken);
-    }
+    public I2cTransferResult Write(SpanByte buffer) => _hardware.BeginI2c(ConnectionSettings.BusId) ? DoWrite(buffer) : TimedOut;
 
     public I2cTransferResult WriteRead(SpanByte writeBuffer, SpanByte readBuffer)
     {
-        I2cTransferResult written = Write(writeBuffer);
+        if (!_hardware.BeginI2c(ConnectionSettings.BusId))
+        {
+            return TimedOut;
+        }
+
+        I2cTransferResult written = DoWrite(writeBuffer);
         if (written.Status != I2cTransferStatus.FullTransfer)
         {
             return written;
         }
 
-        I2cTransferResult read = Read(readBuffer);
+        I2cTransferResult read = DoRead(readBuffer);
         return new I2cTransferResult(read.Status, (int)(written.BytesTransferred + read.BytesTransferred));
     }
 
@@ -110,6 +96,37 @@ public class I2cDevice(I2cConnectionSettings settings) : IDisposable
 
     protected virtual void Dispose(bool disposing)
     {
+    }
+
+    private I2cTransferResult DoRead(SpanByte buffer)
+    {
+        if (Find() is not { } peripheral || !peripheral.Acknowledges(isRead: true))
+        {
+            return Nobody;
+        }
+
+        byte[] bytes = new byte[buffer.Length];
+        peripheral.Read(bytes);
+        new SpanByte(bytes).CopyTo(buffer);
+        return new I2cTransferResult(I2cTransferStatus.FullTransfer, bytes.Length);
+    }
+
+    private I2cTransferResult DoWrite(SpanByte buffer)
+    {
+        // The ESP32 sends no address for an empty write, and so nobody refuses it.
+        if (buffer.IsEmpty)
+        {
+            return new I2cTransferResult(I2cTransferStatus.FullTransfer, 0);
+        }
+
+        if (Find() is not { } peripheral || !peripheral.Acknowledges(isRead: false))
+        {
+            return Nobody;
+        }
+
+        // A byte that is not acknowledged looks to the ESP32's driver like an address that is not.
+        int taken = peripheral.Write(buffer.ToArray());
+        return taken == buffer.Length ? new I2cTransferResult(I2cTransferStatus.FullTransfer, taken) : Nobody;
     }
 
     private II2cPeripheral? Find() => _hardware.FindI2c(ConnectionSettings.BusId, ConnectionSettings.DeviceAddress);

@@ -3,6 +3,9 @@ namespace DePIN.VirtualBoard.Hardware;
 /// <summary>A device on a simulated I2C bus, as its own registers see the bus. Called by one thread at a time per transfer.</summary>
 public interface II2cPeripheral
 {
+    /// <summary>Whether it acknowledges its address now: some chips do not while they are busy.</summary>
+    bool Acknowledges(bool isRead) => true;
+
     /// <summary>Bytes of a write transfer. Returns how many were acknowledged.</summary>
     int Write(ReadOnlySpan<byte> bytes);
 

@@ -12,6 +12,7 @@ public sealed class VirtualHardware
     private readonly Dictionary<int, Func<int>> _adc = [];
     private readonly Dictionary<string, PseudoTerminal> _serial = new(StringComparer.Ordinal);
     private readonly bool[] _gpio = new bool[ChipPins.Count];
+    private readonly HashSet<int> _heldI2c = [];
     private readonly Lock _gate = new();
 
     /// <summary>The board whose thread this is.</summary>
@@ -42,6 +43,25 @@ public sealed class VirtualHardware
             _i2c.Remove((bus, address));
         }
     }
+
+    /// <summary>Holds SDA of a bus low, or lets it go: nothing gets through and every transfer ends in the driver's time-out.</summary>
+    public void HoldI2c(int bus, bool isHeld)
+    {
+        lock (_gate)
+        {
+            if (isHeld)
+            {
+                _heldI2c.Add(bus);
+            }
+            else
+            {
+                _heldI2c.Remove(bus);
+            }
+        }
+    }
+
+    /// <summary>Transfers that were tried on all buses, acknowledged or not.</summary>
+    public int I2cTransfers { get; private set; }
 
     /// <summary>What an ADC channel converts, 0 to 4,095.</summary>
     public void AttachAdc(int channel, Func<int> read)
@@ -76,6 +96,16 @@ public sealed class VirtualHardware
         lock (_gate)
         {
             _serial[portName] = terminal;
+        }
+    }
+
+    /// <summary>False when a line of the bus is held low.</summary>
+    internal bool BeginI2c(int bus)
+    {
+        lock (_gate)
+        {
+            I2cTransfers++;
+            return !_heldI2c.Contains(bus);
         }
     }
 
