@@ -19,6 +19,15 @@ namespace DePIN.Firmware.Board
         public const int ProvisionReceivePin = 16;
         public const int ProvisionBaud = 115200;
 
+        /// <summary>The UART that is left for a sensor: UART0 is the runtime's, UART1 is provisioning's.</summary>
+        public const string SensorPort = "COM3";
+        public const int SensorTransmitPin = 27;
+        public const int SensorReceivePin = 26;
+
+        /// <summary>Pins that a pulse counter may use, from and to: free on this board and with a pull-up of their own.</summary>
+        public const int PulsePinMin = 32;
+        public const int PulsePinMax = 33;
+
         /// <summary>A LED with a resistor to ground; some DevKits have it on the board.</summary>
         public const int StatusLedPin = 2;
 

@@ -11,6 +11,8 @@ namespace DePIN.Firmware.Board
             Configuration.SetPinFunction(BoardPins.I2cClockPin, DeviceFunction.I2C1_CLOCK);
             Configuration.SetPinFunction(BoardPins.ProvisionTransmitPin, DeviceFunction.COM2_TX);
             Configuration.SetPinFunction(BoardPins.ProvisionReceivePin, DeviceFunction.COM2_RX);
+            Configuration.SetPinFunction(BoardPins.SensorTransmitPin, DeviceFunction.COM3_TX);
+            Configuration.SetPinFunction(BoardPins.SensorReceivePin, DeviceFunction.COM3_RX);
             Configuration.SetPinFunction(BoardPins.BatteryPin, DeviceFunction.ADC1_CH6);
         }
     }

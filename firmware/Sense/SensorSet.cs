@@ -30,6 +30,8 @@ namespace DePIN.Firmware.Sense
                 new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressPrimary),
                 new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressSecondary),
                 new HostMonitor.HostMonitorSensor(BoardPins.I2cBus, HostMonitor.HostMonitorSensor.Address),
+                new Pms5003.Pms5003Sensor(settings.Pms5003Port, settings.Pms5003SleepRounds),
+                new Pzem004t.Pzem004tSensor(settings.Pzem004tPort),
                 new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
             });
             set.Search();
