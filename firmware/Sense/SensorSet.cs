@@ -23,7 +23,8 @@ namespace DePIN.Firmware.Sense
         }
 
         /// <summary>The sensors this firmware knows, looked for once.</summary>
-        public static SensorSet Open(NodeSettings settings)
+        /// <param name="flash">For sensors that keep a count; without it they are left out.</param>
+        public static SensorSet Open(NodeSettings settings, IFlash flash = null)
         {
             SensorSet set = new SensorSet(new ISensor[]
             {
@@ -32,6 +33,7 @@ namespace DePIN.Firmware.Sense
                 new HostMonitor.HostMonitorSensor(BoardPins.I2cBus, HostMonitor.HostMonitorSensor.Address),
                 new Pms5003.Pms5003Sensor(settings.Pms5003Port, settings.Pms5003SleepRounds),
                 new Pzem004t.Pzem004tSensor(settings.Pzem004tPort),
+                new S0Pulse.S0PulseSensor(flash, settings.S0Pin, settings.S0ImpulsesPerKwh),
                 new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
             });
             set.Search();
