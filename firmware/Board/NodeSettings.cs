@@ -65,6 +65,9 @@ namespace DePIN.Firmware.Board
         /// <summary>Serial port of a GNSS receiver; empty: there is none.</summary>
         public string GnssPort = "";
 
+        /// <summary>9600 for most; u-blox 9 and 10 come with 38400.</summary>
+        public int GnssBaud = 9600;
+
         /// <summary>Pin of a meter's S0 output; -1: there is none.</summary>
         public int S0Pin = -1;
 
@@ -205,6 +208,7 @@ namespace DePIN.Firmware.Board
                 case "pms5003-sleep-rounds": Pms5003SleepRounds = Number(key, value, 0, SleepRoundsMax); break;
                 case "sensor-pzem004t": Pzem004tPort = Port(key, value); break;
                 case "sensor-gnss": GnssPort = Port(key, value); break;
+                case "gnss-baud": GnssBaud = Number(key, value, 4800, 115200); break;
                 case "sensor-s0": S0Pin = PulsePin(key, value); break;
                 case "s0-impulses-per-kwh": S0ImpulsesPerKwh = Number(key, value, 1, ImpulsesPerKwhMax); break;
                 case "sensor-wifi": WifiSurvey = Switch(key, value); break;

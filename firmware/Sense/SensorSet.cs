@@ -34,6 +34,7 @@ namespace DePIN.Firmware.Sense
                 new Pms5003.Pms5003Sensor(settings.Pms5003Port, settings.Pms5003SleepRounds),
                 new Pzem004t.Pzem004tSensor(settings.Pzem004tPort),
                 new S0Pulse.S0PulseSensor(flash, settings.S0Pin, settings.S0ImpulsesPerKwh),
+                new Gnss.GnssSensor(settings.GnssPort, settings.GnssBaud),
                 new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
             });
             set.Search();

@@ -12,8 +12,8 @@ namespace DePIN.Firmware.Sense.Uart
     {
         public const int PollMs = 5;
 
-        /// <summary>More than any answer with what may lie before it: the receive buffer has 256 bytes.</summary>
-        public const int BytesPerWaitMax = 1024;
+        /// <summary>More than any answer with what may lie before it: two seconds of a receiver at 9600 baud.</summary>
+        public const int BytesPerWaitMax = 2048;
 
         private readonly string _portName;
         private readonly int _baud;

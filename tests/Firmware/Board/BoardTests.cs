@@ -31,6 +31,7 @@ public sealed class BoardTests
     [TestCase("sensor-s0=GPIO34", "sensor-s0 is off or a pin from GPIO32 to GPIO33")]
     [TestCase("sensor-s0=GPIOx", "sensor-s0 is off or a pin from GPIO32 to GPIO33")]
     [TestCase("s0-impulses-per-kwh=0", "s0-impulses-per-kwh is a number from 1")]
+    [TestCase("gnss-baud=300", "gnss-baud is a number from 4800 to 115200")]
     [TestCase("sensor-wifi=yes", "sensor-wifi is on or off")]
     [TestCase("wifi=off\nsensor-wifi=on", "sensor-wifi needs wifi=on")]
     [TestCase("gateway-host", "line without key=value")]
