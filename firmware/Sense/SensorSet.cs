@@ -31,6 +31,7 @@ namespace DePIN.Firmware.Sense
                 new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressPrimary),
                 new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressSecondary),
                 new HostMonitor.HostMonitorSensor(BoardPins.I2cBus, HostMonitor.HostMonitorSensor.Address),
+                new WifiSurvey.WifiSurveySensor(settings.WifiSurvey, WifiSurvey.WifiSurveySensor.ScanMsMax),
                 new Pms5003.Pms5003Sensor(settings.Pms5003Port, settings.Pms5003SleepRounds),
                 new Pzem004t.Pzem004tSensor(settings.Pzem004tPort),
                 new S0Pulse.S0PulseSensor(flash, settings.S0Pin, settings.S0ImpulsesPerKwh),

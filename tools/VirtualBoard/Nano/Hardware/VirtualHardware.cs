@@ -3,6 +3,9 @@
 
 namespace DePIN.VirtualBoard.Hardware;
 
+/// <summary>One access point as the radio hears it.</summary>
+public readonly record struct RadioNetwork(string Ssid, string Bssid, int SignalDbm);
+
 /// <summary>One simulated ESP32 board.</summary>
 public sealed class VirtualHardware
 {
@@ -29,6 +32,12 @@ public sealed class VirtualHardware
 
     /// <summary>Whether a network is there: Wi-Fi can be joined, the time server answers, a gateway can be reached.</summary>
     public bool NetworkUp { get; set; } = true;
+
+    /// <summary>What a Wi-Fi scan hears; a null list: the scan never ends; null: the board has no radio.</summary>
+    public Func<IReadOnlyList<RadioNetwork>?>? Radio { get; set; } = () => [];
+
+    /// <summary>The network in the board's configuration.</summary>
+    public string OwnSsid { get; set; } = "";
 
     /// <summary>The clock of what the chip itself times, such as debouncing.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
