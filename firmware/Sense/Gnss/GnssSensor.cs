@@ -24,7 +24,7 @@ namespace DePIN.Firmware.Sense.Gnss
         private const int SatellitesForHeight = 4;
         private const int SamplesPerReading = 6;
 
-        /// <summary>A receiver has an epoch a second: more than one of silence, and NMEA may be entered in the middle of its burst.</summary>
+        /// <summary>An epoch a second: more than one of silence, because NMEA may be entered in the middle of a burst.</summary>
         private const int EpochMs = 2200;
 
         private readonly UartLine _line;
@@ -155,7 +155,8 @@ namespace DePIN.Firmware.Sense.Gnss
             return latitude >= -LatitudeMax && latitude <= LatitudeMax && longitude >= -LongitudeMax && longitude <= LongitudeMax;
         }
 
-        // Asks, and waits for UBX; with NMEA of one epoch it is content when UBX was not answered the last time, else with the second epoch's.
+        // Asks, and waits for UBX. With NMEA of one epoch it is content when UBX was not answered the last time, else with the second
+        // epoch's.
         private void Listen()
         {
             _isUbx = false;

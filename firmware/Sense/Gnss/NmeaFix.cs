@@ -2,7 +2,7 @@ namespace DePIN.Firmware.Sense.Gnss
 {
     /// <summary>
     /// A fix out of two NMEA sentences of one navigation epoch: RMC (valid or not, speed) and GGA (position, quality, satellites, height);
-    /// u-blox 8 / M8 receiver description UBX-13003221, sections 31.2.4 and 31.2.15. Sentences of different times are never put together.
+    /// u-blox 8 / M8 receiver description UBX-13003221, NMEA protocol, GGA and RMC. Sentences of different times are never put together.
     /// </summary>
     public sealed class NmeaFix
     {

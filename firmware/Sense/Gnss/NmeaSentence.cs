@@ -70,7 +70,7 @@ namespace DePIN.Firmware.Sense.Gnss
             return FieldLength(field) == 1 ? (char)_bytes[_fields[field]] : (char)0;
         }
 
-        /// <summary>A field as number × 10^decimals, further digits cut off; -1 when it is empty or no number, or above 15 digits.</summary>
+        /// <summary>A field as number × 10^decimals, further digits cut off; -1 when it is no number, or above 15 digits.</summary>
         public long Number(int field, int decimals)
         {
             return Parse(_fields[field < _fieldCount ? field : 0], FieldLength(field), decimals);
@@ -88,8 +88,8 @@ namespace DePIN.Firmware.Sense.Gnss
         }
 
         /// <summary>
-        /// An angle "dddmm.mmmmm" and its letter in the field behind, in 1e-7 degrees, rounded. <paramref name="isThere"/> is false when the
-        /// fields are none.
+        /// An angle "dddmm.mmmmm" and its letter in the field behind, in 1e-7 degrees, rounded.
+        /// <paramref name="isThere"/> is false when the fields are none.
         /// </summary>
         public long Angle(int field, char positive, char negative, out bool isThere)
         {

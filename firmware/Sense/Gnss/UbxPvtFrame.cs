@@ -1,10 +1,10 @@
 namespace DePIN.Firmware.Sense.Gnss
 {
     /// <summary>
-    /// UBX-NAV-PVT of a u-blox receiver, found in a stream of bytes (u-blox 8 / M8 receiver description UBX-13003221, section 32.2 frame, 32.4
-    /// checksum, 32.17.15 NAV-PVT; 84 bytes of payload in protocol 14, 92 later; all little-endian). Payload offsets used: 0 iTOW ms | 20 fix
-    /// type | 21 flags, bit 0 fix ok | 23 satellites | 24 lon 1e-7 deg | 28 lat 1e-7 deg | 36 height above sea mm | 40 horizontal accuracy mm
-    /// | 60 ground speed mm/s | 78 flags3, bit 0 position invalid.
+    /// UBX-NAV-PVT of a u-blox receiver, found in a stream of bytes (u-blox 8 / M8 receiver description UBX-13003221: UBX frame structure,
+    /// UBX checksum, UBX-NAV-PVT; 84 bytes of payload in protocol 14, 92 later; all little-endian).
+    /// Payload offsets used: 0 iTOW ms | 20 fix type | 21 flags, bit 0 fix ok | 23 satellites | 24 lon 1e-7 deg | 28 lat 1e-7 deg
+    /// | 36 height above sea mm | 40 horizontal accuracy mm | 60 ground speed mm/s | 78 flags3, bit 0 position invalid.
     /// </summary>
     public sealed class UbxPvtFrame
     {

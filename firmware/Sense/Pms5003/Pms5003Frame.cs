@@ -3,7 +3,7 @@ namespace DePIN.Firmware.Sense.Pms5003
     /// <summary>
     /// The 32 bytes a PMS5003 sends (Plantower PMS5003 series data manual V2.3, Appendix I), found in a stream of bytes.
     /// 0 "BM" | 2 length 28 BE | 4 PM1, PM2.5, PM10 factory (CF=1) | 10 PM1, PM2.5, PM10 in the air, ug/m3 | 16 six counts per 0.1 l
-    /// | 28 version | 29 error code | 30 sum of bytes 0 to 29, BE.
+    /// | 28 version | 29 error code (both "reserved" in this manual, named in the PMS7003's) | 30 sum of bytes 0 to 29, BE.
     /// </summary>
     public sealed class Pms5003Frame
     {

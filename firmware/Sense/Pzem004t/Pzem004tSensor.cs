@@ -88,7 +88,8 @@ namespace DePIN.Firmware.Sense.Pzem004t
             samples.Add(Channels.ActiveEnergy, 0, energyQuality, wattHours * JoulePerWattHour, uptimeMs);
             samples.Add(Channels.MainsFrequency, -1, 0, _frame.Register(7), uptimeMs);
             samples.Add(Channels.PowerFactor, -2, 0, _frame.Register(8), uptimeMs);
-            samples.Add(Channels.PowerAlarm, 0, alarm == 0 || alarm == AlarmOn ? (byte)0 : QualityDeviceError, alarm == AlarmOn ? 1 : 0, uptimeMs);
+            byte alarmQuality = alarm == 0 || alarm == AlarmOn ? (byte)0 : QualityDeviceError;
+            samples.Add(Channels.PowerAlarm, 0, alarmQuality, alarm == AlarmOn ? 1 : 0, uptimeMs);
             return true;
         }
 

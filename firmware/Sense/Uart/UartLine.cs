@@ -5,8 +5,8 @@ using System.Threading;
 namespace DePIN.Firmware.Sense.Uart
 {
     /// <summary>
-    /// A sensor's end of a UART, 8N1: opened once, emptied before a question, read byte by byte within a wait that ends. The wait is counted
-    /// in polls and in bytes, so neither a silent device nor one that never stops talking holds a round up.
+    /// A sensor's end of a UART, 8N1: opened once, emptied before a question, read byte by byte within a wait that ends. The wait
+    /// is counted in polls and in bytes, so neither a silent device nor one that never stops talking holds a round up.
     /// </summary>
     public sealed class UartLine
     {

@@ -10,7 +10,7 @@ namespace DePIN.Firmware.Tests.Sense;
 [TestFixture]
 public sealed class GnssTests
 {
-    // u-blox, UBX-13003221 sections 31.2.15 and 31.2.4: the example sentences. NeoGPS publishes them read as integers of 1e-7 degrees:
+    // u-blox, UBX-13003221, NMEA protocol, RMC and GGA: the example sentences. NeoGPS publishes them read as integers of 1e-7 degrees:
     // 472852395,85652537 and 472852332,85652650 (extras/test, "Results").
     private const string ExampleRmc = "$GPRMC,083559.00,A,4717.11437,N,00833.91522,E,0.004,77.52,091202,,,A*57\r\n";
     private const string ExampleGga = "$GPGGA,092725.00,4717.11399,N,00833.91590,E,1,08,1.01,499.6,M,48.0,M,,*5B\r\n";

@@ -16,8 +16,8 @@ public sealed class Pzem004tTests
     private const string AnswerAddress1 = "01041408D1006C000000F40000002600 0001F4006400005134";
     private const string AnswerGeneral = "F8041408D30023000000050000000200 0001F500060000F8BE";
 
-    // Peacefair, user manual of PZEM-004T V3.0 and PZEM-014/016, section 2.3, the worked example: 220.0 V, 1.000 A, 220.0 W, 0 Wh, 50.0 Hz,
-    // 1.00, no alarm (its CRC is left open there).
+    // Peacefair, user manual of the PZEM-014/016 (the same registers), the worked example of reading: 220.0 V, 1.000 A, 220.0 W, 0 Wh,
+    // 50.0 Hz, 1.00, no alarm; its CRC is left open there.
     private static readonly MainsState Manual = new(2200, 1000, 2200, 0, 500, 100);
 
     [Test]
