@@ -56,7 +56,7 @@ namespace DePIN.Firmware
 
             FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);           // a frame is on flash before it is signed
             NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
-            SensorSet sensors = SensorSet.Open(settings);
+            SensorSet sensors = SensorSet.Open(settings, flash);
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
             SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time);
             FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, StatusLed.Open());

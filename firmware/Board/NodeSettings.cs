@@ -20,6 +20,8 @@ namespace DePIN.Firmware.Board
         public const int WindowMax = 32;
         public const int ShuntMicroohmMin = 100;
         public const int ShuntMicroohmMax = 1000000;
+        public const int SleepRoundsMax = 100000;
+        public const int ImpulsesPerKwhMax = 100000;
 
         /// <summary>Gateway host name or address; empty: sign and keep, send nothing.</summary>
         public string GatewayHost = "";
@@ -55,6 +57,30 @@ namespace DePIN.Firmware.Board
 
         /// <summary>The resistor that an INA226 measures at, micro-ohms.</summary>
         public int ShuntMicroohm = 100000;
+
+        /// <summary>Serial port of a Plantower PMS5003; empty: there is none. A UART cannot be probed like an I2C address.</summary>
+        public string Pms5003Port = "";
+
+        /// <summary>Rounds the PMS5003 sleeps between two measurements; 0: its fan and laser always run.</summary>
+        public int Pms5003SleepRounds;
+
+        /// <summary>Serial port of a PZEM-004T v3; empty: there is none.</summary>
+        public string Pzem004tPort = "";
+
+        /// <summary>Serial port of a GNSS receiver; empty: there is none.</summary>
+        public string GnssPort = "";
+
+        /// <summary>9600 for most; u-blox 9 and 10 come with 38400.</summary>
+        public int GnssBaud = 9600;
+
+        /// <summary>Pin of a meter's S0 output; -1: there is none.</summary>
+        public int S0Pin = -1;
+
+        /// <summary>What the meter's plate says, imp/kWh.</summary>
+        public int S0ImpulsesPerKwh = 1000;
+
+        /// <summary>Measure the Wi-Fi networks in reach.</summary>
+        public bool WifiSurvey;
 
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
@@ -156,6 +182,15 @@ namespace DePIN.Firmware.Board
 
                 Set(line.Substring(0, equals).Trim(), line.Substring(equals + 1).Trim());
             }
+
+            // What only the lines together can be wrong in.
+            CheckPorts("sensor-pms5003", Pms5003Port, "sensor-pzem004t", Pzem004tPort);
+            CheckPorts("sensor-pms5003", Pms5003Port, "sensor-gnss", GnssPort);
+            CheckPorts("sensor-pzem004t", Pzem004tPort, "sensor-gnss", GnssPort);
+            if (WifiSurvey && !Wifi)
+            {
+                Note("sensor-wifi needs wifi=on");
+            }
         }
 
         private void Set(string key, string value)
@@ -175,6 +210,14 @@ namespace DePIN.Firmware.Board
                 case "wifi": Wifi = Switch(key, value); break;
                 case "battery": Battery = Fitted(key, value); break;
                 case "shunt-microohm": ShuntMicroohm = Number(key, value, ShuntMicroohmMin, ShuntMicroohmMax); break;
+                case "sensor-pms5003": Pms5003Port = Port(key, value); break;
+                case "pms5003-sleep-rounds": Pms5003SleepRounds = Number(key, value, 0, SleepRoundsMax); break;
+                case "sensor-pzem004t": Pzem004tPort = Port(key, value); break;
+                case "sensor-gnss": GnssPort = Port(key, value); break;
+                case "gnss-baud": GnssBaud = Number(key, value, 4800, 115200); break;
+                case "sensor-s0": S0Pin = PulsePin(key, value); break;
+                case "s0-impulses-per-kwh": S0ImpulsesPerKwh = Number(key, value, 1, ImpulsesPerKwhMax); break;
+                case "sensor-wifi": WifiSurvey = Switch(key, value); break;
                 default: Note("unknown key " + key); break;
             }
         }
@@ -221,6 +264,53 @@ namespace DePIN.Firmware.Board
             }
 
             return fitted;
+        }
+
+        private string Port(string key, string value)
+        {
+            if (value == "off")
+            {
+                return "";
+            }
+
+            if (value != BoardPins.SensorPort)
+            {
+                string owner = value == "COM1" ? "COM1 is the runtime's debug port"
+                    : value == BoardPins.ProvisionPort ? value + " is the provisioning port" : null;
+                Note(owner != null ? key + ": " + owner
+                    : BoardPins.SensorPort.Length == 0 ? key + " is off on " + BoardPins.BoardName + ": it has no serial port left"
+                    : key + " is off or " + BoardPins.SensorPort);
+                return "";
+            }
+
+            return value;
+        }
+
+        private int PulsePin(string key, string value)
+        {
+            if (value == "off")
+            {
+                return -1;
+            }
+
+            int pin = -1;
+            if (value.Length < 5 || value.Substring(0, 4) != "GPIO" || !int.TryParse(value.Substring(4), out pin)
+                || pin < BoardPins.PulsePinMin || pin > BoardPins.PulsePinMax)
+            {
+                Note(BoardPins.PulsePinMax < 0 ? key + " is off on " + BoardPins.BoardName + ": it has no pin for it"
+                    : key + " is off or a pin from GPIO" + BoardPins.PulsePinMin.ToString() + " to GPIO" + BoardPins.PulsePinMax.ToString());
+                return -1;
+            }
+
+            return pin;
+        }
+
+        private void CheckPorts(string keyA, string portA, string keyB, string portB)
+        {
+            if (portA.Length > 0 && portA == portB)
+            {
+                Note(portA + " is given to two sensors: " + keyA + " and " + keyB);
+            }
         }
 
         private ushort ProfileOf(string key, string value)

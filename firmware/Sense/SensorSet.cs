@@ -29,7 +29,8 @@ namespace DePIN.Firmware.Sense
         }
 
         /// <summary>The sensors this firmware knows, looked for once.</summary>
-        public static SensorSet Open(NodeSettings settings)
+        /// <param name="flash">For sensors that keep a count; without it they are left out.</param>
+        public static SensorSet Open(NodeSettings settings, IFlash flash = null)
         {
             I2cBus bus = new I2cBus(BoardPins.I2cBus);
             SensorSet set = new SensorSet(
@@ -45,6 +46,11 @@ namespace DePIN.Firmware.Sense
                     new Lis3dh.Lis3dhSensor(bus, Lis3dh.Lis3dhSensor.AddressSecondary),
                     new Max30102.Max30102Sensor(bus, Max30102.Max30102Sensor.PollMs),
                     new HostMonitor.HostMonitorSensor(bus, HostMonitor.HostMonitorSensor.Address),
+                    new WifiSurvey.WifiSurveySensor(settings.WifiSurvey, WifiSurvey.WifiSurveySensor.ScanMsMax),
+                    new Pms5003.Pms5003Sensor(settings.Pms5003Port, settings.Pms5003SleepRounds),
+                    new Pzem004t.Pzem004tSensor(settings.Pzem004tPort),
+                    new S0Pulse.S0PulseSensor(flash, settings.S0Pin, settings.S0ImpulsesPerKwh),
+                    new Gnss.GnssSensor(settings.GnssPort, settings.GnssBaud),
                     new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
                 },
                 bus);

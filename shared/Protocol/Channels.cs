@@ -35,6 +35,50 @@ namespace DePIN.Protocol
         /// <summary>Perfusion index: how much of the light pulses, the measure of a pulse sensor's signal.</summary>
         public const ushort Perfusion = 39;
 
+        /// <summary>Particles up to 1 um, in the air as it is; 64 to 71 are dust.</summary>
+        public const ushort Pm1 = 64;
+        public const ushort Pm25 = 65;
+        public const ushort Pm10 = 66;
+
+        /// <summary>72 to 87 are a meter's.</summary>
+        public const ushort MainsVoltage = 72;
+        public const ushort MainsCurrent = 73;
+        public const ushort ActivePower = 74;
+
+        /// <summary>What a meter has counted since it was reset.</summary>
+        public const ushort ActiveEnergy = 75;
+        public const ushort MainsFrequency = 76;
+        public const ushort PowerFactor = 77;
+
+        /// <summary>1 while the power is above the meter's own threshold.</summary>
+        public const ushort PowerAlarm = 78;
+
+        /// <summary>Impulses of an S0 output since the node counts them.</summary>
+        public const ushort MeterImpulses = 79;
+
+        /// <summary>Those impulses as energy.</summary>
+        public const ushort MeterEnergy = 80;
+
+        /// <summary>WGS 84, degrees, north positive; 88 to 95 are a position's.</summary>
+        public const ushort Latitude = 88;
+        public const ushort Longitude = 89;
+        public const ushort Altitude = 90;
+        public const ushort GroundSpeed = 91;
+
+        /// <summary>The receiver's own estimate.</summary>
+        public const ushort HorizontalAccuracy = 92;
+        public const ushort Satellites = 93;
+
+        /// <summary>Strongest access point of the node's own network; 96 to 103 are a radio survey's.</summary>
+        public const ushort WifiOwnSignal = 96;
+
+        /// <summary>Access points of the node's own network.</summary>
+        public const ushort WifiOwnPoints = 97;
+
+        /// <summary>Strongest access point of any other network. Names of networks are never in a frame.</summary>
+        public const ushort WifiOtherSignal = 98;
+        public const ushort WifiOtherPoints = 99;
+
         /// <summary>SenML name, or null for a channel this version does not know.</summary>
         public static string Name(ushort channel)
         {
@@ -58,6 +102,28 @@ namespace DePIN.Protocol
                 case HeartRate: return "heart_rate";
                 case OxygenSaturation: return "oxygen_saturation";
                 case Perfusion: return "perfusion";
+                case Pm1: return "pm1";
+                case Pm25: return "pm2_5";
+                case Pm10: return "pm10";
+                case MainsVoltage: return "mains_voltage";
+                case MainsCurrent: return "mains_current";
+                case ActivePower: return "active_power";
+                case ActiveEnergy: return "active_energy";
+                case MainsFrequency: return "mains_frequency";
+                case PowerFactor: return "power_factor";
+                case PowerAlarm: return "power_alarm";
+                case MeterImpulses: return "meter_impulses";
+                case MeterEnergy: return "meter_energy";
+                case Latitude: return "latitude";
+                case Longitude: return "longitude";
+                case Altitude: return "altitude";
+                case GroundSpeed: return "ground_speed";
+                case HorizontalAccuracy: return "horizontal_accuracy";
+                case Satellites: return "satellites";
+                case WifiOwnSignal: return "wifi_own_signal";
+                case WifiOwnPoints: return "wifi_own_points";
+                case WifiOtherSignal: return "wifi_other_signal";
+                case WifiOtherPoints: return "wifi_other_points";
                 default: return null;
             }
         }
@@ -85,6 +151,28 @@ namespace DePIN.Protocol
                 case HeartRate: return "beat/min";
                 case OxygenSaturation: return "/";
                 case Perfusion: return "/";
+                case Pm1: return "kg/m3";
+                case Pm25: return "kg/m3";
+                case Pm10: return "kg/m3";
+                case MainsVoltage: return "V";
+                case MainsCurrent: return "A";
+                case ActivePower: return "W";
+                case ActiveEnergy: return "J";
+                case MainsFrequency: return "Hz";
+                case PowerFactor: return "/";
+                case PowerAlarm: return "/";
+                case MeterImpulses: return "count";
+                case MeterEnergy: return "J";
+                case Latitude: return "lat";
+                case Longitude: return "lon";
+                case Altitude: return "m";
+                case GroundSpeed: return "m/s";
+                case HorizontalAccuracy: return "m";
+                case Satellites: return "count";
+                case WifiOwnSignal: return "dBm";
+                case WifiOwnPoints: return "count";
+                case WifiOtherSignal: return "dBm";
+                case WifiOtherPoints: return "count";
                 default: return null;
             }
         }

@@ -114,7 +114,7 @@ public sealed class MessageTests
     public void Every_channel_has_its_own_id_and_name_and_a_unit_of_senml()
     {
         // IANA, SenML units registry.
-        string[] registered = ["Cel", "%RH", "Pa", "V", "A", "W", "J", "B", "1", "/", "%", "s", "m", "kg", "lat", "lon", "m/s", "m/s2", "beat/min", "dBm", "count"];
+        string[] registered = ["Cel", "%RH", "Pa", "V", "A", "W", "J", "B", "1", "/", "%", "s", "m", "kg", "lat", "lon", "m/s", "m/s2", "beat/min", "dBm", "count", "Hz", "kg/m3"];
         ushort[] ids = Constants(typeof(Channels));
         Assert.Multiple(() =>
         {

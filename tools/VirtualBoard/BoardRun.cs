@@ -35,6 +35,7 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
                 return;
             }
 
+            hardware.Reset();
             try
             {
                 DePIN.Firmware.Program.Start(flash, new DeviceTime(), stop);

@@ -25,6 +25,7 @@ try
     VirtualHardware hardware = new();
     hardware.AttachSerial(BoardPins.ProvisionPort, serial);
     SensorWiring.Connect(hardware, options.Sense, options.Seed, TimeProvider.System, console.WriteLine);
+    using NamedSensors? named = options.Sense == "model" ? NamedSensors.Connect(hardware, NodeSettings.Open(flash), options.Seed, TimeProvider.System) : null;
     using BoardRun board = new(hardware, flash, console);
     using IDisposable signals = board.SwitchOffOnSignals();
     board.SwitchOffWithout(options.ParentProcess);

@@ -11,6 +11,10 @@ namespace DePIN.Firmware.Sense.Battery
     public sealed class BatterySensor : ISensor
     {
         public const byte QualityIndicative = 1;
+
+        /// <summary>A conversion at an end of the scale: a cut wire, no battery, or more than the pin can show.</summary>
+        public const byte QualityOutOfRange = 2;
+
         private const int Conversions = 8;
 
         private readonly bool _fitted;
@@ -57,6 +61,7 @@ namespace DePIN.Firmware.Sense.Battery
         public bool Read(SampleSet samples, long uptimeMs)
         {
             long sum = 0;
+            byte quality = QualityIndicative;
             for (int i = 0; i < Conversions; i++)
             {
                 int raw = _channel.ReadValue();
@@ -65,11 +70,18 @@ namespace DePIN.Firmware.Sense.Battery
                     return false;
                 }
 
+                if (raw == 0 || raw == _fullScale)
+                {
+                    quality = QualityOutOfRange;
+                }
+
                 sum += raw;
             }
 
-            long millivolt = sum * BoardPins.AdcFullScaleMillivolt / _fullScale / Conversions;
-            samples.Add(Channels.BatteryVoltage, -3, QualityIndicative, millivolt * 1000 / _dividerPermille, uptimeMs);
+            // One division, rounded: a millivolt is a millivolt of the battery.
+            long divisor = (long)Conversions * _fullScale * _dividerPermille;
+            long millivolt = ((sum * BoardPins.AdcFullScaleMillivolt * 1000) + (divisor / 2)) / divisor;
+            samples.Add(Channels.BatteryVoltage, -3, quality, millivolt, uptimeMs);
             return true;
         }
     }

@@ -22,6 +22,21 @@ public sealed class BoardTests
     [TestCase("tls=yes", "tls is on or off")]
     [TestCase("profile=weather", "profile is auto")]
     [TestCase("unicorns=1", "unknown key unicorns")]
+    [TestCase("sensor-pms5003=COM1", "sensor-pms5003: COM1 is the runtime's debug port")]
+    [TestCase("sensor-pzem004t=COM2", "sensor-pzem004t: COM2 is the provisioning port")]
+    [TestCase("sensor-gnss=COM4", "sensor-gnss is off or COM3")]
+    [TestCase("sensor-gnss=com3", "sensor-gnss is off or COM3")]
+    [TestCase("sensor-gnss=", "sensor-gnss is off or COM3")]
+    [TestCase("sensor-gnss=COM3\nsensor-pms5003=COM3", "COM3 is given to two sensors: sensor-pms5003 and sensor-gnss")]
+    [TestCase("sensor-pzem004t=COM3\nsensor-pms5003=COM3", "COM3 is given to two sensors: sensor-pms5003 and sensor-pzem004t")]
+    [TestCase("pms5003-sleep-rounds=-1", "pms5003-sleep-rounds is a number from 0")]
+    [TestCase("sensor-s0=34", "sensor-s0 is off or a pin from GPIO32 to GPIO33")]
+    [TestCase("sensor-s0=GPIO34", "sensor-s0 is off or a pin from GPIO32 to GPIO33")]
+    [TestCase("sensor-s0=GPIOx", "sensor-s0 is off or a pin from GPIO32 to GPIO33")]
+    [TestCase("s0-impulses-per-kwh=0", "s0-impulses-per-kwh is a number from 1")]
+    [TestCase("gnss-baud=300", "gnss-baud is a number from 4800 to 115200")]
+    [TestCase("sensor-wifi=yes", "sensor-wifi is on or off")]
+    [TestCase("wifi=off\nsensor-wifi=on", "sensor-wifi needs wifi=on")]
     [TestCase("gateway-host", "line without key=value")]
     [TestCase("gateway-host=a b", "no blanks")]
     [TestCase("gateway-host=\u00e4", "plain ASCII")]
@@ -32,6 +47,22 @@ public sealed class BoardTests
         settings.Apply(text, 0, text.Length);
 
         Assert.That(settings.Problem, Does.Contain(problem));
+    }
+
+    [Test]
+    public void Sensors_that_cannot_be_found_by_asking_are_where_the_settings_say()
+    {
+        NodeSettings settings = new();
+        Assert.That((settings.Pms5003Port, settings.Pzem004tPort, settings.GnssPort, settings.S0Pin, settings.WifiSurvey), Is.EqualTo(("", "", "", -1, false)));
+
+        byte[] text = Encoding.UTF8.GetBytes("sensor-pms5003=COM3\npms5003-sleep-rounds=29\nsensor-s0=GPIO33\ns0-impulses-per-kwh=800\nsensor-wifi=on\n");
+        settings.Apply(text, 0, text.Length);
+        byte[] moved = Encoding.UTF8.GetBytes("sensor-pms5003=off\nsensor-gnss=COM3\n");
+        settings.Apply(moved, 0, moved.Length);
+
+        Assert.That(settings.Problem, Is.Null);
+        Assert.That((settings.Pms5003Port, settings.GnssPort, settings.S0Pin), Is.EqualTo(("", "COM3", 33)));
+        Assert.That((settings.Pms5003SleepRounds, settings.S0ImpulsesPerKwh, settings.WifiSurvey), Is.EqualTo((29, 800, true)));
     }
 
     [Test]

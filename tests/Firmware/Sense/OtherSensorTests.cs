@@ -61,6 +61,39 @@ public sealed class OtherSensorTests
         Assert.That(samples.Quality(0), Is.EqualTo(BatterySensor.QualityIndicative));
     }
 
+    [TestCase(2482, 500, 4000, BatterySensor.QualityIndicative)]
+    [TestCase(2483, 500, 4002, BatterySensor.QualityIndicative)]
+    [TestCase(1, 500, 2, BatterySensor.QualityIndicative)]
+    [TestCase(4094, 250, 13_197, BatterySensor.QualityIndicative)]
+    [TestCase(0, 500, 0, BatterySensor.QualityOutOfRange)]
+    [TestCase(4095, 500, 6600, BatterySensor.QualityOutOfRange)]
+    public void The_batterys_millivolts_are_rounded_once_and_the_ends_of_the_scale_are_marked(int raw, int permille, int millivolt, byte quality)
+    {
+        VirtualHardware hardware = new();
+        hardware.AttachAdc(BoardPins.BatteryAdcChannel, () => raw);
+        hardware.PowerOn();
+        BatterySensor sensor = new(true, BoardPins.BatteryAdcChannel, permille);
+        SampleSet samples = new();
+
+        Assert.That(sensor.Open() && sensor.Read(samples, 0), Is.True);
+        Assert.That((samples.Value(0), samples.Quality(0)), Is.EqualTo(((long)millivolt, quality)));
+    }
+
+    [Test]
+    public void One_conversion_of_eight_at_the_end_of_the_scale_marks_the_mean()
+    {
+        int conversion = 0;
+        VirtualHardware hardware = new();
+        hardware.AttachAdc(BoardPins.BatteryAdcChannel, () => ++conversion == 8 ? 4095 : 2000);
+        hardware.PowerOn();
+        BatterySensor sensor = new(true, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille);
+        SampleSet samples = new();
+
+        Assert.That(sensor.Open() && sensor.Read(samples, 0), Is.True);
+        Assert.That(conversion, Is.EqualTo(8));
+        Assert.That(samples.Quality(0), Is.EqualTo(BatterySensor.QualityOutOfRange));
+    }
+
     [Test]
     public void A_battery_that_settings_do_not_name_is_not_there()
     {

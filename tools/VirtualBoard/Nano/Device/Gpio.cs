@@ -13,6 +13,23 @@ public enum PinMode
     Output = 3,
 }
 
+[Flags]
+public enum PinEventTypes
+{
+    None = 0,
+    Rising = 1,
+    Falling = 2,
+}
+
+public class PinValueChangedEventArgs(PinEventTypes changeType, int pinNumber)
+{
+    public PinEventTypes ChangeType { get; } = changeType;
+
+    public int PinNumber { get; } = pinNumber;
+}
+
+public delegate void PinValueChangedEventHandler(object sender, PinValueChangedEventArgs e);
+
 public readonly struct PinValue : IEquatable<PinValue>
 {
     private readonly bool _isHigh;
@@ -76,7 +93,11 @@ public sealed class GpioController : IDisposable
 public sealed class GpioPin : IDisposable
 {
     private readonly VirtualHardware _hardware;
+    private readonly Lock _gate = new();
     private PinMode _mode;
+    private PinValueChangedEventHandler? _changed;
+    private ITimer? _debounce;
+    private bool _expected;
 
     internal GpioPin(VirtualHardware hardware, int number)
     {
@@ -84,15 +105,46 @@ public sealed class GpioPin : IDisposable
         PinNumber = number;
     }
 
+    /// <summary>
+    /// Raised at an edge. With a debounce time the chip looks at the level once, that long after the first edge, and raises the event
+    /// only when the level is the other one than at the event before: what nanoFramework's driver of the ESP32 does.
+    /// </summary>
+    public event PinValueChangedEventHandler ValueChanged
+    {
+        add
+        {
+            lock (_gate)
+            {
+                _changed += value;
+                _expected = !_hardware.ReadGpio(PinNumber);
+                _hardware.OnEdge(PinNumber, Interrupt);
+            }
+        }
+
+        remove
+        {
+            lock (_gate)
+            {
+                _changed -= value;
+                if (_changed is null)
+                {
+                    _hardware.OnEdge(PinNumber, null);
+                }
+            }
+        }
+    }
+
+    public TimeSpan DebounceTimeout { get; set; }
+
     public int PinNumber { get; }
 
     public PinMode GetPinMode() => _mode;
 
     public void SetPinMode(PinMode value)
     {
-        if (value == PinMode.Output && !ChipPins.CanDrive(PinNumber))
+        if (value is PinMode.Output or PinMode.InputPullUp && !ChipPins.CanDrive(PinNumber))
         {
-            throw new ArgumentException($"GPIO {PinNumber} of the {ChipPins.Name} is input only");
+            throw new ArgumentException($"GPIO {PinNumber} of the {ChipPins.Name} is input only, without pull-up");
         }
 
         _mode = value;
@@ -116,7 +168,39 @@ public sealed class GpioPin : IDisposable
 
     public void Toggle() => Write(!(bool)Read());
 
-    public void Dispose()
+    public void Dispose() => _hardware.OnEdge(PinNumber, null);
+
+    private void Interrupt()
     {
+        lock (_gate)
+        {
+            if (DebounceTimeout > TimeSpan.Zero)
+            {
+                _debounce ??= _hardware.Time.CreateTimer(_ => Settle(), null, DebounceTimeout, Timeout.InfiniteTimeSpan);
+                return;
+            }
+        }
+
+        Raise(_hardware.ReadGpio(PinNumber));
     }
+
+    private void Settle()
+    {
+        bool level = _hardware.ReadGpio(PinNumber);
+        bool isNew;
+        lock (_gate)
+        {
+            _debounce?.Dispose();
+            _debounce = null;
+            isNew = level == _expected;
+            _expected = isNew ? !level : _expected;
+        }
+
+        if (isNew)
+        {
+            Raise(level);
+        }
+    }
+
+    private void Raise(bool level) => _changed?.Invoke(this, new PinValueChangedEventArgs(level ? PinEventTypes.Rising : PinEventTypes.Falling, PinNumber));
 }

@@ -1,4 +1,5 @@
-// System.IO.Ports of nanoFramework 1.x over a pseudo terminal. Baud rate and parity are kept and mean nothing on a pty.
+// System.IO.Ports of nanoFramework 1.x on the classic ESP32: COM1 to COM3 are UART0 to UART2. COM1 belongs to the runtime's debug
+// protocol and cannot be opened. A port with nothing on its pins opens and is silent, as on the board.
 
 using DePIN.VirtualBoard.Hardware;
 
@@ -18,45 +19,82 @@ public enum StopBits
     OnePointFive = 3,
 }
 
-public sealed class SerialPort(string portName, int baudRate = 9600, Parity parity = Parity.None, int dataBits = 8, StopBits stopBits = StopBits.One)
-    : IDisposable
+public sealed class SerialPort : IDisposable
 {
+    private static readonly string[] Names = ["COM1", "COM2", "COM3"];
+
     private readonly VirtualHardware _hardware = VirtualHardware.Current;
     private readonly byte[] _buffer = new byte[1024];
-    private PseudoTerminal? _line;
     private int _start;
     private int _count;
 
-    public string PortName { get; } = portName;
+    /// <exception cref="ArgumentException">The ESP32 has no such port.</exception>
+    public SerialPort(string portName, int baudRate = 9600, Parity parity = Parity.None, int dataBits = 8, StopBits stopBits = StopBits.One)
+    {
+        if (!Names.Contains(portName, StringComparer.Ordinal))
+        {
+            throw new ArgumentException($"{portName} is no port of this board: COM1, COM2, COM3", nameof(portName));
+        }
 
-    public int BaudRate { get; set; } = baudRate;
+        PortName = portName;
+        BaudRate = baudRate;
+        Parity = parity;
+        DataBits = dataBits;
+        StopBits = stopBits;
+    }
 
-    public Parity Parity { get; set; } = parity;
+    public string PortName { get; }
 
-    public int DataBits { get; set; } = dataBits;
+    public int BaudRate { get; set; }
 
-    public StopBits StopBits { get; set; } = stopBits;
+    public Parity Parity { get; set; }
 
-    public bool IsOpen => _line is not null;
+    public int DataBits { get; set; }
+
+    public StopBits StopBits { get; set; }
+
+    public bool IsOpen { get; private set; }
 
     public int BytesToRead
     {
         get
         {
-            PseudoTerminal line = _line ?? throw new InvalidOperationException("the port is closed");
+            CheckOpen();
             if (_count == 0)
             {
                 _start = 0;
-                _count = line.Read(_buffer);
+                _count = _hardware.FindSerial(PortName)?.Read(_buffer) ?? 0;
             }
 
             return _count;
         }
     }
 
-    public void Open() => _line = _hardware.FindSerial(PortName) ?? throw new IOException(PortName + " is not there on this board");
+    public static string[] GetPortNames() => [.. Names];
 
-    public void Close() => _line = null;
+    /// <exception cref="IOException">The port is the runtime's, or open already.</exception>
+    public void Open()
+    {
+        if (PortName == Names[0])
+        {
+            throw new IOException(PortName + " is UART0: the runtime's debug protocol has it");
+        }
+
+        if (!_hardware.TryTakePort(PortName, this))
+        {
+            throw new IOException(PortName + " is open already");
+        }
+
+        IsOpen = true;
+        _hardware.FindSerial(PortName)?.Configure(new LineFormat(BaudRate, DataBits, (int)Parity, (int)StopBits));
+    }
+
+    public void Close()
+    {
+        _hardware.ReleasePort(PortName, this);
+        IsOpen = false;
+        _count = 0;
+    }
 
     public int Read(byte[] buffer, int offset, int count)
     {
@@ -69,9 +107,17 @@ public sealed class SerialPort(string portName, int baudRate = 9600, Parity pari
 
     public void Write(byte[] buffer, int offset, int count)
     {
-        PseudoTerminal line = _line ?? throw new InvalidOperationException("the port is closed");
-        line.Write(buffer.AsSpan(offset, count));
+        CheckOpen();
+        _hardware.FindSerial(PortName)?.Write(buffer.AsSpan(offset, count));
     }
 
     public void Dispose() => Close();
+
+    private void CheckOpen()
+    {
+        if (!IsOpen)
+        {
+            throw new InvalidOperationException("the port is closed");
+        }
+    }
 }

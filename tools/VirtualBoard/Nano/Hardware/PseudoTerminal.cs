@@ -8,7 +8,7 @@ using System.Text;
 namespace DePIN.VirtualBoard.Hardware;
 
 /// <summary>One pseudo terminal (posix_openpt). Reading never waits; writing gives up when the line is full and nobody reads.</summary>
-public sealed class PseudoTerminal : IDisposable
+public sealed class PseudoTerminal : ISerialLine, IDisposable
 {
     private const int ReadWrite = 2;
     private const int Again = 11;
@@ -65,6 +65,11 @@ public sealed class PseudoTerminal : IDisposable
         cfmakeraw(termios);
         _ = tcsetattr(slave, 0, termios);
         return new PseudoTerminal(master, slave, path);
+    }
+
+    /// <summary>Speed and parity mean nothing on a pseudo terminal.</summary>
+    public void Configure(LineFormat format)
+    {
     }
 
     /// <summary>What has arrived, at most a buffer full; 0 when nothing has.</summary>

@@ -3,6 +3,9 @@
 
 namespace DePIN.VirtualBoard.Hardware;
 
+/// <summary>One access point as the radio hears it.</summary>
+public readonly record struct RadioNetwork(string Ssid, string Bssid, int SignalDbm);
+
 /// <summary>One simulated ESP32 board.</summary>
 public sealed class VirtualHardware
 {
@@ -10,8 +13,10 @@ public sealed class VirtualHardware
 
     private readonly Dictionary<(int Bus, int Address), II2cPeripheral> _i2c = [];
     private readonly Dictionary<int, Func<int>> _adc = [];
-    private readonly Dictionary<string, PseudoTerminal> _serial = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ISerialLine> _serial = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, object> _openPorts = new(StringComparer.Ordinal);
     private readonly bool[] _gpio = new bool[ChipPins.Count];
+    private readonly Dictionary<int, Action> _edges = [];
     private readonly HashSet<int> _heldI2c = [];
     private readonly Lock _gate = new();
 
@@ -22,6 +27,15 @@ public sealed class VirtualHardware
 
     /// <summary>Whether a network is there: Wi-Fi can be joined, the time server answers, a gateway can be reached.</summary>
     public bool NetworkUp { get; set; } = true;
+
+    /// <summary>What a Wi-Fi scan hears; a null list: the scan never ends; null: the board has no radio.</summary>
+    public Func<IReadOnlyList<RadioNetwork>?>? Radio { get; set; } = () => [];
+
+    /// <summary>The network in the board's configuration.</summary>
+    public string OwnSsid { get; set; } = "";
+
+    /// <summary>The clock of what the chip itself times, such as debouncing.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Lets the calling thread, and the threads it starts, run on this board.</summary>
     public void PowerOn() => CurrentBoard.Value = this;
@@ -84,18 +98,48 @@ public sealed class VirtualHardware
     /// <summary>Sets the level of a pin, from either side.</summary>
     public void DriveGpio(int pin, bool isHigh)
     {
+        Action? edge = null;
         lock (_gate)
         {
-            _gpio[pin] = isHigh;
+            if (_gpio[pin] != isHigh)
+            {
+                _gpio[pin] = isHigh;
+                edge = _edges.GetValueOrDefault(pin);
+            }
+        }
+
+        edge?.Invoke();
+    }
+
+    /// <summary>What the chip's interrupt does at each edge of a pin; null: nothing any more.</summary>
+    internal void OnEdge(int pin, Action? interrupt)
+    {
+        lock (_gate)
+        {
+            _edges.Remove(pin);
+            if (interrupt is not null)
+            {
+                _edges[pin] = interrupt;
+            }
         }
     }
 
     /// <summary>What a serial port's pins are connected to.</summary>
-    public void AttachSerial(string portName, PseudoTerminal terminal)
+    public void AttachSerial(string portName, ISerialLine line)
     {
         lock (_gate)
         {
-            _serial[portName] = terminal;
+            _serial[portName] = line;
+        }
+    }
+
+    /// <summary>A reset of the chip: no port is open and no pin has an interrupt.</summary>
+    public void Reset()
+    {
+        lock (_gate)
+        {
+            _openPorts.Clear();
+            _edges.Clear();
         }
     }
 
@@ -125,11 +169,31 @@ public sealed class VirtualHardware
         }
     }
 
-    internal PseudoTerminal? FindSerial(string portName)
+    internal ISerialLine? FindSerial(string portName)
     {
         lock (_gate)
         {
             return _serial.GetValueOrDefault(portName);
+        }
+    }
+
+    /// <summary>A UART is one thing: the second who opens it is refused.</summary>
+    internal bool TryTakePort(string portName, object owner)
+    {
+        lock (_gate)
+        {
+            return _openPorts.TryAdd(portName, owner) || ReferenceEquals(_openPorts[portName], owner);
+        }
+    }
+
+    internal void ReleasePort(string portName, object owner)
+    {
+        lock (_gate)
+        {
+            if (_openPorts.TryGetValue(portName, out object? holder) && ReferenceEquals(holder, owner))
+            {
+                _openPorts.Remove(portName);
+            }
         }
     }
 }
