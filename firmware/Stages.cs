@@ -9,6 +9,7 @@ namespace DePIN.Firmware
     public static class Stages
     {
         private const int StopMs = 15000;
+        private const int KeyRetryMs = 30000;
 
         public static Thread Start(ThreadStart run)
         {
@@ -36,6 +37,19 @@ namespace DePIN.Firmware
             else
             {
                 status.Set(BoardState.NotConfigured, "no gateway-host: readings are signed and kept, nothing is sent");
+            }
+        }
+
+        /// <summary>In state key-absent: asks for a stop, and with it for a new start, when the key may be back. Else returns at once.</summary>
+        public static void AwaitKey(StopSignal stop, NodeStatus status, DeviceKey key)
+        {
+            while (status.State == BoardState.KeyAbsent && !stop.Wait(KeyRetryMs))
+            {
+                if (key.MayBeBack())
+                {
+                    NodeLog.Event("key-back", "message=the node starts again");
+                    stop.Request();
+                }
             }
         }
 

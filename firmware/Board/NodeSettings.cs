@@ -1,6 +1,7 @@
 using System;
 using System.Text;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Sign;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Board
@@ -50,6 +51,12 @@ namespace DePIN.Firmware.Board
         public bool Wifi = true;
 
         public bool Battery;
+
+        /// <summary>Where the device's key lives; null when the setting is wrong: then there is no key, not another one.</summary>
+        public KeyUri Key = KeyUri.Software();
+
+        /// <summary>Whether a blank secure element may be configured and locked for ever.</summary>
+        public bool KeyProvision;
 
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
@@ -169,6 +176,8 @@ namespace DePIN.Firmware.Board
                 case "sntp-server": SntpServer = Text(key, value, 128); break;
                 case "wifi": Wifi = Switch(key, value); break;
                 case "battery": Battery = Switch(key, value); break;
+                case "key": Key = KeyOf(value); break;
+                case "key-provision": KeyProvision = ProvisionOf(key, value); break;
                 default: Note("unknown key " + key); break;
             }
         }
@@ -204,6 +213,28 @@ namespace DePIN.Firmware.Board
             }
 
             return value == "on";
+        }
+
+        private KeyUri KeyOf(string value)
+        {
+            string problem;
+            KeyUri uri = KeyUri.Parse(value, out problem);
+            if (problem != null)
+            {
+                Note(problem);
+            }
+
+            return uri;
+        }
+
+        private bool ProvisionOf(string key, string value)
+        {
+            if (value != "off" && value != "lock-for-ever")
+            {
+                Note(key + " is off or lock-for-ever");
+            }
+
+            return value == "lock-for-ever";
         }
 
         private ushort ProfileOf(string key, string value)

@@ -1,3 +1,5 @@
+using System;
+using System.Device.Wifi;
 using System.Threading;
 using DePIN.Firmware.Board;
 using nanoFramework.Networking;
@@ -37,6 +39,35 @@ namespace DePIN.Firmware.Publish
                 }
 
                 return joined;
+            }
+        }
+
+        /// <summary>
+        /// Makes sure the radio is on, because only then the chip's generator gives true random numbers (ESP-IDF, "Random Number
+        /// Generation"): a joined network, or a scan, which starts the radio without one and also when Wi-Fi is not used. False: it is off.
+        /// </summary>
+        public bool StartRadio()
+        {
+            if (_useWifi && Join())
+            {
+                return true;
+            }
+
+            try
+            {
+                WifiAdapter[] adapters = WifiAdapter.FindAllAdapters();
+                if (adapters.Length == 0)
+                {
+                    return false;
+                }
+
+                adapters[0].ScanAsync();
+                return true;
+            }
+            catch (Exception e)
+            {
+                NodeLog.Fault("radio", e);
+                return false;
             }
         }
     }

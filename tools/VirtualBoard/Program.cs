@@ -25,6 +25,11 @@ try
     VirtualHardware hardware = new();
     hardware.AttachSerial(BoardPins.ProvisionPort, serial);
     SensorWiring.Connect(hardware, options.Sense, options.Seed, TimeProvider.System, console.WriteLine);
+    if (options.HasSecureElement)
+    {
+        SecureElementWiring.Connect(hardware, options.Folder, TimeProvider.System);
+    }
+
     using BoardRun board = new(hardware, flash, console);
     using IDisposable signals = board.SwitchOffOnSignals();
     board.SwitchOffWithout(options.ParentProcess);

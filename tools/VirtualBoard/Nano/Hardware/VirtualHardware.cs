@@ -15,6 +15,7 @@ public sealed class VirtualHardware
     private static readonly AsyncLocal<VirtualHardware?> CurrentBoard = new();
 
     private readonly Dictionary<(int Bus, int Address), II2cPeripheral> _i2c = [];
+    private readonly Dictionary<int, int> _i2cHz = [];
     private readonly Dictionary<int, Func<int>> _adc = [];
     private readonly Dictionary<string, PseudoTerminal> _serial = new(StringComparer.Ordinal);
     private readonly bool[] _gpio = new bool[GpioPins];
@@ -27,6 +28,9 @@ public sealed class VirtualHardware
 
     /// <summary>Whether a network is there: Wi-Fi can be joined, the time server answers, a gateway can be reached.</summary>
     public bool NetworkUp { get; set; } = true;
+
+    /// <summary>Whether the radio can be started at all.</summary>
+    public bool RadioWorks { get; set; } = true;
 
     /// <summary>Lets the calling thread, and the threads it starts, run on this board.</summary>
     public void PowerOn() => CurrentBoard.Value = this;
@@ -90,6 +94,31 @@ public sealed class VirtualHardware
         lock (_gate)
         {
             return _i2c.GetValueOrDefault((bus, address));
+        }
+    }
+
+    internal void SetI2cSpeed(int bus, int hertz)
+    {
+        lock (_gate)
+        {
+            _i2cHz[bus] = hertz;
+        }
+    }
+
+    /// <summary>Address 0 is clocked out: the data line is low for that many bits.</summary>
+    internal void CallAllOnI2c(int bus, int bits)
+    {
+        II2cPeripheral[] all;
+        int lowUs;
+        lock (_gate)
+        {
+            all = [.. _i2c.Where(entry => entry.Key.Bus == bus).Select(entry => entry.Value)];
+            lowUs = bits * 1_000_000 / _i2cHz.GetValueOrDefault(bus, 100_000);
+        }
+
+        foreach (II2cPeripheral peripheral in all)
+        {
+            peripheral.GeneralCall(lowUs);
         }
     }
 
