@@ -108,7 +108,10 @@ namespace DePIN.Firmware.Keep
             SignWithKey(buffer, offset, count, signature, signatureOffset);
             lock (_gate)
             {
-                AddSignature(FrameParser.Sequence(buffer, offset), signature, signatureOffset);
+                if (_ring.Newest == FrameParser.Sequence(buffer, offset))
+                {
+                    _ring.AddSignature(signature, signatureOffset);
+                }
             }
 
             _added.Set();
@@ -153,9 +156,9 @@ namespace DePIN.Firmware.Keep
                 count = _ring.Read(sequence, buffer, out signed);
                 if (count > 0 && !signed && !_repeatable)
                 {
-                    // Kept at once, before anybody sees it.
+                    // On flash before anybody sees it: two signatures of one frame are two frames to a gateway.
                     _key.Sign(buffer, 0, count, buffer, count);
-                    AddSignature(sequence, buffer, count);
+                    KeepSignature(sequence, buffer, count);
                     return count + FrameFormat.SignatureBytes;
                 }
             }
@@ -222,7 +225,15 @@ namespace DePIN.Firmware.Keep
         private void SignKept(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
         {
             SignWithKey(buffer, offset, count, signature, signatureOffset);
-            AddSignature(FrameParser.Sequence(buffer, offset), signature, signatureOffset);
+            try
+            {
+                KeepSignature(FrameParser.Sequence(buffer, offset), signature, signatureOffset);
+            }
+            catch (IOException e)
+            {
+                // Nobody has seen it. The frame is signed when it is read, unless this signature turns out to be on flash after all.
+                NodeLog.Fault("keep-signature", e);
+            }
         }
 
         private void SignWithKey(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
@@ -237,22 +248,16 @@ namespace DePIN.Firmware.Keep
             }
         }
 
-        // Only the newest frame's signature has a place on flash. Older ones are signed again when they are read.
-        private void AddSignature(ulong sequence, byte[] signature, int offset)
+        private void KeepSignature(ulong sequence, byte[] signature, int offset)
         {
-            if (_ring.Newest != sequence)
-            {
-                return;
-            }
-
             try
             {
-                _ring.AddSignature(signature, offset, !_repeatable);
+                _ring.KeepSignature(sequence, signature, offset);
             }
-            catch (IOException e)
+            catch (IOException)
             {
                 _recoverFirst = true;
-                NodeLog.Fault("keep-signature", e);
+                throw;
             }
         }
 

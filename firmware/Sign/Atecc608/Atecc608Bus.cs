@@ -4,8 +4,8 @@ using System.Device.I2c;
 namespace DePIN.Firmware.Sign.Atecc608
 {
     /// <summary>
-    /// The chip's packets over I2C (ATECC608A data sheet DS40001977, sections 7 and 9; ATECC608B summary DS40002239, section 5): wake,
-    /// idle, sleep, one command with its answer. Every wait has an end; repeating is the caller's business (<see cref="Atecc608Chip"/>).
+    /// The chip's packets over I2C (ATECC608B data sheet, "Device is Asleep", "I/O Transactions", "Command Packets"): wake, idle, sleep,
+    /// one command with its answer. Every wait has an end; repeating is the caller's business (<see cref="Atecc608Chip"/>).
     /// Command: word address 0x03 | count | opcode | param1 | param2, low byte first | data | CRC. Answer: count | data or status | CRC.
     /// </summary>
     public sealed class Atecc608Bus
@@ -45,7 +45,7 @@ namespace DePIN.Firmware.Sign.Atecc608
 
             // The wake is made of clocked zeros: at least 60 us of them (tWLO) need a bus of at most 100 kHz.
             _all = new I2cConnectionSettings(bus, GeneralCall, I2cBusSpeed.StandardMode);
-            _chip = new I2cConnectionSettings(bus, address, I2cBusSpeed.StandardMode);
+            _chip = new I2cConnectionSettings(bus, address, I2cBusSpeed.FastMode);
         }
 
         /// <summary>The last status byte the chip gave.</summary>
@@ -101,13 +101,7 @@ namespace DePIN.Firmware.Sign.Atecc608
         {
             for (int i = 0; i < WakesMax; i++)
             {
-                // Nobody acknowledges: it is the low level that wakes. The device is made each time because that is when
-                // nanoFramework's ESP32 driver sets the bus's speed, and the last one that was made has set it.
-                using (I2cDevice all = I2cDevice.Create(_all))
-                {
-                    Transfer(all, new byte[] { 0 }, 1, false);
-                }
-
+                Pulse();
                 _clock.Wait(WakeMs);
                 if (Transfer(Device(), _answer, StatusAnswerBytes, true) && IsStatus(Atecc608Status.AfterWake))
                 {
@@ -116,12 +110,31 @@ namespace DePIN.Firmware.Sign.Atecc608
                     return true;
                 }
 
-                // Awake already (the board was reset and the chip was not), or a lost wake: from sleep both begin anew.
+                // Awake already (the board was reset and the chip was not), or a lost wake: from sleep both begin anew. A chip that
+                // data for others has woken still answers with its wake and needs none of this.
                 WriteWord(WordSleep);
                 _clock.Wait(WakeMs);
             }
 
             return false;
+        }
+
+        private void Pulse()
+        {
+            // Nobody acknowledges: it is the low level that wakes. Both devices are made each time, because nanoFramework's ESP32
+            // driver sets the bus's speed when a device is made: slow for the pulse, then fast again for all sensors on the bus,
+            // since data at less than about 300 kHz can wake the chip by itself (data sheet, "Multiple Devices on the Bus").
+            using (I2cDevice all = I2cDevice.Create(_all))
+            {
+                Transfer(all, new byte[] { 0 }, 1, false);
+            }
+
+            I2cDevice former = _device;
+            _device = I2cDevice.Create(_chip);
+            if (former != null)
+            {
+                former.Dispose();
+            }
         }
 
         private bool Send(byte opcode, byte param1, int param2, byte[] data)

@@ -77,7 +77,7 @@ namespace DePIN.Firmware.Sign.Atecc608
             byte[] bytes = new byte[Atecc608Config.Bytes];
             for (int block = 0; block < Atecc608Config.Bytes / Atecc608Config.BlockBytes; block++)
             {
-                // Address of a block: its number from bit 3 on (DS40001977 table 10-4).
+                // Address of a block: its number from bit 3 on ("Address Encoding").
                 Run(Atecc608Command.Read, Atecc608Command.ZoneConfig32, block << 3, null, Atecc608Config.BlockBytes, true, "Read");
                 Array.Copy(_bus.Answer, 1, bytes, block * Atecc608Config.BlockBytes, Atecc608Config.BlockBytes);
             }
@@ -169,8 +169,9 @@ namespace DePIN.Firmware.Sign.Atecc608
                     return;
                 }
 
-                // A refusal ends it, unless an earlier disturbance explains it: the digest may have gone with the chip's sleep.
-                if (fault == Atecc608Fault.Refused && (_bus.Status != Atecc608Status.ExecutionError || i > 0))
+                // A refusal ends it, but for a fault in the computation, and once for a digest that went with an unseen sleep.
+                if (fault == Atecc608Fault.Refused && _bus.Status != Atecc608Status.EccFault
+                    && (_bus.Status != Atecc608Status.ExecutionError || i > 0))
                 {
                     break;
                 }
@@ -194,7 +195,8 @@ namespace DePIN.Firmware.Sign.Atecc608
                     return;
                 }
 
-                if (fault == Atecc608Fault.Refused || (fault == Atecc608Fault.Lost && !mayRepeat))
+                if ((fault == Atecc608Fault.Refused && (_bus.Status != Atecc608Status.EccFault || !mayRepeat))
+                    || (fault == Atecc608Fault.Lost && !mayRepeat))
                 {
                     break;
                 }

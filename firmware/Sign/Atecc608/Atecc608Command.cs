@@ -1,7 +1,7 @@
 namespace DePIN.Firmware.Sign.Atecc608
 {
     /// <summary>
-    /// The commands this node uses, their modes and how long they take at most (DS40001977 section 11; times: Microchip
+    /// The commands this node uses, their modes and how long they take at most (ATECC608B data sheet, "Device Commands"; times: Microchip
     /// cryptoauthlib, calib_execution.c, ATECC608-M0/M1/M2: the chip's clock divider decides, ChipMode bits 3 to 7).
     /// </summary>
     public static class Atecc608Command

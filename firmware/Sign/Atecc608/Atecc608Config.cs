@@ -3,7 +3,8 @@ using System;
 namespace DePIN.Firmware.Sign.Atecc608
 {
     /// <summary>
-    /// The chip's 128 configuration bytes (DS40001977 section 2.2), and what this node needs of them: a slot that makes a P-256 key
+    /// The chip's 128 configuration bytes (ATECC608A complete data sheet, "Configuration Zone"; offsets and bits as in
+    /// Microchip cryptoauthlib, calib_device.h), and what this node needs of them: a slot that makes a P-256 key
     /// inside, never gives it out, and signs digests from outside with it. Two bytes a slot, low byte first, in both tables.
     /// </summary>
     public sealed class Atecc608Config
@@ -20,7 +21,7 @@ namespace DePIN.Firmware.Sign.Atecc608
         private const int KeyConfigOffset = 96;
         private const byte Unlocked = 0x55;
 
-        // SlotConfig of a private key (DS40001977 section 2.2.10): bit 0 of ReadKey signs messages from outside, bit 1 the chip's own.
+        // SlotConfig of a private key ("SlotConfig"): bit 0 of ReadKey signs messages from outside, bit 1 the chip's own.
         private const int SlotSignsExternal = 0x0001;
         private const int SlotLimitedUse = 0x0020;
         private const int SlotIsSecret = 0x0080;
@@ -29,7 +30,7 @@ namespace DePIN.Firmware.Sign.Atecc608
         private const int SlotGenKey = 0x2000;
         private const int SlotWanted = SlotGenKey | SlotIsSecret | SlotSignsExternal;
 
-        // KeyConfig (DS40001977 section 2.2.15).
+        // "KeyConfig".
         private const int KeyPrivate = 0x0001;
         private const int KeyPublicReadable = 0x0002;
         private const int KeyTypeMask = 0x001C;

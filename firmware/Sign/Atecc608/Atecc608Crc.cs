@@ -2,7 +2,7 @@ namespace DePIN.Firmware.Sign.Atecc608
 {
     /// <summary>
     /// The chip's CRC-16: polynomial 0x8005, begins at 0, each byte from its lowest bit on, the register shifted to the left; in packets
-    /// the low byte goes first (ATECC608A data sheet DS40001977, section 9.1, "I/O blocks"). Known packet: 04 11 has 33 43.
+    /// the low byte goes first (ATECC608B data sheet, "I/O Transactions"). Known packet: 04 11 has 33 43.
     /// </summary>
     public static class Atecc608Crc
     {

@@ -1,6 +1,6 @@
 namespace DePIN.Firmware.Sign.Atecc608
 {
-    /// <summary>Status bytes of the chip (DS40001977 section 9.3, "Status/error codes") in words.</summary>
+    /// <summary>Status bytes of the chip (ATECC608B data sheet, "Status/Error Codes") in words.</summary>
     public static class Atecc608Status
     {
         public const byte Success = 0x00;

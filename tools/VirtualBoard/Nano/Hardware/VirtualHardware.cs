@@ -97,6 +97,15 @@ public sealed class VirtualHardware
         }
     }
 
+    /// <summary>The clock of a bus.</summary>
+    public int I2cHertz(int bus)
+    {
+        lock (_gate)
+        {
+            return _i2cHz.GetValueOrDefault(bus, 100_000);
+        }
+    }
+
     internal void SetI2cSpeed(int bus, int hertz)
     {
         lock (_gate)
@@ -105,7 +114,7 @@ public sealed class VirtualHardware
         }
     }
 
-    /// <summary>Address 0 is clocked out: the data line is low for that many bits.</summary>
+    // Address 0 is clocked out: the data line is low for that many bits.
     internal void CallAllOnI2c(int bus, int bits)
     {
         II2cPeripheral[] all;

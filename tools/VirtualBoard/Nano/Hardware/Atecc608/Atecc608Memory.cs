@@ -12,7 +12,7 @@ public sealed class Atecc608Memory
     public const int ConfigBytes = 128;
     public const int Slots = 16;
 
-    // As shipped (ATECC608A data sheet DS40001977, table 2-5): three slots for private keys that GenKey may fill, the rest for secrets and data.
+    // Like a chip as it is shipped: three slots for private keys that GenKey may fill, the rest for secrets and data.
     private static readonly ushort[] FactorySlotConfig =
         [0x2083, 0x2087, 0x208F, 0x8FC4, 0x8F8F, 0x8F8F, 0x8F9F, 0x8FAF, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x8FAF];
 

@@ -1,4 +1,4 @@
-// An ATECC608B behind its I2C packets (Microchip ATECC608A data sheet DS40001977, ATECC608B summary DS40002239): wake by a low data
+// An ATECC608B behind its I2C packets (Microchip ATECC608B data sheet; commands as in cryptoauthlib): wake by a low data
 // line, 0x11 after it, idle, sleep, watchdog, no acknowledgement while it works, CRC-16, status codes, zones and locks, slot
 // configuration, and P-256 keys that no command gives out. The CRC and the curve are other code than the driver's: .NET's ECDsa signs.
 
