@@ -90,11 +90,14 @@ namespace DePIN.Firmware.Sign.Atecc608
             _awake = false;
         }
 
-        /// <summary>Sleep: everything volatile is forgotten. Also what brings a chip back into step whose state is unknown.</summary>
-        public void Sleep()
+        /// <summary>
+        /// Sleep: everything volatile is forgotten. Also what brings a chip back into step whose state is unknown. False: it was not
+        /// acknowledged, because the chip is absent, asleep, or hangs in a command until its watchdog ends that.
+        /// </summary>
+        public bool Sleep()
         {
-            WriteWord(WordSleep);
             _awake = false;
+            return WriteWord(WordSleep);
         }
 
         private bool Wake()
@@ -218,9 +221,9 @@ namespace DePIN.Firmware.Sign.Atecc608
             return IsStatusAnswer() && _answer[1] == status;
         }
 
-        private void WriteWord(byte word)
+        private bool WriteWord(byte word)
         {
-            Transfer(Device(), new byte[] { word }, 1, false);
+            return Transfer(Device(), new byte[] { word }, 1, false);
         }
 
         private I2cDevice Device()

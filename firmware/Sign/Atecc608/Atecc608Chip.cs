@@ -18,6 +18,9 @@ namespace DePIN.Firmware.Sign.Atecc608
         private const int TriesMax = 4;
         private const int PauseMs = 10;
 
+        /// <summary>The longest time from a wake to the watchdog's sleep: 1.3 s typically, at most 1.7 s (tWATCHDOG).</summary>
+        private const int WatchdogLongestMs = 1750;
+
         private readonly Atecc608Bus _bus;
         private readonly IChipClock _clock;
         private readonly string _name;
@@ -176,10 +179,10 @@ namespace DePIN.Firmware.Sign.Atecc608
                     break;
                 }
 
-                BeginAnew();
+                Settle(fault);
             }
 
-            _bus.Sleep();
+            Settle(fault);
             throw Failure(fault, "Sign in slot " + slot.ToString());
         }
 
@@ -201,10 +204,10 @@ namespace DePIN.Firmware.Sign.Atecc608
                     break;
                 }
 
-                BeginAnew();
+                Settle(fault);
             }
 
-            _bus.Sleep();
+            Settle(fault);
             throw Failure(fault, what);
         }
 
@@ -213,10 +216,11 @@ namespace DePIN.Firmware.Sign.Atecc608
             return _bus.Execute(opcode, param1, param2, data, answerBytes, Atecc608Command.LongestMs(opcode, _chipMode));
         }
 
-        private void BeginAnew()
+        // Whatever comes next finds a chip that sleeps. One that hangs in a command does not take the sleep: its watchdog ends that.
+        private void Settle(Atecc608Fault fault)
         {
-            _bus.Sleep();
-            _clock.Wait(PauseMs);
+            bool sleeps = _bus.Sleep();
+            _clock.Wait(fault == Atecc608Fault.Lost && !sleeps ? WatchdogLongestMs : PauseMs);
         }
 
         private byte[] Take(int count)

@@ -39,8 +39,9 @@ public sealed class SecureElementStoreTests
                 // The rest of the life runs on what is left.
             }
 
-            life.Live(flash.Survivor());
-            life.Live(flash.Survivor());
+            PowerCutFlash second = flash.Survivor();
+            life.Live(second);
+            life.Live(second.Survivor());
         }
     }
 

@@ -15,21 +15,16 @@ public sealed class Atecc608ChipTests
 {
     private static readonly byte[] Digest = SHA256.HashData("a reading"u8);
 
-    // Packets of Microchip's cryptoauthlib and data sheets: after wake, success, communication error, Info.
+    // Packets of Microchip's cryptoauthlib and data sheets: after wake, success, Info.
     [TestCase("0411", "3343")]
     [TestCase("0400", "0340")]
-    [TestCase("04ff", "437e", TestName = "CRC of 04 ff by the other arithmetic")]
     [TestCase("0730000000", "035d")]
     public void The_CRC_of_known_packets(string packet, string crc)
     {
         byte[] bytes = Convert.FromHexString(packet);
         byte[] buffer = [.. bytes, 0, 0];
         Atecc608Crc.Append(buffer, 0, bytes.Length);
-        if (packet != "04ff")
-        {
-            Assert.That(Convert.ToHexStringLower(buffer[^2..]), Is.EqualTo(crc));
-        }
-
+        Assert.That(Convert.ToHexStringLower(buffer[^2..]), Is.EqualTo(crc));
         Assert.That(buffer[^2] | (buffer[^1] << 8), Is.EqualTo(SimulatedAtecc608.Crc(bytes)));
         Assert.That(Atecc608Crc.IsRight(buffer, 0, bytes.Length), Is.True);
         buffer[0] ^= 0x10;
@@ -54,7 +49,8 @@ public sealed class Atecc608ChipTests
     {
         ChipBoard board = ChipBoard.Provisioned();
         Assert.That(board.Driver.ReadRevision(), Is.EqualTo(new byte[] { 0, 0, 0x60, 3 }));
-        Assert.That(board.Driver.ReadRandom(), Is.Not.EqualTo(board.Driver.ReadRandom()));
+        byte[] random = board.Driver.ReadRandom();
+        Assert.That(board.Driver.ReadRandom(), Is.Not.EqualTo(random));
         Atecc608Config config = board.Driver.ReadConfig();
         byte[] serial = new byte[9];
         config.CopySerial(serial, 0);
@@ -173,7 +169,7 @@ public sealed class Atecc608ChipTests
         long begun = board.Clock.Now;
         Atecc608Exception? given = Assert.Throws<Atecc608Exception>(() => board.Sign(Digest));
 
-        Assert.That((given!.Fault, given.Message), Is.EqualTo((fault, given.Message)));
+        Assert.That(given!.Fault, Is.EqualTo(fault));
         Assert.That(given.Message, Does.Contain(text));
         Assert.That(board.Clock.Now - begun, Is.LessThan(15_000), "bounded");
     }

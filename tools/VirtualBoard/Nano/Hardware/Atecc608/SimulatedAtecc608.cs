@@ -30,6 +30,7 @@ public sealed class SimulatedAtecc608(Atecc608Memory memory, Func<double> nowMs)
     private double _readyMs;
     private byte[] _output = [];
     private int _outputAt;
+    private byte _outputOf;
     private byte[]? _digest;
     private bool _dead;
 
@@ -128,6 +129,7 @@ public sealed class SimulatedAtecc608(Atecc608Memory memory, Func<double> nowMs)
             _mode = Mode.Awake;
             _wokenMs = nowMs();
             _readyMs = _wokenMs + WakeReadyMs;
+            _outputOf = 0;
             Answer(0x11);
         }
     }
@@ -184,8 +186,8 @@ public sealed class SimulatedAtecc608(Atecc608Memory memory, Func<double> nowMs)
         }
     }
 
-    // Only reads that belong to a command with the chosen opcode are damaged.
-    private bool Counts() => Faults.OnlyOpcode == 0 || (Commands.Count > 0 && Commands[^1] == Faults.OnlyOpcode);
+    // Only reads that belong to a command with the chosen opcode are damaged, not those of a wake behind it.
+    private bool Counts() => Faults.OnlyOpcode == 0 || _outputOf == Faults.OnlyOpcode;
 
     private void Tick()
     {
@@ -235,6 +237,7 @@ public sealed class SimulatedAtecc608(Atecc608Memory memory, Func<double> nowMs)
 
         Cut(CutPoint.Before);
         Commands.Add(opcode);
+        _outputOf = opcode;
         if (counts && Faults.Refusal != 0)
         {
             Answer(Faults.Refusal);
