@@ -50,7 +50,7 @@ namespace DePIN.Firmware
             Thread serial = Stages.Start(() => service.Run(stop));                               // answers in every state
             if (!status.MaySign)
             {
-                Stages.AwaitKey(stop, status, key);
+                Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
                 Stages.Finish(stop, serial, null, null);
                 return;
             }
@@ -64,7 +64,7 @@ namespace DePIN.Firmware
             Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
             Stages.Ready(status, settings);
             loop.Run(stop);
-            Stages.AwaitKey(stop, status, key);
+            Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
             Stages.Finish(stop, serial, publishing, store);
         }
     }

@@ -9,7 +9,9 @@ namespace DePIN.Firmware
     public static class Stages
     {
         private const int StopMs = 15000;
-        private const int KeyRetryMs = 30000;
+
+        /// <summary>Between two looks for an absent key.</summary>
+        public const int KeyRetryMs = 30000;
 
         public static Thread Start(ThreadStart run)
         {
@@ -41,9 +43,9 @@ namespace DePIN.Firmware
         }
 
         /// <summary>In state key-absent: asks for a stop, and with it for a new start, when the key may be back. Else returns at once.</summary>
-        public static void AwaitKey(StopSignal stop, NodeStatus status, DeviceKey key)
+        public static void AwaitKey(StopSignal stop, NodeStatus status, DeviceKey key, int retryMs)
         {
-            while (status.State == BoardState.KeyAbsent && !stop.Wait(KeyRetryMs))
+            while (status.State == BoardState.KeyAbsent && !stop.Wait(retryMs))
             {
                 if (key.MayBeBack())
                 {

@@ -16,14 +16,21 @@ namespace DePIN.Firmware.Sign
     {
         private const int Draws = 16;
 
-        private readonly Random _random = new Random();
+        private readonly Random _random;
         private readonly ITimeSource _time;
         private readonly Network _network;
         private readonly byte[] _last = new byte[32];
         private byte[] _pool = new byte[32];
 
         public HardwareEntropy(ITimeSource time, Network network)
+            : this(time, network, new Random())
         {
+        }
+
+        /// <summary>With another generator, to see what a broken one does.</summary>
+        public HardwareEntropy(ITimeSource time, Network network, Random random)
+        {
+            _random = random;
             _time = time;
             _network = network;
         }

@@ -65,7 +65,8 @@ namespace DePIN.Firmware.Sign.Atecc608
             {
                 if (!config.MayMakeKey(_slot))
                 {
-                    throw new SignerException(_chip.Name + ": slot " + _slot.ToString() + " has no key and is locked: name another slot or use another chip");
+                    throw new SignerException(_chip.Name + ": slot " + _slot.ToString()
+                        + " has no key and is locked: name another slot or use another chip");
                 }
 
                 MakeKey();

@@ -317,4 +317,70 @@ public sealed class ElementKeyTests
         Assert.That(board.Status.Describe(), Does.StartWith("key-unprovisioned: ").And.Contain("another family"));
         Assert.That(board.Chip.Memory.IsConfigLocked, Is.False);
     }
+
+    [Test]
+    public void A_chip_that_dies_while_the_node_runs_stops_it_and_what_was_kept_is_signed_when_it_is_back()
+    {
+        ChipBoard board = new();
+        DeviceKey key = board.Open(Provision);
+        FrameStore store = FrameStore.Open(board.Flash, FrameRing.CapacityBytesMin, key.Signer);
+        ManualTime time = new();
+        NodeClock clock = NodeClock.Open(board.Flash, time);
+        SensorSet sensors = new([new Thermometer()]);
+        SampleSet none = new();
+        for (int i = 0; i < 30; i++)
+        {
+            sensors.Read(none, 0);
+        }
+
+        SampleLoop loop = new(new NodeSettings { SamplesPerFrame = 1 }, board.Status, sensors, new FrameComposer(Profiles.Environment, key.Id, store, clock), store, clock, time);
+        loop.Round();
+        Assert.That(board.Status.State, Is.EqualTo(BoardState.Starting));
+        board.Hardware.DetachI2c(BoardPins.I2cBus, ChipBoard.Address);
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.That(board.Status.MaySign, Is.True);
+            loop.Round();
+        }
+
+        Assert.That(board.Status.Describe(), Does.StartWith("key-absent: ").And.Contain("no chip answers"));
+        board.Hardware.AttachI2c(BoardPins.I2cBus, ChipBoard.Address, board.Chip);
+        StopSignal stop = new();
+        Stages.AwaitKey(stop, board.Status, key, 1);
+        Assert.That(stop.IsRequested, Is.True, "and with it the new start");
+
+        using ECDsa verifier = ChipBoard.Verifier(key.PublicKey);
+        byte[] buffer = new byte[FrameFormat.FrameBytesMax];
+        for (ulong sequence = 1; sequence <= 6; sequence++)
+        {
+            byte[] frame = buffer[..store.Read(sequence, buffer)];
+            Assert.That(FrameParser.Check(frame, 0, frame.Length), Is.EqualTo(FrameFault.None));
+            Assert.That(verifier.VerifyData(frame.AsSpan(0, frame.Length - 64), frame.AsSpan(frame.Length - 64), HashAlgorithmName.SHA256), Is.True, $"frame {sequence}");
+            Assert.That(buffer[..store.Read(sequence, buffer)], Is.EqualTo(frame), "the same signature each time");
+        }
+    }
+
+    [Test]
+    public void A_node_that_has_its_key_waits_for_none()
+    {
+        ChipBoard board = ChipBoard.Provisioned();
+        StopSignal stop = new();
+        Stages.AwaitKey(stop, board.Status, board.Open(Uri), Stages.KeyRetryMs);
+        Assert.That(stop.IsRequested, Is.False);
+    }
+
+    private sealed class Thermometer : ISensor
+    {
+        public string Name => "thermometer";
+
+        public ushort Profile => Profiles.Environment;
+
+        public bool Open() => true;
+
+        public bool Read(SampleSet samples, long uptimeMs)
+        {
+            samples.Add(Channels.Temperature, -2, 0, 2150, uptimeMs);
+            return true;
+        }
+    }
 }

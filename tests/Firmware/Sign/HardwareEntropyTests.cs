@@ -25,6 +25,22 @@ public sealed class HardwareEntropyTests
     }
 
     [Test]
+    public void A_generator_that_repeats_itself_gives_no_key()
+    {
+        new VirtualHardware().PowerOn();
+        NodeStatus status = new();
+        DeviceKey key = DeviceKey.Open(new PowerCutFlash(), new HardwareEntropy(new ManualTime(), new Network(new NodeSettings()), new StuckRandom()), status);
+
+        Assert.That(key.Signer, Is.Null);
+        Assert.That(status.Describe(), Does.StartWith("key-absent: ").And.Contain("stuck"));
+    }
+
+    private sealed class StuckRandom : Random
+    {
+        public override void NextBytes(byte[] buffer) => Array.Fill(buffer, (byte)0x5A);
+    }
+
+    [Test]
     public void Without_a_radio_no_key_is_made_and_the_state_says_so()
     {
         new VirtualHardware { NetworkUp = false, RadioWorks = false }.PowerOn();
