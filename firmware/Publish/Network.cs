@@ -43,10 +43,11 @@ namespace DePIN.Firmware.Publish
         }
 
         /// <summary>
-        /// Makes sure the radio is on, because only then the chip's generator gives true random numbers (ESP-IDF, "Random Number
-        /// Generation"): a joined network, or a scan, which starts the radio without one and also when Wi-Fi is not used. False: it is off.
+        /// Whether the radio is on, because only then the chip's generator gives true random numbers (ESP-IDF, "Random Number
+        /// Generation"): a network is joined, or a scan begins, which the ESP32 refuses while its radio is off. The runtime starts the
+        /// radio at boot when the board's Wi-Fi configuration says so, also where the node itself has wifi=off.
         /// </summary>
-        public bool StartRadio()
+        public bool HasRadio()
         {
             if (_useWifi && Join())
             {

@@ -35,12 +35,12 @@ namespace DePIN.Firmware.Sign
             _network = network;
         }
 
-        /// <summary>Fills the range. Throws SignerException when the radio does not start or the generator is stuck.</summary>
+        /// <summary>Fills the range. Throws SignerException when the radio is off or the generator is stuck.</summary>
         public void Fill(byte[] buffer, int offset, int count)
         {
-            if (!_network.StartRadio())
+            if (!_network.HasRadio())
             {
-                throw new SignerException("the radio does not start, and without it the chip has no true random numbers");
+                throw new SignerException("the radio is off, and without it the chip has no true random numbers: give the board a Wi-Fi configuration");
             }
 
             int done = 0;

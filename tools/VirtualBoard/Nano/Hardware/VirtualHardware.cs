@@ -29,7 +29,7 @@ public sealed class VirtualHardware
     /// <summary>Whether a network is there: Wi-Fi can be joined, the time server answers, a gateway can be reached.</summary>
     public bool NetworkUp { get; set; } = true;
 
-    /// <summary>Whether the radio can be started at all.</summary>
+    /// <summary>Whether the radio is on.</summary>
     public bool RadioWorks { get; set; } = true;
 
     /// <summary>Lets the calling thread, and the threads it starts, run on this board.</summary>

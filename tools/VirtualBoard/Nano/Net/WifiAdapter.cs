@@ -1,4 +1,4 @@
-// System.Device.Wifi, as far as it starts the radio.
+// System.Device.Wifi, as far as it tells whether the radio is on.
 
 using DePIN.VirtualBoard.Hardware;
 
@@ -12,12 +12,12 @@ public sealed class WifiAdapter : IDisposable
 
     public static WifiAdapter[] FindAllAdapters() => [new()];
 
-    /// <exception cref="InvalidOperationException">The virtual hardware's radio does not work.</exception>
+    /// <exception cref="InvalidOperationException">The virtual hardware's radio is off.</exception>
     public void ScanAsync()
     {
         if (!VirtualHardware.Current.RadioWorks)
         {
-            throw new InvalidOperationException("the radio does not start");
+            throw new InvalidOperationException("the radio is off");
         }
     }
 
