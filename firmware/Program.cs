@@ -44,12 +44,13 @@ namespace DePIN.Firmware
             NodeSettings settings = NodeSettings.Open(flash);                                    // node.conf, then what came over serial
             Network network = new Network(settings);
             NodeClock clock = NodeClock.Open(flash, time);
-            DeviceKey key = DeviceKey.Open(flash, new HardwareEntropy(time, network), status);   // made once, never replaced
+            Stages.Judge(status, settings);
+            DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);   // begun once, never replaced
             SerialService service = new SerialService(flash, key, status, Version);
             Thread serial = Stages.Start(() => service.Run(stop));                               // answers in every state
-            Stages.Judge(status, settings);
             if (!status.MaySign)
             {
+                Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
                 Stages.Finish(stop, serial, null, null);
                 return;
             }
@@ -63,6 +64,7 @@ namespace DePIN.Firmware
             Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
             Stages.Ready(status, settings);
             loop.Run(stop);
+            Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
             Stages.Finish(stop, serial, publishing, store);
         }
     }

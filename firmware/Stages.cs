@@ -10,6 +10,9 @@ namespace DePIN.Firmware
     {
         private const int StopMs = 15000;
 
+        /// <summary>Between two looks for an absent key.</summary>
+        public const int KeyRetryMs = 30000;
+
         public static Thread Start(ThreadStart run)
         {
             Thread thread = new Thread(run);
@@ -36,6 +39,19 @@ namespace DePIN.Firmware
             else
             {
                 status.Set(BoardState.NotConfigured, "no gateway-host: readings are signed and kept, nothing is sent");
+            }
+        }
+
+        /// <summary>In state key-absent: asks for a stop, and with it for a new start, when the key may be back. Else returns at once.</summary>
+        public static void AwaitKey(StopSignal stop, NodeStatus status, DeviceKey key, int retryMs)
+        {
+            while (status.State == BoardState.KeyAbsent && !stop.Wait(retryMs))
+            {
+                if (key.MayBeBack())
+                {
+                    NodeLog.Event("key-back", "message=the node starts again");
+                    stop.Request();
+                }
             }
         }
 

@@ -1,6 +1,7 @@
 using System;
 using System.Text;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Sign;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Board
@@ -81,6 +82,12 @@ namespace DePIN.Firmware.Board
 
         /// <summary>Measure the Wi-Fi networks in reach.</summary>
         public bool WifiSurvey;
+
+        /// <summary>Where the device's key lives; null when the setting is wrong: then there is no key, not another one.</summary>
+        public KeyUri Key = KeyUri.Software();
+
+        /// <summary>Whether a blank secure element may be configured and locked for ever.</summary>
+        public bool KeyProvision;
 
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
@@ -218,6 +225,8 @@ namespace DePIN.Firmware.Board
                 case "sensor-s0": S0Pin = PulsePin(key, value); break;
                 case "s0-impulses-per-kwh": S0ImpulsesPerKwh = Number(key, value, 1, ImpulsesPerKwhMax); break;
                 case "sensor-wifi": WifiSurvey = Switch(key, value); break;
+                case "key": Key = KeyOf(value); break;
+                case "key-provision": KeyProvision = ProvisionOf(key, value); break;
                 default: Note("unknown key " + key); break;
             }
         }
@@ -311,6 +320,28 @@ namespace DePIN.Firmware.Board
             {
                 Note(portA + " is given to two sensors: " + keyA + " and " + keyB);
             }
+        }
+
+        private KeyUri KeyOf(string value)
+        {
+            string problem;
+            KeyUri uri = KeyUri.Parse(value, out problem);
+            if (problem != null)
+            {
+                Note(problem);
+            }
+
+            return uri;
+        }
+
+        private bool ProvisionOf(string key, string value)
+        {
+            if (value != "off" && value != "lock-for-ever")
+            {
+                Note(key + " is off or lock-for-ever");
+            }
+
+            return value == "lock-for-ever";
         }
 
         private ushort ProfileOf(string key, string value)

@@ -4,10 +4,17 @@ namespace DePIN.Firmware.Board
     public sealed class NodeStatus
     {
         private BoardState _state = BoardState.Starting;
+        private string _message = "";
 
         public BoardState State
         {
             get { return _state; }
+        }
+
+        /// <summary>The word of the state and why, for whoever asks over serial.</summary>
+        public string Describe()
+        {
+            return BoardStates.Word(_state) + (_message.Length > 0 ? ": " + _message : "");
         }
 
         /// <summary>Whether readings may be signed in this state.</summary>
@@ -23,6 +30,7 @@ namespace DePIN.Firmware.Board
                 return;
             }
 
+            _message = message;
             _state = state;
             NodeLog.Event("state", "state=" + BoardStates.Word(state) + " message=" + message);
         }

@@ -230,17 +230,40 @@ namespace DePIN.Firmware.Keep
         }
 
         /// <summary>
-        /// Remembers the newest frame's signature. It goes to flash with the next frame, or at once when the signer would not give
-        /// the same one again (<paramref name="now"/>: a secure element), because then it must be there before it is published.
+        /// Remembers the newest frame's signature, of a signer that would give the same one again. It goes to flash with the next frame.
         /// </summary>
-        public void AddSignature(byte[] signature, int offset, bool now)
+        public void AddSignature(byte[] signature, int offset)
         {
             Array.Copy(signature, offset, _pendingSignature, 0, FrameFormat.SignatureBytes);
             _signaturePending = true;
-            if (now)
+        }
+
+        /// <summary>
+        /// Puts the signature of any frame that is here on flash at once: of a signer that gives another one each time (a secure
+        /// element). On return it is the one that <see cref="Read"/> gives for ever. Throws IOException when flash does not take it:
+        /// then call <see cref="Recover"/>, and <see cref="Read"/> tells whether it was kept.
+        /// </summary>
+        public void KeepSignature(ulong sequence, byte[] signature, int offset)
+        {
+            int need = FrameFormat.SignatureBytes + RingRecord.CountersBytes + (2 * RingRecord.OverheadBytes);
+            RingSegment segment = OpenTail(need);
+            MakeRoom(need);
+            if (Find(sequence) == null)
             {
-                FlushSignature();
+                return;
             }
+
+            int end = 0;
+            if (segment == null)
+            {
+                segment = new RingSegment(_nextSegment);
+                _nextSegment++;
+                end = RingRecord.PutCounters(_scratch, end, RingRecord.KindSegment, _freed, _dropped, _refused);
+            }
+
+            end = RingRecord.Put(_scratch, end, RingRecord.KindSignature, sequence, signature, offset, FrameFormat.SignatureBytes);
+            segment.LastSignature = sequence > segment.LastSignature ? sequence : segment.LastSignature;
+            AppendTo(segment, end);
         }
 
         /// <summary>
@@ -400,16 +423,49 @@ namespace DePIN.Firmware.Keep
                 return true;
             }
 
-            int length = RingRecord.LengthAt(_loaded, offset, _loadedBytes);
-            if (length != FrameFormat.SignatureBytes + RingRecord.OverheadBytes
-                || RingRecord.KindAt(_loaded, offset) != RingRecord.KindSignature
-                || RingRecord.SequenceAt(_loaded, offset) != sequence)
+            if (IsSignature(sequence, offset, RingRecord.LengthAt(_loaded, offset, _loadedBytes)))
             {
-                return false;
+                Array.Copy(_loaded, offset + RingRecord.HeaderBytes, buffer, destination, FrameFormat.SignatureBytes);
+                return true;
             }
 
-            Array.Copy(_loaded, offset + RingRecord.HeaderBytes, buffer, destination, FrameFormat.SignatureBytes);
-            return true;
+            // Apart from its body: it was signed late, or behind a torn tail.
+            for (int i = 0; i < _segments.Count; i++)
+            {
+                RingSegment segment = (RingSegment)_segments[i];
+                if (segment.LastSignature >= sequence && CopySignatureFrom(segment, sequence, buffer, destination))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+
+        private bool CopySignatureFrom(RingSegment segment, ulong sequence, byte[] buffer, int destination)
+        {
+            Load(segment);
+            int offset = 0;
+            while (offset < _loadedBytes)
+            {
+                int length = RingRecord.LengthAt(_loaded, offset, _loadedBytes);
+                if (IsSignature(sequence, offset, length))
+                {
+                    Array.Copy(_loaded, offset + RingRecord.HeaderBytes, buffer, destination, FrameFormat.SignatureBytes);
+                    return true;
+                }
+
+                offset += length > 0 ? length : 1;
+            }
+
+            return false;
+        }
+
+        private bool IsSignature(ulong sequence, int offset, int length)
+        {
+            return length == FrameFormat.SignatureBytes + RingRecord.OverheadBytes
+                && RingRecord.KindAt(_loaded, offset) == RingRecord.KindSignature
+                && RingRecord.SequenceAt(_loaded, offset) == sequence;
         }
 
         private void Load(RingSegment segment)
@@ -469,6 +525,10 @@ namespace DePIN.Firmware.Keep
                 segment.Frames++;
                 _last = sequence;
             }
+            else if (kind == RingRecord.KindSignature)
+            {
+                segment.LastSignature = sequence > segment.LastSignature ? sequence : segment.LastSignature;
+            }
             else if ((kind == RingRecord.KindMark || kind == RingRecord.KindSegment)
                 && record == RingRecord.CountersBytes + RingRecord.OverheadBytes)
             {
@@ -522,7 +582,7 @@ namespace DePIN.Firmware.Keep
             {
                 RingSegment segment = (RingSegment)_segments[index];
                 bool holdsNewest = segment.Frames > 0 && segment.Last == _last;
-                bool free = segment.Frames == 0 || segment.Last <= _freed;
+                bool free = (segment.Frames == 0 || segment.Last <= _freed) && segment.LastSignature <= _freed;
                 if (free && !holdsNewest)
                 {
                     Remove(index);

@@ -22,6 +22,9 @@ namespace DePIN.Firmware.Keep
         private readonly FrameRing _ring;
         private readonly IDeviceSigner _key;
         private readonly IDigestSigner _digestKey;
+
+        // RFC 6979 gives the same bytes the same signature; a secure element does not.
+        private readonly bool _repeatable;
         private readonly byte[] _digest = new byte[32];
         private readonly byte[] _bootPrevious = new byte[32];
         private readonly uint _bootCount;
@@ -33,6 +36,7 @@ namespace DePIN.Firmware.Keep
             _ring = ring;
             _key = key;
             _digestKey = key as IDigestSigner;
+            _repeatable = key.KeyKind == KeyKinds.Software;
             _bootCount = bootCount;
         }
 
@@ -83,7 +87,7 @@ namespace DePIN.Firmware.Keep
             _key.ReadPublicKey(destination, offset);
         }
 
-        /// <summary>Puts the body on flash, then signs it. IOException: flash did not take it, and nothing was signed.</summary>
+        /// <summary>Puts the body on flash, then signs it. IOException: flash did not take it, and nothing was signed; SignerException: it is kept, and signed when it is read.</summary>
         public void Sign(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
         {
             lock (_gate)
@@ -91,31 +95,22 @@ namespace DePIN.Firmware.Keep
                 RecoverIfDue();
                 Keep(buffer, offset, count);
                 _ring.ReadPrevious(_digest, 0);
+                if (!_repeatable)
+                {
+                    // A tenth of a second. Nobody may read the frame before its one signature is there: a second one would differ.
+                    SignKept(buffer, offset, count, signature, signatureOffset);
+                    _added.Set();
+                    return;
+                }
             }
 
             // Seconds on a board: the publisher may read older frames meanwhile. The newest it signs itself when it comes first.
-            if (_digestKey != null)
-            {
-                _digestKey.SignDigest(_digest, 0, signature, signatureOffset);
-            }
-            else
-            {
-                _key.Sign(buffer, offset, count, signature, signatureOffset);
-            }
-
+            SignWithKey(buffer, offset, count, signature, signatureOffset);
             lock (_gate)
             {
                 if (_ring.Newest == FrameParser.Sequence(buffer, offset))
                 {
-                    try
-                    {
-                        _ring.AddSignature(signature, signatureOffset, _key.KeyKind != KeyKinds.Software);
-                    }
-                    catch (IOException e)
-                    {
-                        _recoverFirst = true;
-                        NodeLog.Fault("keep-signature", e);
-                    }
+                    _ring.AddSignature(signature, signatureOffset);
                 }
             }
 
@@ -159,6 +154,13 @@ namespace DePIN.Firmware.Keep
             {
                 RecoverIfDue();
                 count = _ring.Read(sequence, buffer, out signed);
+                if (count > 0 && !signed && !_repeatable)
+                {
+                    // On flash before anybody sees it: two signatures of one frame are two frames to a gateway.
+                    _key.Sign(buffer, 0, count, buffer, count);
+                    KeepSignature(sequence, buffer, count);
+                    return count + FrameFormat.SignatureBytes;
+                }
             }
 
             if (count > 0 && !signed)
@@ -217,6 +219,45 @@ namespace DePIN.Firmware.Keep
                 ulong owed = oldest == 0 ? 0 : _ring.Newest - oldest + 1;
                 return "owed=" + owed.ToString() + " bytes=" + _ring.UsedBytes.ToString()
                     + " dropped=" + _ring.Dropped.ToString() + " refused=" + _ring.Refused.ToString();
+            }
+        }
+
+        private void SignKept(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
+        {
+            SignWithKey(buffer, offset, count, signature, signatureOffset);
+            try
+            {
+                KeepSignature(FrameParser.Sequence(buffer, offset), signature, signatureOffset);
+            }
+            catch (IOException e)
+            {
+                // Nobody has seen it. The frame is signed when it is read, unless this signature turns out to be on flash after all.
+                NodeLog.Fault("keep-signature", e);
+            }
+        }
+
+        private void SignWithKey(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
+        {
+            if (_digestKey != null)
+            {
+                _digestKey.SignDigest(_digest, 0, signature, signatureOffset);
+            }
+            else
+            {
+                _key.Sign(buffer, offset, count, signature, signatureOffset);
+            }
+        }
+
+        private void KeepSignature(ulong sequence, byte[] signature, int offset)
+        {
+            try
+            {
+                _ring.KeepSignature(sequence, signature, offset);
+            }
+            catch (IOException)
+            {
+                _recoverFirst = true;
+                throw;
             }
         }
 

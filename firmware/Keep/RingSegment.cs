@@ -13,6 +13,9 @@ namespace DePIN.Firmware.Keep
         public ulong Last;
         public int Frames;
 
+        /// <summary>The highest sequence whose signature record is here: it may stand apart from its body.</summary>
+        public ulong LastSignature;
+
         /// <summary>Its last record ends where the file ends: more may be appended. Never after a torn tail.</summary>
         public bool TailClean;
 

@@ -125,7 +125,7 @@ namespace DePIN.Firmware.Provision
         {
             if (_key.Signer == null)
             {
-                return Error(ErrorNoKey, BoardStates.Word(_status.State), out count);
+                return Error(ErrorNoKey, _status.Describe(), out count);
             }
 
             count = SerialIdentity.Write(_key.Signer.KeyKind, _key.PublicKey, (byte)_status.State,
@@ -142,7 +142,7 @@ namespace DePIN.Firmware.Provision
 
             if (_key.Signer == null)
             {
-                return Error(ErrorNoKey, BoardStates.Word(_status.State), out count);
+                return Error(ErrorNoKey, _status.Describe(), out count);
             }
 
             byte[] chainId = Slice(buffer, offset, ClaimMessage.ChainIdBytes);

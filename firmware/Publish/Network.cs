@@ -1,3 +1,5 @@
+using System;
+using System.Device.Wifi;
 using System.Threading;
 using DePIN.Firmware.Board;
 using nanoFramework.Networking;
@@ -37,6 +39,36 @@ namespace DePIN.Firmware.Publish
                 }
 
                 return joined;
+            }
+        }
+
+        /// <summary>
+        /// Whether the radio is on, because only then the chip's generator gives true random numbers (ESP-IDF, "Random Number
+        /// Generation"): a network is joined, or a scan begins, which the ESP32 refuses while its radio is off. The runtime starts the
+        /// radio at boot when the board's Wi-Fi configuration says so, also where the node itself has wifi=off.
+        /// </summary>
+        public bool HasRadio()
+        {
+            if (_useWifi && Join())
+            {
+                return true;
+            }
+
+            try
+            {
+                WifiAdapter[] adapters = WifiAdapter.FindAllAdapters();
+                if (adapters.Length == 0)
+                {
+                    return false;
+                }
+
+                adapters[0].ScanAsync();
+                return true;
+            }
+            catch (Exception e)
+            {
+                NodeLog.Fault("radio", e);
+                return false;
             }
         }
     }

@@ -4,6 +4,7 @@ using DePIN.Firmware.Board;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Frame;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Sign;
 
 namespace DePIN.Firmware.Sense
 {
@@ -14,6 +15,7 @@ namespace DePIN.Firmware.Sense
     public sealed class SampleLoop
     {
         private const int FlashFailuresMax = 5;
+        private const int SignFailuresMax = 5;
 
         private readonly NodeSettings _settings;
         private readonly NodeStatus _status;
@@ -25,6 +27,7 @@ namespace DePIN.Firmware.Sense
         private readonly SampleSet _samples = new SampleSet();
         private int _rounds;
         private int _flashFailures;
+        private int _signFailures;
 
         public SampleLoop(NodeSettings settings, NodeStatus status, SensorSet sensors, FrameComposer composer, FrameStore store,
             NodeClock clock, ITimeSource time)
@@ -75,6 +78,7 @@ namespace DePIN.Firmware.Sense
             {
                 ulong sequence = _composer.Compose(_samples);
                 _flashFailures = 0;
+                _signFailures = 0;
                 NodeLog.Event("frame", "sequence=" + sequence.ToString() + " samples=" + count.ToString() + " " + _store.Describe());
             }
             catch (IOException e)
@@ -84,6 +88,17 @@ namespace DePIN.Firmware.Sense
                 if (_flashFailures >= FlashFailuresMax)
                 {
                     _status.Set(BoardState.FlashFailed, "flash refused " + _flashFailures.ToString() + " frames in a row");
+                }
+            }
+
+            catch (SignerException e)
+            {
+                // The frame's body is on flash: it is signed when it is sent, if the key comes back.
+                _signFailures++;
+                NodeLog.Event("sign-failed", "samples=" + count.ToString() + " message=" + e.Message);
+                if (_signFailures >= SignFailuresMax)
+                {
+                    _status.Set(BoardState.KeyAbsent, e.Message);
                 }
             }
 

@@ -48,6 +48,25 @@ namespace DePIN.Protocol
             return false;
         }
 
+        /// <summary>Replaces s, 32 big-endian bytes in [1, n-1], by n - s when it is high: both are signatures of the same digest.</summary>
+        public static void MakeLow(byte[] buffer, int offset)
+        {
+            if (!IsHigh(buffer, offset))
+            {
+                return;
+            }
+
+            uint borrow = 0;
+            for (int i = Bytes - 1; i >= 0; i--)
+            {
+                uint left = Order[i];
+                uint right = buffer[offset + i];
+                uint difference = left + 256 - right - borrow;
+                buffer[offset + i] = (byte)difference;
+                borrow = 1 - (difference >> 8);
+            }
+        }
+
         private static bool IsLess(byte[] buffer, int offset, byte[] bound)
         {
             for (int i = 0; i < Bytes; i++)

@@ -11,11 +11,13 @@ namespace DePIN.VirtualBoard;
 /// <param name="Seed">Of the model's noise.</param>
 /// <param name="Json">Events as JSON lines instead of plain ones.</param>
 /// <param name="ParentProcess">Switch off when this process is gone; 0: nobody's.</param>
-public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess)
+/// <param name="HasSecureElement">An ATECC608B is on the bus at 0x60; FOLDER/atecc608.json is its silicon.</param>
+public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false)
 {
     public const string Usage =
         """
         DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board NAME] [--json] [--parent PID]
+                            [--secure-element atecc608]
 
           --folder DIR    the board: DIR/flash is its I: drive (settings in DIR/flash/node.conf), made when it is missing
           --sense host    this computer's own measurements (default)
@@ -25,6 +27,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
           --board NAME    fails when this is built for another board (-p:Board=NAME of the build)
           --json          events as JSON, one a line
           --parent PID    switch off when that process is gone
+          --secure-element atecc608   a simulated ATECC608B at address 0x60; DIR/atecc608.json is its silicon, blank when it is missing
         """;
 
     /// <summary>Reads the arguments; <paramref name="error"/> says what is wrong with them, and the result is null then.</summary>
@@ -36,6 +39,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
         int seed = 1;
         int parent = 0;
         bool json = false;
+        bool hasSecureElement = false;
         error = "";
         for (int i = 0; i < args.Length; i++)
         {
@@ -46,7 +50,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
                 continue;
             }
 
-            if (name is not ("--folder" or "--sense" or "--seed" or "--board" or "--parent"))
+            if (name is not ("--folder" or "--sense" or "--seed" or "--board" or "--parent" or "--secure-element"))
             {
                 error = $"unknown argument {name}";
                 return null;
@@ -67,12 +71,20 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
                 case "--sense":
                     sense = value;
                     break;
+                case "--secure-element" when value == "atecc608":
+                    hasSecureElement = true;
+                    break;
                 case "--seed" when int.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out seed):
                 case "--parent" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out parent):
                 case "--board" when value == BoardPins.BoardName:
                     break;
                 default:
-                    error = name == "--board" ? $"unknown board {value}: this program is built for {BoardPins.BoardName} (for another one build it with -p:Board=NAME)" : $"{name} is a number, not {value}";
+                    error = name switch
+                    {
+                        "--board" => $"unknown board {value}: this program is built for {BoardPins.BoardName} (for another one build it with -p:Board=NAME)",
+                        "--secure-element" => $"unknown secure element {value}: there is atecc608",
+                        _ => $"{name} is a number, not {value}",
+                    };
                     return null;
             }
         }
@@ -89,6 +101,6 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
             return null;
         }
 
-        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent);
+        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement);
     }
 }

@@ -26,6 +26,11 @@ try
     hardware.AttachSerial(BoardPins.ProvisionPort, serial);
     SensorWiring.Connect(hardware, options.Sense, options.Seed, TimeProvider.System, console.WriteLine);
     using NamedSensors? named = options.Sense == "model" ? NamedSensors.Connect(hardware, NodeSettings.Open(flash), options.Seed, TimeProvider.System) : null;
+    if (options.HasSecureElement)
+    {
+        SecureElementWiring.Connect(hardware, options.Folder, TimeProvider.System);
+    }
+
     using BoardRun board = new(hardware, flash, console);
     using IDisposable signals = board.SwitchOffOnSignals();
     board.SwitchOffWithout(options.ParentProcess);

@@ -182,6 +182,7 @@ public sealed class BoardTests
     [TestCase("--folder x --seed y", "--seed is a number")]
     [TestCase("--folder x --board z", "unknown board z")]
     [TestCase("--folder x --sense /no/such/trace", "no such trace")]
+    [TestCase("--folder x --secure-element tpm", "unknown secure element tpm")]
     [TestCase("--what", "unknown argument")]
     public void A_wrong_command_line_says_what_to_write(string arguments, string expected)
     {

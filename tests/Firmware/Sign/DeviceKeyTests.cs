@@ -111,4 +111,59 @@ public sealed class DeviceKeyTests
         Assert.That(DeviceKey.Open(flash, new SeededEntropy(2), status).Signer, Is.Null);
         Assert.That(status.State, Is.EqualTo(BoardState.KeyDamaged));
     }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void A_flash_error_while_the_key_is_made_stops_the_node_and_the_next_boot_goes_on(bool persisted)
+    {
+        PowerCutFlash flash = new();
+        flash.FailNextWrite(persisted);
+        NodeStatus status = new();
+        Assert.That(DeviceKey.Open(flash, new SeededEntropy(1), status).Signer, Is.Null);
+        Assert.That(status.State, Is.EqualTo(BoardState.FlashFailed));
+
+        NodeStatus second = new();
+        Assert.That(DeviceKey.Open(flash.Survivor(), new SeededEntropy(1), second).Signer, Is.Not.Null);
+        Assert.That(second.State, Is.EqualTo(BoardState.Starting));
+    }
+
+    [Test]
+    public void A_generator_that_gives_no_key_stops_the_node_and_writes_nothing()
+    {
+        PowerCutFlash flash = new();
+        NodeStatus status = new();
+        Assert.That(DeviceKey.Open(flash, new ZeroEntropy(), status).Signer, Is.Null);
+        Assert.That(status.State, Is.EqualTo(BoardState.KeyAbsent));
+        Assert.That(flash.List(), Is.Empty);
+    }
+
+    [Test]
+    public void A_stored_value_that_is_no_private_key_is_damage_and_not_a_crash()
+    {
+        PowerCutFlash flash = new();
+        new Firmware.Keep.TwoGenerations(flash, "key").WriteBoth([1, 1, .. new byte[32]]);
+        NodeStatus status = new();
+        Assert.That(DeviceKey.Open(flash, new SeededEntropy(1), status).Signer, Is.Null);
+        Assert.That(status.State, Is.EqualTo(BoardState.KeyDamaged));
+    }
+
+    [Test]
+    public void Two_good_copies_that_differ_are_damage_even_beside_an_unfinished_one()
+    {
+        PowerCutFlash a = new();
+        PowerCutFlash b = new();
+        DeviceKey.Open(a, new SeededEntropy(1), new NodeStatus());
+        DeviceKey.Open(b, new SeededEntropy(2), new NodeStatus());
+        byte[] other = new byte[b.Length("key.b")];
+        b.Read("key.b", 0, other, 0, other.Length);
+        a.Write("key.b", other, 0, other.Length);
+        NodeStatus status = new();
+        Assert.That(DeviceKey.Open(a, new SeededEntropy(3), status).Signer, Is.Null);
+        Assert.That(status.State, Is.EqualTo(BoardState.KeyDamaged));
+    }
+
+    private sealed class ZeroEntropy : DePIN.Protocol.IRandomSource
+    {
+        public void Fill(byte[] buffer, int offset, int count) => Array.Clear(buffer, offset, count);
+    }
 }

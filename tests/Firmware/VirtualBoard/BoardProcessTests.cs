@@ -90,6 +90,36 @@ public sealed class BoardProcessTests
     }
 
     [Test]
+    public void A_board_with_a_chip_is_blank_then_set_up_and_the_same_device_at_every_boot()
+    {
+        string conf = Path.Combine(_folder, "flash", "node.conf");
+        const string Settings = "interval-ms=100\nsamples-per-frame=1\nkey=atecc608:i2c=1,addr=0x60,slot=0\n";
+        File.WriteAllText(conf, Settings);
+        using (Board blank = new(_folder, "--secure-element", "atecc608"))
+        {
+            JsonElement state = blank.Await("state");
+            Assert.That(state.GetProperty("state").GetString(), Is.EqualTo("key-unprovisioned"));
+            Assert.That(state.GetProperty("message").GetString(), Does.Contain("key-provision=lock-for-ever"));
+        }
+
+        File.WriteAllText(conf, Settings + "key-provision=lock-for-ever\n");
+        string device = "";
+        for (int boot = 1; boot <= 3; boot++)
+        {
+            using Board board = new(_folder, "--secure-element", "atecc608");
+            JsonElement line = board.Await("boot");
+            Assert.That((line.GetProperty("key").GetString(), line.GetProperty("new_key").GetInt32()), Is.EqualTo(("secure-element", boot == 1 ? 1 : 0)));
+            device = boot == 1 ? line.GetProperty("device").GetString()! : device;
+            Assert.That(line.GetProperty("device").GetString(), Is.EqualTo(device));
+            board.Await("frame");
+        }
+
+        using Board without = new(_folder);
+        Assert.That(without.Await("state").GetProperty("state").GetString(), Is.EqualTo("key-absent"));
+        Assert.That(Directory.GetFiles(Path.Combine(_folder, "flash"), "key.?"), Is.Empty);
+    }
+
+    [Test]
     public void A_board_whose_parent_is_gone_switches_off()
     {
         using Process parent = Process.Start("sleep", "600");

@@ -47,14 +47,30 @@ public sealed class I2cConnectionSettings(int busId, int deviceAddress, I2cBusSp
     public I2cBusSpeed BusSpeed { get; } = busSpeed;
 }
 
-public class I2cDevice(I2cConnectionSettings settings) : IDisposable
+public class I2cDevice : IDisposable
 {
+    private const int GeneralCallAddress = 0;
+    private const int AddressBits = 8;
+
     private static readonly I2cTransferResult Nobody = new(I2cTransferStatus.SlaveAddressNotAcknowledged, 0);
     private static readonly I2cTransferResult TimedOut = new(I2cTransferStatus.ClockStretchTimeout, 0);
 
     private readonly VirtualHardware _hardware = VirtualHardware.Current;
 
-    public I2cConnectionSettings ConnectionSettings { get; } = settings;
+    public I2cDevice(I2cConnectionSettings settings)
+    {
+        ConnectionSettings = settings;
+
+        // As on the ESP32: the device that was made last has set the speed of the whole bus.
+        _hardware.SetI2cSpeed(settings.BusId, settings.BusSpeed switch
+        {
+            I2cBusSpeed.FastModePlus => 1_000_000,
+            I2cBusSpeed.FastMode => 400_000,
+            _ => 100_000,
+        });
+    }
+
+    public I2cConnectionSettings ConnectionSettings { get; }
 
     public static I2cDevice Create(I2cConnectionSettings settings) => new(settings);
 
@@ -129,5 +145,14 @@ public class I2cDevice(I2cConnectionSettings settings) : IDisposable
         return taken == buffer.Length ? new I2cTransferResult(I2cTransferStatus.FullTransfer, taken) : Nobody;
     }
 
-    private II2cPeripheral? Find() => _hardware.FindI2c(ConnectionSettings.BusId, ConnectionSettings.DeviceAddress);
+    private II2cPeripheral? Find()
+    {
+        if (ConnectionSettings.DeviceAddress == GeneralCallAddress)
+        {
+            _hardware.CallAllOnI2c(ConnectionSettings.BusId, AddressBits);
+            return null;
+        }
+
+        return _hardware.FindI2c(ConnectionSettings.BusId, ConnectionSettings.DeviceAddress);
+    }
 }

@@ -3,8 +3,14 @@ namespace DePIN.VirtualBoard.Hardware;
 /// <summary>A device on a simulated I2C bus, as its own registers see the bus. Called by one thread at a time per transfer.</summary>
 public interface II2cPeripheral
 {
-    /// <summary>Whether it acknowledges its address now: some chips do not while they are busy.</summary>
+    /// <summary>Whether it acknowledges its address now: one that sleeps or works does not.</summary>
     bool Acknowledges(bool isRead) => true;
+
+    /// <summary>Zeros were clocked to address 0, which is how some chips are woken.</summary>
+    /// <param name="lowUs">How long that held the data line low.</param>
+    void GeneralCall(int lowUs)
+    {
+    }
 
     /// <summary>Bytes of a write transfer. Returns how many were acknowledged.</summary>
     int Write(ReadOnlySpan<byte> bytes);

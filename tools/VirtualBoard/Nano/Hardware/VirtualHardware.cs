@@ -12,6 +12,7 @@ public sealed class VirtualHardware
     private static readonly AsyncLocal<VirtualHardware?> CurrentBoard = new();
 
     private readonly Dictionary<(int Bus, int Address), II2cPeripheral> _i2c = [];
+    private readonly Dictionary<int, int> _i2cHz = [];
     private readonly Dictionary<int, Func<int>> _adc = [];
     private readonly Dictionary<string, ISerialLine> _serial = new(StringComparer.Ordinal);
     private readonly Dictionary<string, object> _openPorts = new(StringComparer.Ordinal);
@@ -36,6 +37,9 @@ public sealed class VirtualHardware
 
     /// <summary>The clock of what the chip itself times, such as debouncing.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Whether the radio is on.</summary>
+    public bool RadioWorks { get; set; } = true;
 
     /// <summary>Lets the calling thread, and the threads it starts, run on this board.</summary>
     public void PowerOn() => CurrentBoard.Value = this;
@@ -158,6 +162,40 @@ public sealed class VirtualHardware
         lock (_gate)
         {
             return _i2c.GetValueOrDefault((bus, address));
+        }
+    }
+
+    /// <summary>The clock of a bus.</summary>
+    public int I2cHertz(int bus)
+    {
+        lock (_gate)
+        {
+            return _i2cHz.GetValueOrDefault(bus, 100_000);
+        }
+    }
+
+    internal void SetI2cSpeed(int bus, int hertz)
+    {
+        lock (_gate)
+        {
+            _i2cHz[bus] = hertz;
+        }
+    }
+
+    // Address 0 is clocked out: the data line is low for that many bits.
+    internal void CallAllOnI2c(int bus, int bits)
+    {
+        II2cPeripheral[] all;
+        int lowUs;
+        lock (_gate)
+        {
+            all = [.. _i2c.Where(entry => entry.Key.Bus == bus).Select(entry => entry.Value)];
+            lowUs = bits * 1_000_000 / _i2cHz.GetValueOrDefault(bus, 100_000);
+        }
+
+        foreach (II2cPeripheral peripheral in all)
+        {
+            peripheral.GeneralCall(lowUs);
         }
     }
 

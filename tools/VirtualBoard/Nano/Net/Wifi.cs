@@ -35,9 +35,14 @@ namespace System.Device.Wifi
 
         public static WifiAdapter[] FindAllAdapters() => VirtualHardware.Current.Radio is null ? [] : [new WifiAdapter(VirtualHardware.Current)];
 
-        /// <exception cref="InvalidOperationException">A scan is under way.</exception>
+        /// <exception cref="InvalidOperationException">A scan is under way, or the radio is off.</exception>
         public void ScanAsync()
         {
+            if (!_hardware.RadioWorks)
+            {
+                throw new InvalidOperationException("the radio is off");
+            }
+
             if (Interlocked.Exchange(ref _scanning, 1) == 1)
             {
                 throw new InvalidOperationException("a scan is under way");
