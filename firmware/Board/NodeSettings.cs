@@ -51,6 +51,9 @@ namespace DePIN.Firmware.Board
 
         public bool Battery;
 
+        /// <summary>Between two frames about the node itself, seconds; 0: none.</summary>
+        public int HealthSeconds = 3600;
+
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
 
@@ -169,6 +172,7 @@ namespace DePIN.Firmware.Board
                 case "sntp-server": SntpServer = Text(key, value, 128); break;
                 case "wifi": Wifi = Switch(key, value); break;
                 case "battery": Battery = Switch(key, value); break;
+                case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
                 default: Note("unknown key " + key); break;
             }
         }

@@ -1,5 +1,6 @@
 using System;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Sense
@@ -14,16 +15,18 @@ namespace DePIN.Firmware.Sense
 
         private readonly ISensor[] _sensors;
         private readonly bool[] _present;
+        private readonly NodeHealth _health;
         private int _rounds;
 
-        public SensorSet(ISensor[] sensors)
+        public SensorSet(ISensor[] sensors, NodeHealth health)
         {
             _sensors = sensors;
+            _health = health;
             _present = new bool[sensors.Length];
         }
 
         /// <summary>The sensors this firmware knows, looked for once.</summary>
-        public static SensorSet Open(NodeSettings settings)
+        public static SensorSet Open(NodeSettings settings, NodeHealth health)
         {
             SensorSet set = new SensorSet(new ISensor[]
             {
@@ -31,7 +34,7 @@ namespace DePIN.Firmware.Sense
                 new Bme280.Bme280Sensor(BoardPins.I2cBus, Bme280.Bme280Sensor.AddressSecondary),
                 new HostMonitor.HostMonitorSensor(BoardPins.I2cBus, HostMonitor.HostMonitorSensor.Address),
                 new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
-            });
+            }, health);
             set.Search();
             if (set.PresentCount == 0)
             {
@@ -87,6 +90,8 @@ namespace DePIN.Firmware.Sense
                 if (_present[i] && !TryRead(_sensors[i], samples, uptimeMs))
                 {
                     _present[i] = false;
+                    _health.CountSensorFailure();
+                    _health.SensorsPresent = PresentCount;
                     NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=it stopped answering");
                 }
             }
@@ -102,6 +107,8 @@ namespace DePIN.Firmware.Sense
                     NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=1");
                 }
             }
+
+            _health.SensorsPresent = PresentCount;
         }
 
         // A driver of somebody else's may throw: it must not take the node with it.
