@@ -4,10 +4,12 @@ using DePIN.Firmware.Board;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Frame;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Provision;
 using DePIN.Firmware.Publish;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sign;
+using DePIN.Protocol;
 using nanoFramework.Runtime.Native;
 
 namespace DePIN.Firmware
@@ -41,8 +43,12 @@ namespace DePIN.Firmware
         {
             BoardPins.Route();
             NodeStatus status = new NodeStatus();
+            NodeHealth health = new NodeHealth();
+            Watchdog watchdog = new Watchdog();
+            LifeSigns signs = new LifeSigns(StatusLed.Open(), status, health, watchdog, time);
+            Thread light = Stages.Start(() => signs.Run(stop));                                  // what the person on the ladder sees
             NodeSettings settings = NodeSettings.Open(flash);                                    // node.conf, then what came over serial
-            Network network = new Network(settings);
+            Network network = new Network(settings, health);
             NodeClock clock = NodeClock.Open(flash, time);
             Stages.Judge(status, settings);
             DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);   // begun once, never replaced
@@ -51,21 +57,22 @@ namespace DePIN.Firmware
             if (!status.MaySign)
             {
                 Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
-                Stages.Finish(stop, serial, null, null);
+                Stages.Finish(stop, serial, light, null, null);
                 return;
             }
 
             FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);           // a frame is on flash before it is signed
             NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
-            SensorSet sensors = SensorSet.Open(settings, flash);
+            SensorSet sensors = SensorSet.Open(settings, health, flash);
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
-            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time);
-            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, StatusLed.Open());
+            HealthFrames healthFrames = new HealthFrames(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
+            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time, health, healthFrames, watchdog);
+            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, health, watchdog, time);
             Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
             Stages.Ready(status, settings);
             loop.Run(stop);
             Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
-            Stages.Finish(stop, serial, publishing, store);
+            Stages.Finish(stop, serial, light, publishing, store);
         }
     }
 }

@@ -5,7 +5,7 @@ using DePIN.Firmware.Sign;
 
 namespace DePIN.Firmware
 {
-    /// <summary>Starting and ending the node's two side threads (serial, publishing), and the verdict whether it may sign at all.</summary>
+    /// <summary>Starting and ending the node's side threads (serial, light, publishing), and the verdict whether it may sign at all.</summary>
     public static class Stages
     {
         private const int StopMs = 15000;
@@ -56,7 +56,7 @@ namespace DePIN.Firmware
         }
 
         /// <summary>Waits until a stop is asked for, then for the side threads.</summary>
-        public static void Finish(StopSignal stop, Thread serial, Thread publishing, FrameStore store)
+        public static void Finish(StopSignal stop, Thread serial, Thread light, Thread publishing, FrameStore store)
         {
             while (!stop.Wait(1000))
             {
@@ -69,6 +69,7 @@ namespace DePIN.Firmware
             }
 
             serial.Join(StopMs);
+            light.Join(StopMs);
         }
     }
 }

@@ -89,6 +89,9 @@ namespace DePIN.Firmware.Board
         /// <summary>Whether a blank secure element may be configured and locked for ever.</summary>
         public bool KeyProvision;
 
+        /// <summary>Between two frames about the node itself, seconds; 0: none.</summary>
+        public int HealthSeconds = 3600;
+
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
 
@@ -227,6 +230,7 @@ namespace DePIN.Firmware.Board
                 case "sensor-wifi": WifiSurvey = Switch(key, value); break;
                 case "key": Key = KeyOf(value); break;
                 case "key-provision": KeyProvision = ProvisionOf(key, value); break;
+                case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
                 default: Note("unknown key " + key); break;
             }
         }

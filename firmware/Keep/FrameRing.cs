@@ -161,6 +161,7 @@ namespace DePIN.Firmware.Keep
             }
 
             HashNewest();
+            CountDropped();
             DeleteFreed();
             if (_last >= knownSequence)
             {
@@ -177,6 +178,28 @@ namespace DePIN.Firmware.Keep
             _markDue = true;
             Array.Copy(knownPrevious, 0, _previous, 0, 32);
             return false;
+        }
+
+        /// <summary>The power went between making room and the count of it: what lies between the freed frames and the oldest was dropped.</summary>
+        private void CountDropped()
+        {
+            for (int i = 0; i < _segments.Count; i++)
+            {
+                RingSegment oldest = (RingSegment)_segments[i];
+                if (oldest.Frames == 0)
+                {
+                    continue;
+                }
+
+                if (oldest.First > _freed + 1)
+                {
+                    _dropped += (uint)(oldest.First - _freed - 1);
+                    _freed = oldest.First - 1;
+                    _markDue = true;
+                }
+
+                return;
+            }
         }
 
         /// <summary>

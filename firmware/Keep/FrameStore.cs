@@ -46,6 +46,42 @@ namespace DePIN.Firmware.Keep
             get { return _bootCount; }
         }
 
+        /// <summary>Frames that no gateway acknowledged yet.</summary>
+        public long Owed
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return OwedLocked();
+                }
+            }
+        }
+
+        /// <summary>Frames that made room for newer ones, ever.</summary>
+        public uint Dropped
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _ring.Dropped;
+                }
+            }
+        }
+
+        /// <summary>Frames that a gateway refused for good, ever.</summary>
+        public uint Refused
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _ring.Refused;
+                }
+            }
+        }
+
         public byte KeyKind
         {
             get { return _key.KeyKind; }
@@ -215,9 +251,7 @@ namespace DePIN.Firmware.Keep
         {
             lock (_gate)
             {
-                ulong oldest = _ring.Oldest;
-                ulong owed = oldest == 0 ? 0 : _ring.Newest - oldest + 1;
-                return "owed=" + owed.ToString() + " bytes=" + _ring.UsedBytes.ToString()
+                return "owed=" + OwedLocked().ToString() + " bytes=" + _ring.UsedBytes.ToString()
                     + " dropped=" + _ring.Dropped.ToString() + " refused=" + _ring.Refused.ToString();
             }
         }
@@ -259,6 +293,12 @@ namespace DePIN.Firmware.Keep
                 _recoverFirst = true;
                 throw;
             }
+        }
+
+        private long OwedLocked()
+        {
+            ulong oldest = _ring.Oldest;
+            return oldest == 0 ? 0 : (long)(_ring.Newest - oldest + 1);
         }
 
         private void Keep(byte[] buffer, int offset, int count)

@@ -4,6 +4,7 @@ using System.Threading;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sign;
 using DePIN.Protocol;
 using nanoFramework.M2Mqtt;
@@ -35,7 +36,9 @@ namespace DePIN.Firmware.Publish
         private readonly NodeClock _clock;
         private readonly IFlash _flash;
         private readonly Network _network;
-        private readonly StatusLed _led;
+        private readonly NodeHealth _health;
+        private readonly Watchdog _watchdog;
+        private readonly ITimeSource _time;
         private readonly object _gate = new object();
         private readonly ManualResetEvent _subscribed = new ManualResetEvent(false);
         private readonly BackOff _reconnect = new BackOff(ReconnectMsMin, ReconnectMsMax);
@@ -53,7 +56,8 @@ namespace DePIN.Firmware.Publish
         private bool _broken;
         private bool _sendLater;
 
-        public FramePublisher(NodeSettings settings, DeviceKey key, FrameStore store, NodeClock clock, IFlash flash, Network network, StatusLed led)
+        public FramePublisher(NodeSettings settings, DeviceKey key, FrameStore store, NodeClock clock, IFlash flash, Network network, NodeHealth health,
+            Watchdog watchdog, ITimeSource time)
         {
             _settings = settings;
             _key = key;
@@ -61,7 +65,9 @@ namespace DePIN.Firmware.Publish
             _clock = clock;
             _flash = flash;
             _network = network;
-            _led = led;
+            _health = health;
+            _watchdog = watchdog;
+            _time = time;
             _inFlight = new InFlight(settings.Window);
             _frameTopic = Topics.Frame(key.IdText);
             _verdictTopic = Topics.Verdict(key.IdText);
@@ -77,6 +83,7 @@ namespace DePIN.Firmware.Publish
 
             while (!stop.IsRequested)
             {
+                _watchdog.Expect(Watchdog.Publishing, _time.UptimeMs(), 0);
                 try
                 {
                     if (_network.Join())
@@ -87,6 +94,11 @@ namespace DePIN.Firmware.Publish
                 }
                 catch (Exception e)
                 {
+                    if (!_health.IsConnected)
+                    {
+                        _health.CountConnectFailure();
+                    }
+
                     NodeLog.Fault("publish", e);
                 }
 
@@ -95,9 +107,12 @@ namespace DePIN.Firmware.Publish
                 if (!stop.IsRequested)
                 {
                     NodeLog.Event("disconnected", "retry_ms=" + wait.ToString() + " " + _store.Describe());
+                    _watchdog.Expect(Watchdog.Publishing, _time.UptimeMs(), wait);
                     stop.Wait(wait);
                 }
             }
+
+            _watchdog.Dismiss(Watchdog.Publishing);
         }
 
         private void Connect()
@@ -132,6 +147,7 @@ namespace DePIN.Firmware.Publish
             MqttReasonCode reason = client.Connect(_key.IdText, null, null, true, KeepAliveSeconds);
             if (reason != MqttReasonCode.Success)
             {
+                _health.CountGatewayRefusal();
                 throw new InvalidOperationException("the gateway refused the connection, code " + ((int)reason).ToString());
             }
 
@@ -144,7 +160,7 @@ namespace DePIN.Firmware.Publish
                 throw new InvalidOperationException("the gateway did not answer the subscription");
             }
 
-            _led.Set(true);
+            _health.IsConnected = true;
             NodeLog.Event("connected", "host=" + _settings.GatewayHost + " port=" + _settings.GatewayPort.ToString() + " "
                 + _store.Describe());
         }
@@ -153,6 +169,7 @@ namespace DePIN.Firmware.Publish
         {
             while (!stop.IsRequested && !_broken && _client.IsConnected)
             {
+                _watchdog.Expect(Watchdog.Publishing, _time.UptimeMs(), IdleMs);
                 if (!SendNext())
                 {
                     _store.WaitForFrame(IdleMs);
@@ -268,6 +285,7 @@ namespace DePIN.Firmware.Publish
                     + " keep=" + (keep ? "1" : "0"));
                 if (keep)
                 {
+                    _health.CountGatewayRefusal();
                     _sendLater = true;
                     _broken = true;
                 }
@@ -316,7 +334,7 @@ namespace DePIN.Firmware.Publish
 
         private void Disconnect()
         {
-            _led.Set(false);
+            _health.IsConnected = false;
             MqttClient client = _client;
             if (client == null)
             {

@@ -2,6 +2,7 @@ using System;
 using System.Device.Wifi;
 using System.Threading;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using nanoFramework.Networking;
 
 namespace DePIN.Firmware.Publish
@@ -14,11 +15,14 @@ namespace DePIN.Firmware.Publish
         private const int JoinMs = 30000;
 
         private readonly bool _useWifi;
+        private readonly NodeHealth _health;
         private bool _joined;
 
-        public Network(NodeSettings settings)
+        public Network(NodeSettings settings, NodeHealth health)
         {
             _useWifi = settings.Wifi;
+            _health = health;
+            _health.HasNetwork = !_useWifi;
         }
 
         /// <summary>Makes sure there is a network; waits at most 30 s. True at once when Wi-Fi is not used.</summary>
@@ -32,6 +36,12 @@ namespace DePIN.Firmware.Publish
             using (CancellationTokenSource limit = new CancellationTokenSource(JoinMs))
             {
                 bool joined = WifiNetworkHelper.Reconnect(false, 0, limit.Token);
+                _health.HasNetwork = joined;
+                if (!joined)
+                {
+                    _health.CountWifiFailure();
+                }
+
                 if (joined != _joined)
                 {
                     _joined = joined;

@@ -4,6 +4,7 @@ using DePIN.Firmware.Board;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Frame;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sign;
 
 namespace DePIN.Firmware.Sense
@@ -24,13 +25,16 @@ namespace DePIN.Firmware.Sense
         private readonly FrameStore _store;
         private readonly NodeClock _clock;
         private readonly ITimeSource _time;
+        private readonly NodeHealth _health;
+        private readonly HealthFrames _healthFrames;
+        private readonly Watchdog _watchdog;
         private readonly SampleSet _samples = new SampleSet();
         private int _rounds;
         private int _flashFailures;
         private int _signFailures;
 
         public SampleLoop(NodeSettings settings, NodeStatus status, SensorSet sensors, FrameComposer composer, FrameStore store,
-            NodeClock clock, ITimeSource time)
+            NodeClock clock, ITimeSource time, NodeHealth health, HealthFrames healthFrames, Watchdog watchdog)
         {
             _settings = settings;
             _status = status;
@@ -39,6 +43,9 @@ namespace DePIN.Firmware.Sense
             _store = store;
             _clock = clock;
             _time = time;
+            _health = health;
+            _healthFrames = healthFrames;
+            _watchdog = watchdog;
         }
 
         /// <summary>Runs until a stop is asked for, or the state forbids signing.</summary>
@@ -47,8 +54,7 @@ namespace DePIN.Firmware.Sense
             long next = _time.UptimeMs();
             while (!stop.IsRequested && _status.MaySign)
             {
-                Tend();
-                Round();
+                Turn();
                 long now = _time.UptimeMs();
                 next += _settings.IntervalMs;
                 if (next < now)
@@ -59,6 +65,16 @@ namespace DePIN.Firmware.Sense
 
                 stop.Wait((int)(next - now));
             }
+
+            _watchdog.Dismiss(Watchdog.Sampling);
+        }
+
+        /// <summary>All that is done once an interval: the clock, the health frame, a round of measurements.</summary>
+        public void Turn()
+        {
+            _watchdog.Expect(Watchdog.Sampling, _time.UptimeMs(), _settings.IntervalMs);
+            Tend();
+            Round();
         }
 
         /// <summary>One round of measurements, and a frame when it is due.</summary>
@@ -83,12 +99,8 @@ namespace DePIN.Firmware.Sense
             }
             catch (IOException e)
             {
-                _flashFailures++;
+                CountFlashFailure();
                 NodeLog.Event("frame-lost", "samples=" + count.ToString() + " message=flash did not take the frame: " + e.Message);
-                if (_flashFailures >= FlashFailuresMax)
-                {
-                    _status.Set(BoardState.FlashFailed, "flash refused " + _flashFailures.ToString() + " frames in a row");
-                }
             }
 
             catch (SignerException e)
@@ -106,6 +118,16 @@ namespace DePIN.Firmware.Sense
             _rounds = 0;
         }
 
+        private void CountFlashFailure()
+        {
+            _flashFailures++;
+            _health.CountFlashFailure();
+            if (_flashFailures >= FlashFailuresMax)
+            {
+                _status.Set(BoardState.FlashFailed, "flash refused " + _flashFailures.ToString() + " frames in a row");
+            }
+        }
+
         private void Tend()
         {
             try
@@ -115,6 +137,17 @@ namespace DePIN.Firmware.Sense
             catch (IOException e)
             {
                 NodeLog.Fault("keep-time", e);
+            }
+
+            _health.IsClockSet = _clock.IsSynchronised;
+            try
+            {
+                _healthFrames.Tend(_time.UptimeMs());
+            }
+            catch (IOException e)
+            {
+                CountFlashFailure();
+                NodeLog.Event("frame-lost", "message=flash did not take the health frame: " + e.Message);
             }
         }
     }

@@ -1,5 +1,6 @@
 using System;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Sense
@@ -16,21 +17,24 @@ namespace DePIN.Firmware.Sense
         private readonly ISensor[] _sensors;
         private readonly bool[] _present;
         private readonly I2cBus _bus;
+        private readonly NodeHealth _health;
         private int _roundsToSearch = RoundsBetweenSearches;
         private int _stuckRounds;
 
         /// <param name="sensors">Looked for and read in this order.</param>
         /// <param name="bus">The bus they share.</param>
-        public SensorSet(ISensor[] sensors, I2cBus bus)
+        /// <param name="health">Where presence and failures are counted.</param>
+        public SensorSet(ISensor[] sensors, I2cBus bus, NodeHealth health)
         {
             _sensors = sensors;
+            _health = health;
             _present = new bool[sensors.Length];
             _bus = bus;
         }
 
         /// <summary>The sensors this firmware knows, looked for once.</summary>
         /// <param name="flash">For sensors that keep a count; without it they are left out.</param>
-        public static SensorSet Open(NodeSettings settings, IFlash flash = null)
+        public static SensorSet Open(NodeSettings settings, NodeHealth health, IFlash flash = null)
         {
             I2cBus bus = new I2cBus(BoardPins.I2cBus);
             SensorSet set = new SensorSet(
@@ -53,7 +57,8 @@ namespace DePIN.Firmware.Sense
                     new Gnss.GnssSensor(settings.GnssPort, settings.GnssBaud),
                     new Battery.BatterySensor(settings.Battery, BoardPins.BatteryAdcChannel, BoardPins.BatteryDividerPermille),
                 },
-                bus);
+                bus,
+                health);
             set.Search();
             set.JudgeBus();
             if (set.PresentCount == 0)
@@ -111,6 +116,8 @@ namespace DePIN.Firmware.Sense
                 if (_present[i] && !TryRead(_sensors[i], samples, uptimeMs))
                 {
                     _present[i] = false;
+                    _health.CountSensorFailure();
+                    _health.SensorsPresent = PresentCount;
                     string why = _bus.IsStuck ? "its bus is stuck" : "it stopped answering";
                     NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=" + why);
                 }
@@ -132,6 +139,8 @@ namespace DePIN.Firmware.Sense
                     NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=1");
                 }
             }
+
+            _health.SensorsPresent = PresentCount;
         }
 
         // A search on a bus that is still stuck costs a second: it comes sooner than the ordinary one, but ever later.

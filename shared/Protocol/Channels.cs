@@ -79,6 +79,22 @@ namespace DePIN.Protocol
         public const ushort WifiOtherSignal = 98;
         public const ushort WifiOtherPoints = 99;
 
+        // How the node itself fares (profile node); counts since boot, clock origin 0 none, 1 gateway, 2 time server.
+        public const ushort NodeUptime = 128;
+        public const ushort NodeBoots = 129;
+        public const ushort NodeMemoryFree = 130;
+        public const ushort NodeFramesOwed = 131;
+        public const ushort NodeFramesDropped = 132;
+        public const ushort NodeFramesRefused = 133;
+        public const ushort NodeWifiFailures = 134;
+        public const ushort NodeConnectFailures = 135;
+        public const ushort NodeGatewayRefusals = 136;
+        public const ushort NodeSensorFailures = 137;
+        public const ushort NodeFlashFailures = 138;
+        public const ushort NodeClockOrigin = 139;
+        public const ushort NodeClockSteps = 140;
+        public const ushort NodeClockLastStep = 141;
+
         /// <summary>SenML name, or null for a channel this version does not know.</summary>
         public static string Name(ushort channel)
         {
@@ -124,6 +140,20 @@ namespace DePIN.Protocol
                 case WifiOwnPoints: return "wifi_own_points";
                 case WifiOtherSignal: return "wifi_other_signal";
                 case WifiOtherPoints: return "wifi_other_points";
+                case NodeUptime: return "node_uptime";
+                case NodeBoots: return "node_boots";
+                case NodeMemoryFree: return "node_memory_free";
+                case NodeFramesOwed: return "node_frames_owed";
+                case NodeFramesDropped: return "node_frames_dropped";
+                case NodeFramesRefused: return "node_frames_refused";
+                case NodeWifiFailures: return "node_wifi_failures";
+                case NodeConnectFailures: return "node_connect_failures";
+                case NodeGatewayRefusals: return "node_gateway_refusals";
+                case NodeSensorFailures: return "node_sensor_failures";
+                case NodeFlashFailures: return "node_flash_failures";
+                case NodeClockOrigin: return "node_clock_origin";
+                case NodeClockSteps: return "node_clock_steps";
+                case NodeClockLastStep: return "node_clock_last_step";
                 default: return null;
             }
         }
@@ -173,6 +203,20 @@ namespace DePIN.Protocol
                 case WifiOwnPoints: return "count";
                 case WifiOtherSignal: return "dBm";
                 case WifiOtherPoints: return "count";
+                case NodeUptime: return "s";
+                case NodeBoots: return "count";
+                case NodeMemoryFree: return "B";
+                case NodeFramesOwed: return "count";
+                case NodeFramesDropped: return "count";
+                case NodeFramesRefused: return "count";
+                case NodeWifiFailures: return "count";
+                case NodeConnectFailures: return "count";
+                case NodeGatewayRefusals: return "count";
+                case NodeSensorFailures: return "count";
+                case NodeFlashFailures: return "count";
+                case NodeClockOrigin: return "1";
+                case NodeClockSteps: return "count";
+                case NodeClockLastStep: return "s";
                 default: return null;
             }
         }

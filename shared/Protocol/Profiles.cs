@@ -14,6 +14,9 @@ namespace DePIN.Protocol
         /// <summary>A computer's own measurements.</summary>
         public const ushort Host = 7;
 
+        /// <summary>How the node itself fares.</summary>
+        public const ushort Node = 8;
+
         /// <summary>The profile's name in texts and settings, or null for one this version does not know.</summary>
         public static string Name(ushort profile)
         {
@@ -26,6 +29,7 @@ namespace DePIN.Protocol
                 case Health: return "health";
                 case SupplyChain: return "supply-chain";
                 case Host: return "host";
+                case Node: return "node";
                 default: return null;
             }
         }

@@ -106,10 +106,10 @@ internal sealed class FrameStore
         else _disk.Commit(() => Persist(write), () => write(this));
     }
 
-    /// <summary>An own batch came back. False when it does not follow what is here.</summary>
+    /// <summary>An own batch came back. False when it is here already; holes are filled, as the gateway's store does.</summary>
     public bool Restore(BatchSummary batch, Body body)
     {
-        if (_own.ContainsKey(batch.Header.Number) || (_own.Count > 0 && batch.Header.Number != LastNumber + 1)) return false;
+        if (_own.ContainsKey(batch.Header.Number)) return false;
         Write write = store =>
         {
             foreach (Frame frame in body.Frames) store._known.TryAdd(frame.Key, frame);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Frame;
 using DePIN.Firmware.Keep;
@@ -32,6 +33,7 @@ public sealed class FramePublisherTests
     private StopSignal _stop = null!;
     private Thread? _thread;
     private VirtualHardware _hardware = null!;
+    private readonly NodeHealth _health = new();
 
     [SetUp]
     public void Boot()
@@ -81,10 +83,11 @@ public sealed class FramePublisherTests
             port = first.Port;
             Publish(port);
             Eventually.True(() => _store.NextOwed(0) == 0, "the first frames");
-            Assert.That(_hardware.ReadGpio(BoardPins.StatusLedPin), Is.True, "the light is on while the gateway takes frames");
+            Assert.That(LightCode.Of(BoardState.Running, _health), Is.Not.EqualTo(LightCode.NoGateway), "the light says that the gateway takes frames");
         }
 
-        Eventually.True(() => !_hardware.ReadGpio(BoardPins.StatusLedPin), "the light goes out with the gateway");
+        Eventually.True(() => LightCode.Of(BoardState.Running, _health) == LightCode.NoGateway, "the light says that the gateway is away");
+        Eventually.True(() => _health.ConnectFailures > 0, "and it is counted");
         Compose(5);
         await using Listener second = await Listener.StartAsync(Intake(), port);
         Eventually.True(() => _store.NextOwed(0) == 0, "the rest after the restart");
@@ -204,7 +207,7 @@ public sealed class FramePublisherTests
         NodeSettings settings = new();
         byte[] text = Encoding.ASCII.GetBytes($"gateway-host=127.0.0.1\ngateway-port={port}\n");
         settings.Apply(text, 0, text.Length);
-        FramePublisher publisher = new(settings, _key, _store, _clock, _flash, new Network(settings), StatusLed.Open());
+        FramePublisher publisher = new(settings, _key, _store, _clock, _flash, new Network(settings, _health), _health, new Watchdog(), new DeviceTime());
         _thread = new Thread(() => publisher.Run(_stop));
         _hardware.PowerOn();
         _thread.Start();

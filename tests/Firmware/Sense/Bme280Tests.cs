@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Bme280;
 using DePIN.Protocol;
@@ -82,7 +83,7 @@ public sealed class Bme280Tests
         SimulatedBme280 chip = new(() => new AirState(20, 50, 100000));
         hardware.AttachI2c(BoardPins.I2cBus, Bme280Sensor.AddressPrimary, chip);
         hardware.PowerOn();
-        SensorSet set = SensorSet.Open(new NodeSettings());
+        SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
         Assert.That(set.PresentCount, Is.EqualTo(1));
 
         hardware.DetachI2c(BoardPins.I2cBus, Bme280Sensor.AddressPrimary);

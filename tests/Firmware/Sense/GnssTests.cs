@@ -1,5 +1,6 @@
 using System.Text;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Gnss;
 using DePIN.Protocol;
@@ -288,7 +289,7 @@ public sealed class GnssTests
     public void The_board_finds_it_where_the_settings_say()
     {
         UartBench.Board(new SimulatedGnss(() => Zurich, new Ticking()));
-        SensorSet set = SensorSet.Open(new NodeSettings { GnssPort = BoardPins.SensorPort });
+        SensorSet set = SensorSet.Open(new NodeSettings { GnssPort = BoardPins.SensorPort }, new NodeHealth());
 
         Assert.That((set.PresentCount, set.SuggestedProfile), Is.EqualTo((1, Profiles.Transport)));
     }

@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.VirtualBoard.Hardware;
 
@@ -83,7 +84,7 @@ public abstract class I2cSensorContract
         VirtualHardware hardware = PowerOn(CreateChip());
         I2cBus bus = new(Bus);
         ISensor sensor = CreateSensor(bus);
-        SensorSet set = new([sensor], bus);
+        SensorSet set = new([sensor], bus, new NodeHealth());
         hardware.HoldI2c(Bus, true);
         Assert.That(sensor.Open(), Is.False);
         Assert.That(bus.IsStuck, Is.True);

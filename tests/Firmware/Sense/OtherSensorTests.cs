@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Battery;
 using DePIN.Firmware.Sense.HostMonitor;
@@ -39,7 +40,7 @@ public sealed class OtherSensorTests
             new HostReading(Channels.Temperature, -2, 0, 5),
         ]));
         hardware.PowerOn();
-        SensorSet set = SensorSet.Open(new NodeSettings());
+        SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
         SampleSet samples = new();
         set.Read(samples, 0);
 

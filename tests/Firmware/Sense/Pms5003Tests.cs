@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Pms5003;
 using DePIN.Protocol;
@@ -231,17 +232,17 @@ public sealed class Pms5003Tests
         other.Open();
 
         Assert.That(() => new Pms5003Sensor(BoardPins.SensorPort, 0).Open(), Throws.InstanceOf<IOException>());
-        Assert.That(SensorSet.Open(new NodeSettings { Pms5003Port = BoardPins.SensorPort }).PresentCount, Is.Zero);
+        Assert.That(SensorSet.Open(new NodeSettings { Pms5003Port = BoardPins.SensorPort }, new NodeHealth()).PresentCount, Is.Zero);
     }
 
     [Test]
     public void The_board_finds_it_where_the_settings_say()
     {
         UartBench.Board(Device(new DustState(5, 13, 22)));
-        Assert.That(SensorSet.Open(new NodeSettings()).PresentCount, Is.Zero);
+        Assert.That(SensorSet.Open(new NodeSettings(), new NodeHealth()).PresentCount, Is.Zero);
 
         UartBench.Board(Device(new DustState(5, 13, 22)));
-        SensorSet set = SensorSet.Open(new NodeSettings { Pms5003Port = BoardPins.SensorPort });
+        SensorSet set = SensorSet.Open(new NodeSettings { Pms5003Port = BoardPins.SensorPort }, new NodeHealth());
         Assert.That((set.PresentCount, set.SuggestedProfile), Is.EqualTo((1, Profiles.Environment)));
     }
 

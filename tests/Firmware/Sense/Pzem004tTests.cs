@@ -1,5 +1,6 @@
 using System.Text;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Pzem004t;
 using DePIN.Firmware.Sense.Uart;
@@ -207,7 +208,7 @@ public sealed class Pzem004tTests
     public void The_board_finds_it_where_the_settings_say()
     {
         UartBench.Board(new SimulatedPzem004t(() => Manual));
-        SensorSet set = SensorSet.Open(new NodeSettings { Pzem004tPort = BoardPins.SensorPort });
+        SensorSet set = SensorSet.Open(new NodeSettings { Pzem004tPort = BoardPins.SensorPort }, new NodeHealth());
 
         Assert.That((set.PresentCount, set.SuggestedProfile), Is.EqualTo((1, Profiles.Energy)));
     }

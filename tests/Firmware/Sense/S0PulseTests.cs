@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.S0Pulse;
 using DePIN.Protocol;
@@ -244,7 +245,7 @@ public sealed class S0PulseTests
         Assert.That(new S0PulseSensor(_flash, -1, 1000).Open(), Is.False);
         Assert.That(new S0PulseSensor(null!, Pin, 1000).Open(), Is.False);
 
-        SensorSet set = SensorSet.Open(new NodeSettings { S0Pin = Pin, S0ImpulsesPerKwh = 500 }, _flash);
+        SensorSet set = SensorSet.Open(new NodeSettings { S0Pin = Pin, S0ImpulsesPerKwh = 500 }, new NodeHealth(), _flash);
         Impulses(2);
         SampleSet samples = new();
         set.Read(samples, 0);

@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Bme280;
 using DePIN.Firmware.Sense.Ina226;
@@ -26,7 +27,7 @@ public sealed class SensorSetTests
     {
         VirtualHardware hardware = new();
         hardware.PowerOn();
-        SensorSet set = SensorSet.Open(new NodeSettings());
+        SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
 
         Assert.That(set.PresentCount, Is.Zero);
         Assert.That(hardware.I2cTransfers, Is.EqualTo(I2cSensors));
@@ -38,7 +39,7 @@ public sealed class SensorSetTests
         VirtualHardware hardware = new();
         hardware.PowerOn();
         hardware.HoldI2c(BoardPins.I2cBus, true);
-        SensorSet set = SensorSet.Open(new NodeSettings());
+        SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
         Assert.That(hardware.I2cTransfers, Is.EqualTo(1));
 
         SampleSet samples = new();
@@ -65,7 +66,7 @@ public sealed class SensorSetTests
         hardware.AttachI2c(BoardPins.I2cBus, Sht4xSensor.AddressPrimary, new SimulatedSht4x(() => Air));
         hardware.AttachAdc(BoardPins.BatteryAdcChannel, () => 2000);
         hardware.PowerOn();
-        SensorSet set = SensorSet.Open(new NodeSettings { Battery = true });
+        SensorSet set = SensorSet.Open(new NodeSettings { Battery = true }, new NodeHealth());
         Assert.That(set.PresentCount, Is.EqualTo(3));
 
         hardware.HoldI2c(BoardPins.I2cBus, true);
@@ -91,7 +92,7 @@ public sealed class SensorSetTests
         hardware.AttachI2c(BoardPins.I2cBus, Scd4xSensor.Address, scd);
         hardware.AttachI2c(BoardPins.I2cBus, Sht4xSensor.AddressPrimary, new SimulatedSht4x(() => Air));
         hardware.PowerOn();
-        SensorSet set = SensorSet.Open(new NodeSettings());
+        SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
         Assert.That(set.PresentCount, Is.EqualTo(2));
         scd.VanishesAt = scd.Transfers + 3;
         SampleSet samples = new();
@@ -109,14 +110,14 @@ public sealed class SensorSetTests
         hardware.AttachI2c(BoardPins.I2cBus, Sht4xSensor.AddressPrimary, new SimulatedSht4x(() => Air));
         hardware.AttachI2c(BoardPins.I2cBus, Scd4xSensor.Address, new SimulatedScd4x(() => new RoomState(500, 20, 50), () => 0));
         hardware.PowerOn();
-        Assert.That(SensorSet.Open(new NodeSettings()).SuggestedProfile, Is.EqualTo(Profiles.Environment));
+        Assert.That(SensorSet.Open(new NodeSettings(), new NodeHealth()).SuggestedProfile, Is.EqualTo(Profiles.Environment));
 
         hardware.AttachI2c(BoardPins.I2cBus, Ina226Sensor.Address, new SimulatedIna226(() => new LineState(12, 0.1), 0.1));
-        Assert.That(SensorSet.Open(new NodeSettings()).SuggestedProfile, Is.EqualTo(Profiles.Energy));
+        Assert.That(SensorSet.Open(new NodeSettings(), new NodeHealth()).SuggestedProfile, Is.EqualTo(Profiles.Energy));
         hardware.AttachI2c(BoardPins.I2cBus, Lis3dhSensor.AddressSecondary, new SimulatedLis3dh());
-        Assert.That(SensorSet.Open(new NodeSettings()).SuggestedProfile, Is.EqualTo(Profiles.SupplyChain));
+        Assert.That(SensorSet.Open(new NodeSettings(), new NodeHealth()).SuggestedProfile, Is.EqualTo(Profiles.SupplyChain));
         hardware.AttachI2c(BoardPins.I2cBus, Max30102Sensor.Address, new SimulatedMax30102(() => default, () => 0));
-        SensorSet set = SensorSet.Open(new NodeSettings());
+        SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
         Assert.That(set.SuggestedProfile, Is.EqualTo(Profiles.Health));
         Assert.That(set.PresentCount, Is.EqualTo(6));
     }
@@ -131,7 +132,7 @@ public sealed class SensorSetTests
             VirtualHardware hardware = new();
             SensorWiring.Connect(hardware, path, 1, TimeProvider.System, _ => { });
             hardware.PowerOn();
-            SensorSet set = SensorSet.Open(new NodeSettings());
+            SensorSet set = SensorSet.Open(new NodeSettings(), new NodeHealth());
             SampleSet samples = new();
             set.Read(samples, 0);
 

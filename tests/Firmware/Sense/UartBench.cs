@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.VirtualBoard.Hardware;
 
@@ -33,7 +34,7 @@ internal static class UartBench
     /// <summary>A set with that sensor alone goes dark when it is unplugged, says so once, and finds it again.</summary>
     public static void VanishAndReturn(ISensor sensor, UartPeripheral device, int samplesPerReading)
     {
-        SensorSet set = new([sensor], new I2cBus(BoardPins.I2cBus));
+        SensorSet set = new([sensor], new I2cBus(BoardPins.I2cBus), new NodeHealth());
         SampleSet samples = new();
         for (int i = 0; i < 30; i++)
         {

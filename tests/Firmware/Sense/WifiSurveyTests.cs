@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.WifiSurvey;
 using DePIN.Protocol;
@@ -77,7 +78,7 @@ public sealed class WifiSurveyTests
     public void The_board_has_it_when_settings_ask_for_it()
     {
         new VirtualHardware { Radio = () => Street, OwnSsid = "depot" }.PowerOn();
-        SensorSet set = SensorSet.Open(new NodeSettings { WifiSurvey = true });
+        SensorSet set = SensorSet.Open(new NodeSettings { WifiSurvey = true }, new NodeHealth());
         SampleSet samples = new();
         set.Read(samples, 0);
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Frame;
 using DePIN.Firmware.Keep;
@@ -326,14 +327,15 @@ public sealed class ElementKeyTests
         FrameStore store = FrameStore.Open(board.Flash, FrameRing.CapacityBytesMin, key.Signer);
         ManualTime time = new();
         NodeClock clock = NodeClock.Open(board.Flash, time);
-        SensorSet sensors = new([new Thermometer()], new I2cBus(BoardPins.I2cBus));
+        SensorSet sensors = new([new Thermometer()], new I2cBus(BoardPins.I2cBus), new NodeHealth());
         SampleSet none = new();
         for (int i = 0; i < 30; i++)
         {
             sensors.Read(none, 0);
         }
 
-        SampleLoop loop = new(new NodeSettings { SamplesPerFrame = 1 }, board.Status, sensors, new FrameComposer(Profiles.Environment, key.Id, store, clock), store, clock, time);
+        SampleLoop loop = new(new NodeSettings { SamplesPerFrame = 1 }, board.Status, sensors, new FrameComposer(Profiles.Environment, key.Id, store, clock), store, clock, time,
+            new NodeHealth(), new HealthFrames(0, new NodeHealth(), new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock), new Watchdog());
         loop.Round();
         Assert.That(board.Status.State, Is.EqualTo(BoardState.Starting));
         board.Hardware.DetachI2c(BoardPins.I2cBus, ChipBoard.Address);

@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Publish;
 using DePIN.Firmware.Sign;
 using DePIN.VirtualBoard.Flash;
@@ -15,7 +16,7 @@ public sealed class HardwareEntropyTests
     public void With_a_radio_there_is_randomness_joined_or_not(bool wifi, bool networkUp)
     {
         new VirtualHardware { NetworkUp = networkUp }.PowerOn();
-        HardwareEntropy entropy = new(new ManualTime(), new Network(new NodeSettings { Wifi = wifi }));
+        HardwareEntropy entropy = new(new ManualTime(), new Network(new NodeSettings { Wifi = wifi }, new NodeHealth()));
         byte[] bytes = new byte[1000];
         entropy.Fill(bytes, 8, 992);
 
@@ -29,7 +30,7 @@ public sealed class HardwareEntropyTests
     {
         new VirtualHardware().PowerOn();
         NodeStatus status = new();
-        DeviceKey key = DeviceKey.Open(new PowerCutFlash(), new HardwareEntropy(new ManualTime(), new Network(new NodeSettings()), new StuckRandom()), status);
+        DeviceKey key = DeviceKey.Open(new PowerCutFlash(), new HardwareEntropy(new ManualTime(), new Network(new NodeSettings(), new NodeHealth()), new StuckRandom()), status);
 
         Assert.That(key.Signer, Is.Null);
         Assert.That(status.Describe(), Does.StartWith("key-absent: ").And.Contain("stuck"));
@@ -46,7 +47,7 @@ public sealed class HardwareEntropyTests
         new VirtualHardware { NetworkUp = false, RadioWorks = false }.PowerOn();
         PowerCutFlash flash = new();
         NodeStatus status = new();
-        DeviceKey key = DeviceKey.Open(flash, new HardwareEntropy(new ManualTime(), new Network(new NodeSettings())), status);
+        DeviceKey key = DeviceKey.Open(flash, new HardwareEntropy(new ManualTime(), new Network(new NodeSettings(), new NodeHealth())), status);
 
         Assert.That(key.Signer, Is.Null);
         Assert.That(status.Describe(), Does.StartWith("key-absent: ").And.Contain("radio"));

@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Tests.Sense;
 using DePIN.Protocol;
@@ -39,7 +40,7 @@ public sealed class NamedSensorsTests
         using NamedSensors named = NamedSensors.Connect(hardware, settings, 1, TimeProvider.System);
         hardware.PowerOn();
         SampleSet samples = new();
-        SensorSet.Open(settings, flash).Read(samples, 0);
+        SensorSet.Open(settings, new NodeHealth(), flash).Read(samples, 0);
 
         Assert.That(settings.Problem, Is.Null);
         Assert.That(UartBench.ByChannel(samples).Keys, Is.EquivalentTo(channels));

@@ -28,6 +28,15 @@ public class Power
     public static void RebootDevice(int exeConstraintTimeout, RebootOption rebootOption = RebootOption.NormalReboot) => RebootDevice(rebootOption);
 }
 
+/// <summary>The collector. A virtual board's heap is the host's, of an assumed size.</summary>
+public static class GC
+{
+    private const long HeapBytes = 64 << 20;
+
+    /// <summary>Bytes free after a collection.</summary>
+    public static uint Run(bool compactHeap) => (uint)Math.Clamp(HeapBytes - System.GC.GetTotalMemory(compactHeap), 0, HeapBytes);
+}
+
 /// <summary>The RTC of a virtual board is the host's clock: setting it succeeds and changes nothing.</summary>
 public static class Rtc
 {

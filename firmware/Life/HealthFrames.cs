@@ -1,0 +1,52 @@
+using DePIN.Firmware.Board;
+using DePIN.Firmware.Clock;
+using DePIN.Firmware.Frame;
+using DePIN.Firmware.Keep;
+using DePIN.Firmware.Sense;
+
+namespace DePIN.Firmware.Life
+{
+    /// <summary>A frame of profile "node" now and then: signed, kept and anchored like a reading, so a node's history is as checkable as its measurements.</summary>
+    public sealed class HealthFrames
+    {
+        public const int SamplesPerFrame = 14;
+
+        /// <summary>The first one after a boot comes when the network and the clock had time to come up.</summary>
+        public const long FirstMs = 60000;
+
+        private readonly long _everyMs;
+        private readonly NodeHealth _health;
+        private readonly FrameComposer _composer;
+        private readonly FrameStore _store;
+        private readonly NodeClock _clock;
+        private readonly SampleSet _samples = new SampleSet();
+        private long _dueMs = FirstMs;
+
+        /// <param name="everySeconds">0: none.</param>
+        public HealthFrames(int everySeconds, NodeHealth health, FrameComposer composer, FrameStore store, NodeClock clock)
+        {
+            _everyMs = (long)everySeconds * 1000;
+            _health = health;
+            _composer = composer;
+            _store = store;
+            _clock = clock;
+        }
+
+        /// <summary>Makes the frame when it is due. IOException: flash did not take it, and it is due again at the next call.</summary>
+        public void Tend(long uptimeMs)
+        {
+            if (_everyMs == 0 || uptimeMs < _dueMs)
+            {
+                return;
+            }
+
+            _samples.Truncate(0);
+            _health.AddTo(_samples, _store, _clock, uptimeMs);
+            ulong sequence = _composer.Compose(_samples);
+            _dueMs = uptimeMs + _everyMs;
+            NodeLog.Event("health", "sequence=" + sequence.ToString() + " " + _store.Describe() + " wifi_failures=" + _health.WifiFailures.ToString()
+                + " connect_failures=" + _health.ConnectFailures.ToString() + " gateway_refusals=" + _health.GatewayRefusals.ToString()
+                + " sensor_failures=" + _health.SensorFailures.ToString() + " flash_failures=" + _health.FlashFailures.ToString());
+        }
+    }
+}
