@@ -31,7 +31,7 @@ public class Power
 /// <summary>The collector. A virtual board's heap is the host's, of an assumed size.</summary>
 public static class GC
 {
-    private const long HeapBytes = 64 << 20;
+    private const long HeapBytes = 1L << 30;
 
     /// <summary>Bytes free after a collection.</summary>
     public static uint Run(bool compactHeap) => (uint)Math.Clamp(HeapBytes - System.GC.GetTotalMemory(compactHeap), 0, HeapBytes);
