@@ -132,7 +132,7 @@ public sealed class MessageTests
         ushort[] ids = Constants(typeof(Profiles));
         Assert.Multiple(() =>
         {
-            Assert.That(ids, Is.EqualTo(Enumerable.Range(1, 7)));
+            Assert.That(ids, Is.EqualTo(Enumerable.Range(1, 8)));
             Assert.That(ids.Select(Profiles.Name), Is.Unique.And.All.Match("^[a-z][a-z-]*$"));
             Assert.That(Profiles.Name(0), Is.Null);
         });
