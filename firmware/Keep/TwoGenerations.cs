@@ -163,22 +163,16 @@ namespace DePIN.Firmware.Keep
             return value;
         }
 
-        private static bool Same(byte[] a, byte[] b)
+        /// <summary>Whether two values are equal, in a time that does not tell where they differ: one of them may be a key.</summary>
+        internal static bool Same(byte[] a, byte[] b)
         {
-            if (a.Length != b.Length)
+            uint different = (uint)(a.Length ^ b.Length);
+            for (int i = 0; i < a.Length && i < b.Length; i++)
             {
-                return false;
+                different |= (uint)(a[i] ^ b[i]);
             }
 
-            for (int i = 0; i < a.Length; i++)
-            {
-                if (a[i] != b[i])
-                {
-                    return false;
-                }
-            }
-
-            return true;
+            return different == 0;
         }
     }
 }

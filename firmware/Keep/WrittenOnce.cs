@@ -55,7 +55,7 @@ namespace DePIN.Firmware.Keep
 
             if (unfinished != null)
             {
-                if (_store.Value == null || Same(_store.Value, unfinished))
+                if (_store.Value == null || TwoGenerations.Same(_store.Value, unfinished))
                 {
                     _store.WriteBoth(unfinished);
                     _flash.Delete(_newName);
@@ -96,7 +96,7 @@ namespace DePIN.Firmware.Keep
             BigEndian.WriteUInt32(file, value.Length, Crc32.Compute(file, 0, value.Length));
             _flash.Write(_newName, file, 0, file.Length);
             byte[] back = ReadUnfinished();
-            if (back == null || !Same(back, value))
+            if (back == null || !TwoGenerations.Same(back, value))
             {
                 throw new IOException("flash did not keep " + _newName);
             }
@@ -124,17 +124,6 @@ namespace DePIN.Firmware.Keep
             byte[] value = new byte[length - ChecksumBytes];
             Array.Copy(file, 0, value, 0, value.Length);
             return value;
-        }
-
-        private static bool Same(byte[] a, byte[] b)
-        {
-            uint different = (uint)(a.Length ^ b.Length);
-            for (int i = 0; i < a.Length && i < b.Length; i++)
-            {
-                different |= (uint)(a[i] ^ b[i]);
-            }
-
-            return different == 0;
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.IO;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Clock;
 using DePIN.Firmware.Frame;
@@ -32,7 +33,7 @@ namespace DePIN.Firmware.Life
             _clock = clock;
         }
 
-        /// <summary>Makes the frame when it is due. IOException: flash did not take it, and it is due again at the next call.</summary>
+        /// <summary>Makes the frame when it is due. IOException: flash did not take it, and it is due again at the next call. SignerException: it is on flash and signed when it is sent.</summary>
         public void Tend(long uptimeMs)
         {
             if (_everyMs == 0 || uptimeMs < _dueMs)
@@ -42,8 +43,19 @@ namespace DePIN.Firmware.Life
 
             _samples.Truncate(0);
             _health.AddTo(_samples, _store, _clock, uptimeMs);
-            ulong sequence = _composer.Compose(_samples);
-            _dueMs = uptimeMs + _everyMs;
+            ulong sequence;
+            long dueMs = _dueMs;
+            _dueMs = uptimeMs + _everyMs; // also when the signer fails: the frame's body is on flash then
+            try
+            {
+                sequence = _composer.Compose(_samples);
+            }
+            catch (IOException)
+            {
+                _dueMs = dueMs;
+                throw;
+            }
+
             NodeLog.Event("health", "sequence=" + sequence.ToString() + " " + _store.Describe() + " wifi_failures=" + _health.WifiFailures.ToString()
                 + " connect_failures=" + _health.ConnectFailures.ToString() + " gateway_refusals=" + _health.GatewayRefusals.ToString()
                 + " sensor_failures=" + _health.SensorFailures.ToString() + " flash_failures=" + _health.FlashFailures.ToString());

@@ -102,16 +102,9 @@ namespace DePIN.Firmware.Sense
                 CountFlashFailure();
                 NodeLog.Event("frame-lost", "samples=" + count.ToString() + " message=flash did not take the frame: " + e.Message);
             }
-
             catch (SignerException e)
             {
-                // The frame's body is on flash: it is signed when it is sent, if the key comes back.
-                _signFailures++;
-                NodeLog.Event("sign-failed", "samples=" + count.ToString() + " message=" + e.Message);
-                if (_signFailures >= SignFailuresMax)
-                {
-                    _status.Set(BoardState.KeyAbsent, e.Message);
-                }
+                CountSignFailure(count, e);
             }
 
             _samples.Truncate(0);
@@ -125,6 +118,17 @@ namespace DePIN.Firmware.Sense
             if (_flashFailures >= FlashFailuresMax)
             {
                 _status.Set(BoardState.FlashFailed, "flash refused " + _flashFailures.ToString() + " frames in a row");
+            }
+        }
+
+        // The frame's body is on flash: it is signed when it is sent, if the key comes back.
+        private void CountSignFailure(int samples, SignerException e)
+        {
+            _signFailures++;
+            NodeLog.Event("sign-failed", "samples=" + samples.ToString() + " message=" + e.Message);
+            if (_signFailures >= SignFailuresMax)
+            {
+                _status.Set(BoardState.KeyAbsent, e.Message);
             }
         }
 
@@ -148,6 +152,10 @@ namespace DePIN.Firmware.Sense
             {
                 CountFlashFailure();
                 NodeLog.Event("frame-lost", "message=flash did not take the health frame: " + e.Message);
+            }
+            catch (SignerException e)
+            {
+                CountSignFailure(HealthFrames.SamplesPerFrame, e);
             }
         }
     }

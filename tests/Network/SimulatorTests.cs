@@ -49,10 +49,11 @@ internal sealed class SimulatorTests
         Assert.That(there, Does.Contain($"\"traceHash\":\"{here.TraceHash:x16}\""), "hash codes differ in every process, order must not");
     }
 
+    private static IEnumerable<Mutation> Mutations => Enum.GetValues<Mutation>().Where(m => m is not Mutation.None);
+
     [Test]
-    public void A_broken_rule_is_seen([Values] Mutation mutation)
+    public void A_broken_rule_is_seen([ValueSource(nameof(Mutations))] Mutation mutation)
     {
-        if (mutation is Mutation.None) Assert.Pass("nothing is broken: see the thousand seeds");
         Totals totals = Totals.Of(1, SeedsToSee, Environment.ProcessorCount, mutation, stopAfter: 1);
         Assert.That(totals.Failed, Is.Not.Empty, $"{mutation} broke no promise in {SeedsToSee} seeds");
         TestContext.Out.WriteLine($"{mutation}: seed {totals.Failed[0].Seed} after {totals.Seeds} seeds: {totals.Failed[0].Violation!.Message}");

@@ -320,6 +320,29 @@ public sealed class ElementKeyTests
     }
 
     [Test]
+    public void A_chip_that_dies_when_a_health_frame_is_due_is_counted_and_the_frame_is_made_once()
+    {
+        ChipBoard board = new();
+        DeviceKey key = board.Open(Provision);
+        FrameStore store = FrameStore.Open(board.Flash, FrameRing.CapacityBytesMin, key.Signer);
+        ManualTime time = new() { Uptime = HealthFrames.FirstMs };
+        NodeClock clock = NodeClock.Open(board.Flash, time);
+        NodeHealth health = new();
+        SensorSet sensors = new([], new I2cBus(BoardPins.I2cBus), health);
+        SampleLoop loop = new(new NodeSettings(), board.Status, sensors, new FrameComposer(Profiles.Environment, key.Id, store, clock), store, clock, time,
+            health, new HealthFrames(600, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock), new Watchdog());
+        board.Hardware.DetachI2c(BoardPins.I2cBus, ChipBoard.Address);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.That(loop.Turn, Throws.Nothing);
+            time.Uptime += 10_000;
+        }
+
+        Assert.That(store.Owed, Is.EqualTo(1), "its body is on flash: signed when it is sent");
+        Assert.That(board.Status.MaySign, Is.True, "one failure is none yet");
+    }
+
+    [Test]
     public void A_chip_that_dies_while_the_node_runs_stops_it_and_what_was_kept_is_signed_when_it_is_back()
     {
         ChipBoard board = new();
