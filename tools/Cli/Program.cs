@@ -6,6 +6,7 @@ using DePIN.Cli.Device;
 using DePIN.Cli.Network;
 using DePIN.Cli.Peers;
 using DePIN.Cli.Prove;
+using DePIN.Cli.Provision;
 using DePIN.Cli.Status;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Up;
@@ -19,6 +20,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     StatusCommand.Create(),    // what moves at a gateway, and what waits
     PeersCommand.Create(),     // a gateway's connections with the others
     NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits
+    ProvisionCommand.Create(), // boards from the box to the first verified frame
     DeviceCommand.Create(),    // the devices a gateway knows
     BoardCommand.Create(),     // the boards a node can be built on
     ContractsCommand.Create(), // builds and deploys the contracts

@@ -8,6 +8,28 @@ namespace DePIN.Cli.Serial;
 /// <summary>Who a board says it is: shared/Protocol/SerialIdentity.cs.</summary>
 public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string DeviceId, byte State, string Firmware, string Board);
 
+/// <summary>Why a board's answer did not come.</summary>
+public enum BoardErrorKind
+{
+    /// <summary>No answer in all tries.</summary>
+    NoAnswer,
+
+    /// <summary>The line hung up.</summary>
+    HungUp,
+
+    /// <summary>The board has no key that it may use.</summary>
+    NoKey,
+
+    /// <summary>The board refused, or answered something else.</summary>
+    Refused,
+}
+
+/// <summary>A board did not do what it was asked.</summary>
+public sealed class BoardError(BoardErrorKind kind, string message, string remedy) : CliError(Terminal.ExitCode.Unreachable, message, remedy)
+{
+    public BoardErrorKind Kind { get; } = kind;
+}
+
 /// <summary>
 /// Asks a board over its serial line, one request at a time: each is sent again while no answer comes (a board may still be
 /// starting, and noise may eat a frame), an answer counts only with a good CRC and its request's sequence, and the number of tries is bounded.
@@ -15,6 +37,9 @@ public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string Device
 public sealed class BoardLine(SerialLine line, string name) : IDisposable
 {
     private const int TriesMax = 20;
+
+    /// <summary>The firmware's SerialService.ErrorNoKey.</summary>
+    private const byte NoKeyCode = 3;
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
 
@@ -26,7 +51,7 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
         byte[] data = await AskAsync(SerialTypes.IdentityRequest, SerialTypes.IdentityResponse, [], cancel).ConfigureAwait(false);
         if (!SerialIdentity.IsValid(data, 0, data.Length))
         {
-            throw Wrong("its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
+            throw Wrong(BoardErrorKind.Refused, "its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
         }
 
         byte[] key = data[SerialIdentity.PublicKeyOffset..(SerialIdentity.PublicKeyOffset + DeviceId.PublicKeyBytes)];
@@ -41,7 +66,7 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
     public async Task<byte[]> ClaimAsync(byte[] chainId32, byte[] registry20, byte[] owner20, CancellationToken cancel)
     {
         byte[] data = await AskAsync(SerialTypes.ClaimRequest, SerialTypes.ClaimResponse, [.. chainId32, .. registry20, .. owner20], cancel).ConfigureAwait(false);
-        return data.Length == 64 ? data : throw Wrong($"its claim has {data.Length} bytes and not 64", "flash the firmware of this version onto the board");
+        return data.Length == 64 ? data : throw Wrong(BoardErrorKind.Refused, $"its claim has {data.Length} bytes and not 64", "flash the firmware of this version onto the board");
     }
 
     /// <summary>Gives the board its settings, lines of key=value.</summary>
@@ -56,7 +81,7 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
     {
         if (data.Length > SerialFrame.DataBytesMax)
         {
-            throw Wrong($"the request has {data.Length} bytes of data, at most {SerialFrame.DataBytesMax} fit", "give shorter settings");
+            throw Wrong(BoardErrorKind.Refused, $"the request has {data.Length} bytes of data, at most {SerialFrame.DataBytesMax} fit", "give shorter settings");
         }
 
         sequence++;
@@ -77,11 +102,11 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
             }
             catch (Exception error) when (error is ChannelClosedException or IOException or ObjectDisposedException)
             {
-                throw Wrong("its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
+                throw Wrong(BoardErrorKind.HungUp, "its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
             }
         }
 
-        throw Wrong($"no answer to request 0x{request:x2} in {TriesMax} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that no other program has its port open");
+        throw Wrong(BoardErrorKind.NoAnswer, $"no answer to request 0x{request:x2} in {TriesMax} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that no other program has its port open");
     }
 
     private async Task<byte[]> AnswerAsync(byte response, CancellationToken patience)
@@ -101,12 +126,12 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
 
                     if (decoder.Sequence == sequence && decoder.Type == SerialTypes.Error)
                     {
-                        throw Wrong($"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
+                        throw Wrong(data is [NoKeyCode, ..] ? BoardErrorKind.NoKey : BoardErrorKind.Refused, $"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
                     }
                 }
             }
         }
     }
 
-    private CliError Wrong(string what, string remedy) => new(ExitCode.Unreachable, $"board {name}: {what}", remedy);
+    private BoardError Wrong(BoardErrorKind kind, string what, string remedy) => new(kind, $"board {name}: {what}", remedy);
 }
