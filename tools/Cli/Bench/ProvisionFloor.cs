@@ -71,9 +71,10 @@ public sealed class ProvisionFloor : IAsyncDisposable
             deployment = Path.GetRelativePath(_folder, Chain.DeploymentFile),
             owner = Chain.Owner.ToString(),
             gatewayApi = Gateway.Api.Url.ToString(),
+            authority = Path.GetRelativePath(_folder, Gateway.AuthorityFile),
             settings = new Dictionary<string, string>
             {
-                ["gateway-host"] = "127.0.0.1", ["gateway-port"] = Gateway.MqttPort.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                ["gateway-host"] = "127.0.0.1", ["gateway-port"] = Gateway.MqttTlsPort.ToString(System.Globalization.CultureInfo.InvariantCulture), ["tls"] = "on",
                 ["interval-ms"] = "500", ["samples-per-frame"] = "2", ["sntp-server"] = "",
             },
             confirmSeconds,

@@ -22,6 +22,9 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
 
     public static readonly ProvisionCode SettingsRefused = new("P401", "the board refused the settings", "mend the template as the message says");
 
+    public static readonly ProvisionCode Locked = new("P402", "the board is locked", "its owner or operator unlocks it; a stranger's board is put aside");
+    public static readonly ProvisionCode NoNetwork = new("P403", "the board cannot join the Wi-Fi network", "check the network's name, its password and the board's place, run the command again");
+
     public static readonly ProvisionCode ChainAway = new("P501", "the chain's endpoint does not answer", "check the network and the template's rpc, run the command again: nothing is registered twice");
     public static readonly ProvisionCode OwnedByAnother = new("P502", "the device belongs to another owner", "ask that owner to transfer its token, or put the board aside");
     public static readonly ProvisionCode Revoked = new("P503", "the device was revoked for good", "put the board aside");
@@ -39,7 +42,7 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
     /// <summary>Every code, in order.</summary>
     public static IReadOnlyList<ProvisionCode> All { get; } =
     [
-        Done, AlreadyDone, Collected, PortUnusable, SameBoardTwice, NoAnswer, BadIdentity, KeyUnusable, ClaimRefused, ClaimWrong, SettingsRefused,
+        Done, AlreadyDone, Collected, PortUnusable, SameBoardTwice, NoAnswer, BadIdentity, KeyUnusable, ClaimRefused, ClaimWrong, SettingsRefused, Locked, NoNetwork,
         ChainAway, OwnedByAnother, Revoked, RegistrationRefused, GatewayAway, NoFrame, FramesRefused, LabelFailed, Interrupted, HungUp,
     ];
 

@@ -1,16 +1,20 @@
 using System.CommandLine;
+using System.Security.Cryptography;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Protocol;
 
 namespace DePIN.Cli.Provision;
 
 /// <summary>`depin provision`: boards from the box to the first verified frame, one lane a port. `provision register` sends collected claims.</summary>
 public static class ProvisionCommand
 {
+    private const string WifiPasswordVariable = "DEPIN_WIFI_PASSWORD";
+
     /// <summary>Ports at once; a USB hub of hubs has not more.</summary>
     private const int PortsMax = 64;
 
@@ -22,10 +26,11 @@ public static class ProvisionCommand
         Option<string?> collect = new("--collect") { Description = "Instead of registering, keep the claims in this file: for places without a network.", HelpName = "FILE" };
         Option<string?> manifest = new("--manifest") { Description = "CSV with device,name,location.", HelpName = "FILE" };
         Option<string> report = new("--report") { Description = "Folder of report.csv and report.jsonl; both are only added to.", HelpName = "DIR", DefaultValueFactory = _ => "provisioned" };
+        Option<string?> wifi = new("--wifi-password-file") { Description = $"File with the password of the template's network (mode 0600); else {WifiPasswordVariable}.", HelpName = "FILE" };
         Option<bool> json = new("--json") { Description = "The report's JSON lines on standard output." };
         Command command = new("provision", "Boards from the box to the first verified frame, a lane a port. Run it again after any failure: it goes on.")
         {
-            template, ports, key, collect, manifest, report, json, CreateRegister(),
+            template, ports, key, collect, manifest, report, wifi, json, CreateRegister(),
         };
         command.SetAction(async (parsed, cancel) =>
         {
@@ -33,13 +38,13 @@ public static class ProvisionCommand
             List<string> names = [.. parsed.GetValue(ports)!.Distinct()];
             if (names.Count > PortsMax) throw new CliError(ExitCode.BadInput, $"{names.Count} ports", $"give at most {PortsMax} at once");
             return await RunAsync(job, [.. names.Select(name => new SerialBoardPort(name))], parsed.GetValue(key), parsed.GetValue(collect), parsed.GetValue(manifest),
-                parsed.GetValue(report)!, parsed.GetValue(json), cancel).ConfigureAwait(false);
+                parsed.GetValue(report)!, parsed.GetValue(wifi), parsed.GetValue(json), cancel).ConfigureAwait(false);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ProvisionJob job, IReadOnlyList<IBoardPort> ports, string? keyFile, string? collectFile, string? manifestFile, string reportFolder, bool json, CancellationToken cancel)
+        ProvisionJob job, IReadOnlyList<IBoardPort> ports, string? keyFile, string? collectFile, string? manifestFile, string reportFolder, string? wifiFile, bool json, CancellationToken cancel)
     {
         if ((keyFile is null) == (collectFile is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
         using ProvisionReport report = ProvisionReport.Open(reportFolder);
@@ -49,10 +54,19 @@ public static class ProvisionCommand
         using GatewaySigner? payer = keyFile is null ? null : PrivateKeyFile.Read(keyFile);
         using ClaimRegistrar? registrar = payer is null ? null : await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
         using ClaimCollector? collector = collectFile is null ? null : new ClaimCollector(collectFile, job.Contracts.ChainId, job.Contracts.DeviceRegistry, job.OwnerAddress);
-        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System);
+        byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(wifiFile, WifiPasswordVariable, ImprovRpc.PasswordBytesMax);
+        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System) { WifiPassword = password };
         List<ProvisionLane> lanes = [.. ports.Select(port => new ProvisionLane(run, port))];
         Task<ReportLine[]> work = Task.WhenAll(lanes.Select(lane => Task.Run(() => lane.RunAsync(cancel), CancellationToken.None)));
-        await ProvisionView.For(json).ShowAsync(lanes, work).ConfigureAwait(false);
+        try
+        {
+            await ProvisionView.For(json).ShowAsync(lanes, work).ConfigureAwait(false);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(password);
+        }
+
         ReportLine[] results = await work.ConfigureAwait(false);
         int succeeded = results.Count(line => line.Code[1] == '0');
         Console.Error.WriteLine($"{succeeded} of {results.Length} boards are done; the report is {report.TableFile}{(report.Torn > 0 ? $" ({report.Torn} unreadable lines of an earlier run were passed over)" : "")}");

@@ -1,8 +1,12 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Protocol;
 
 namespace DePIN.Cli.Provision;
 
@@ -32,6 +36,12 @@ public sealed record ProvisionJob
     /// <summary>Lines of node.conf (firmware/README.md) for every board.</summary>
     public required IReadOnlyDictionary<string, string> Settings { get; init; }
 
+    /// <summary>PEM file of the authority that signed the gateway's certificate, relative to the template; empty: none is given.</summary>
+    public string Authority { get; init; } = "";
+
+    /// <summary>Name of the Wi-Fi network to join; empty: none is given. Its password never is in the template.</summary>
+    public string Wifi { get; init; } = "";
+
     /// <summary>What a device's page is called, for the label's QR; {device} is the device id. Empty: the label holds a depin: URI.</summary>
     public string Link { get; init; } = "";
 
@@ -43,6 +53,22 @@ public sealed record ProvisionJob
 
     [JsonIgnore]
     public Address OwnerAddress { get; private init; }
+
+    /// <summary>The authority's certificate, PEM; empty: none.</summary>
+    [JsonIgnore]
+    public byte[] AuthorityPem { get; private init; } = [];
+
+    /// <summary>What a board is given (shared/Protocol/SerialEnrolment.cs).</summary>
+    public byte[] EnrolmentFor(ManifestRow row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        byte[] all = new byte[SerialEnrolment.BytesMax];
+        int count = SerialEnrolment.Append(EnrolmentTags.Settings, Encoding.ASCII.GetBytes(SettingsText()), all, 0);
+        if (AuthorityPem.Length > 0) count = SerialEnrolment.Append(EnrolmentTags.Authority, AuthorityPem, all, count);
+        if (row.Name.Length > 0) count = SerialEnrolment.Append(EnrolmentTags.Name, Encoding.UTF8.GetBytes(row.Name), all, count);
+        if (row.Location.Length > 0) count = SerialEnrolment.Append(EnrolmentTags.Location, Encoding.UTF8.GetBytes(row.Location), all, count);
+        return all[..count];
+    }
 
     /// <summary>node.conf as text.</summary>
     public string SettingsText() => string.Concat(Settings.Select(setting => $"{setting.Key}={setting.Value}\n"));
@@ -72,8 +98,14 @@ public sealed record ProvisionJob
                 throw Wrong(path, $"settings: '{key}' is not a line key=value of plain ASCII");
         if (job.Settings.Keys.FirstOrDefault(key => key.Contains("password", StringComparison.OrdinalIgnoreCase)) is { } secret)
             throw Wrong(path, $"settings: '{secret}': a template holds no secret");
-        string record = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, job.Deployment);
-        return job with { OwnerAddress = owner, Contracts = ReadContracts(record) };
+        if (job.SettingsText().Length > SerialEnrolment.SettingsBytesMax) throw Wrong(path, $"settings have more than {SerialEnrolment.SettingsBytesMax} characters as lines key=value");
+        if (Encoding.UTF8.GetByteCount(job.Wifi) > ImprovRpc.SsidBytesMax) throw Wrong(path, $"wifi has more than {ImprovRpc.SsidBytesMax} bytes");
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        return job with
+        {
+            OwnerAddress = owner, Contracts = ReadContracts(Path.Combine(folder, job.Deployment)),
+            AuthorityPem = job.Authority.Length == 0 ? [] : ReadAuthority(Path.Combine(folder, job.Authority)),
+        };
     }
 
     private static DeploymentRecord ReadContracts(string path)
@@ -86,6 +118,22 @@ public sealed record ProvisionJob
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new CliError(ExitCode.BadInput, $"the deployment record cannot be read: {error.Message}", "name the file that 'depin contracts deploy' wrote, relative to the template");
+        }
+    }
+
+    private static byte[] ReadAuthority(string path)
+    {
+        try
+        {
+            if (new FileInfo(path).Length > SerialEnrolment.AuthorityBytesMax)
+                throw new CliError(ExitCode.BadInput, $"{path} has more than {SerialEnrolment.AuthorityBytesMax} bytes", "name a PEM file with one certificate: the gateway's ca.pem");
+            byte[] pem = File.ReadAllBytes(path);
+            using X509Certificate2 certificate = X509Certificate2.CreateFromPem(Encoding.ASCII.GetString(pem));
+            return pem;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw new CliError(ExitCode.BadInput, $"the authority {path} cannot be read: {error.Message}", "name the gateway's ca.pem, relative to the template");
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
@@ -20,6 +21,9 @@ namespace DePIN.Cli.Provision;
 public sealed record ProvisionRun(
     ProvisionJob Job, DeviceManifest Manifest, ProvisionReport Report, IClaimDesk Desk, GatewayApi Gateway, IDeviceLabels? Labels, TimeProvider Clock)
 {
+    /// <summary>Of the template's network; zeroed by who made it when the run ends.</summary>
+    public byte[] WifiPassword { get; init; } = [];
+
     private readonly Dictionary<string, string> _ports = new(StringComparer.Ordinal);
 
     /// <summary>Takes a device for a port; false when another lane has it: the same board on two ports.</summary>
@@ -136,9 +140,15 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             Step = ProvisionStep.Register;
             await run.Desk.FileAsync(_board, signature, cancel).ConfigureAwait(false);
 
+            if (run.Job.Wifi.Length > 0)
+            {
+                Step = ProvisionStep.Wifi;
+                await OnBoardAsync(token => Done(line.JoinWifiAsync(Encoding.UTF8.GetBytes(run.Job.Wifi), run.WifiPassword, token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
+            }
+
             Step = ProvisionStep.Enrol;
             ulong before = run.Desk.Registers ? (await ReadLastAsync(cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
-            await OnBoardAsync(token => Done(line.ConfigureAsync(run.Job.SettingsText(), token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
+            await OnBoardAsync(token => Done(line.EnrolAsync(run.Job.EnrolmentFor(_row), token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
             Step = ProvisionStep.Restart;
             await OnBoardAsync(token => Done(line.RestartAsync(token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
             if (run.Desk.Registers)
@@ -181,6 +191,8 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
                 BoardErrorKind.NoAnswer => ProvisionCode.NoAnswer,
                 BoardErrorKind.HungUp => ProvisionCode.HungUp,
                 BoardErrorKind.NoKey => ProvisionCode.KeyUnusable,
+                BoardErrorKind.Locked => ProvisionCode.Locked,
+                BoardErrorKind.NoNetwork => ProvisionCode.NoNetwork,
                 _ => refused,
             };
             throw new ProvisionException(code, error.Message, error);

@@ -15,7 +15,10 @@ public enum ProvisionStep
     /// <summary>On chain, or into the file of claims.</summary>
     Register,
 
-    /// <summary>Settings, name and place.</summary>
+    /// <summary>It joins the Wi-Fi network, when the template names one.</summary>
+    Wifi,
+
+    /// <summary>Settings, the gateway's authority, name and place, as a whole.</summary>
     Enrol,
 
     /// <summary>It starts with them.</summary>

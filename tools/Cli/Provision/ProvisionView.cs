@@ -101,6 +101,7 @@ public abstract class ProvisionView
         ProvisionStep.Identify => "asks who it is",
         ProvisionStep.Claim => "has the claim signed",
         ProvisionStep.Register => "registers",
+        ProvisionStep.Wifi => "joins the Wi-Fi network",
         ProvisionStep.Enrol => "gives the settings",
         ProvisionStep.Restart => "restarts it",
         ProvisionStep.Confirm => "waits for its first verified frame",

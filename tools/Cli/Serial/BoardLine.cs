@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Channels;
 using DePIN.Cli.Terminal;
@@ -20,6 +22,12 @@ public enum BoardErrorKind
     /// <summary>The board has no key that it may use.</summary>
     NoKey,
 
+    /// <summary>The board could not join the Wi-Fi network.</summary>
+    NoNetwork,
+
+    /// <summary>The board is locked: only its owner or operator changes anything.</summary>
+    Locked,
+
     /// <summary>The board refused, or answered something else.</summary>
     Refused,
 }
@@ -38,12 +46,14 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
 {
     private const int TriesMax = 20;
 
-    /// <summary>The firmware's SerialService.ErrorNoKey.</summary>
-    private const byte NoKeyCode = 3;
+    private const int JoinTriesMax = 2;
+
+    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
 
-    private readonly SerialDecoder decoder = new();
+    private readonly SerialDecoder decoder = new(findsImprov: true);
+    private readonly Queue<byte> waiting = new();
     private byte sequence;
 
     public async Task<BoardIdentity> IdentifyAsync(CancellationToken cancel)
@@ -73,6 +83,72 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
     public Task ConfigureAsync(string settings, CancellationToken cancel) =>
         AskAsync(SerialTypes.ConfigureRequest, SerialTypes.ConfigureResponse, Encoding.UTF8.GetBytes(settings), cancel);
 
+    /// <summary>
+    /// Gives the board all it needs to belong to a network (shared/Protocol/SerialEnrolment.cs), in pieces. The board says how far it is, so one that
+    /// was cut off goes on where it was; it takes effect as a whole at the next start, or not at all.
+    /// </summary>
+    public async Task EnrolAsync(ReadOnlyMemory<byte> enrolment, CancellationToken cancel)
+    {
+        byte[] all = enrolment.ToArray();
+        byte[] mark = new byte[SerialTypes.EnrolBeginBytes];
+        BinaryPrimitives.WriteInt32BigEndian(mark, all.Length);
+        BinaryPrimitives.WriteUInt32BigEndian(mark.AsSpan(4), Crc32.Compute(all, 0, all.Length));
+        int at = Next(await AskAsync(SerialTypes.EnrolBeginRequest, SerialTypes.EnrolBeginResponse, mark, cancel).ConfigureAwait(false), all.Length);
+        while (at < all.Length)
+        {
+            int count = Math.Min(SerialTypes.EnrolPieceBytesMax, all.Length - at);
+            byte[] piece = new byte[SerialTypes.EnrolDataOffset + count];
+            BinaryPrimitives.WriteInt32BigEndian(piece, at);
+            all.AsSpan(at, count).CopyTo(piece.AsSpan(SerialTypes.EnrolDataOffset));
+            int next = Next(await AskAsync(SerialTypes.EnrolDataRequest, SerialTypes.EnrolDataResponse, piece, cancel).ConfigureAwait(false), all.Length);
+            at = next > at ? next : throw Wrong(BoardErrorKind.Refused, $"it took no byte of the enrolment from {at} on", "restart the board and run the command again");
+        }
+
+        await AskAsync(SerialTypes.EnrolCommitRequest, SerialTypes.EnrolCommitResponse, [.. mark, .. SHA256.HashData(all)], cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>The node's own figures: lines key=value.</summary>
+    public async Task<string> DiagnoseAsync(CancellationToken cancel) =>
+        Encoding.UTF8.GetString(await AskAsync(SerialTypes.DiagnosticsRequest, SerialTypes.DiagnosticsResponse, [0], cancel).ConfigureAwait(false));
+
+    /// <summary>Gives the board its Wi-Fi (Improv) and waits until it has joined.</summary>
+    /// <param name="ssid">Network name, 1 to 32 bytes.</param>
+    /// <param name="password">At most 64 bytes; stays the caller's, who zeroes it. What this makes of it is zeroed.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    public async Task JoinWifiAsync(byte[] ssid, byte[] password, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(ssid);
+        ArgumentNullException.ThrowIfNull(password);
+        byte[] data = new byte[ImprovFrame.DataBytesMax], frame = new byte[ImprovFrame.WireBytesMax];
+        try
+        {
+            int count = ImprovRpc.WriteWifiSettings(ssid, password, data, 0);
+            int size = ImprovFrame.Write(ImprovTypes.Rpc, data, 0, count, frame, 0);
+            for (int tries = 0; tries < JoinTriesMax; tries++)
+            {
+                using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+                patience.CancelAfter(JoinTimeout);
+                try
+                {
+                    Write(frame.AsSpan(0, size));
+                    await JoinedAsync(patience.Token).ConfigureAwait(false);
+                    return;
+                }
+                catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+                {
+                    // no word: ask again
+                }
+            }
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(data);
+            CryptographicOperations.ZeroMemory(frame);
+        }
+
+        throw Wrong(BoardErrorKind.NoAnswer, $"it said nothing of its Wi-Fi in {JoinTriesMax * JoinTimeout.TotalSeconds:0} s", "check the network's name and its range");
+    }
+
     public Task RestartAsync(CancellationToken cancel) => AskAsync(SerialTypes.RestartRequest, SerialTypes.RestartResponse, [], cancel);
 
     public void Dispose() => line.Dispose();
@@ -93,16 +169,12 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
             patience.CancelAfter(AnswerTimeout);
             try
             {
-                line.Write(frame.AsSpan(0, count));
+                Write(frame.AsSpan(0, count));
                 return await AnswerAsync(response, patience.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
             {
                 // no answer in time: ask again
-            }
-            catch (Exception error) when (error is ChannelClosedException or IOException or ObjectDisposedException)
-            {
-                throw Wrong(BoardErrorKind.HungUp, "its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
             }
         }
 
@@ -113,25 +185,75 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
     {
         while (true)
         {
-            foreach (byte value in await line.ReadAsync(patience).ConfigureAwait(false))
+            byte[] data = await FrameAsync(patience).ConfigureAwait(false);
+            if (decoder.IsImprov || decoder.Sequence != sequence) continue;
+            if (decoder.Type == response) return data;
+            if (decoder.Type == SerialTypes.Error)
             {
-                decoder.Push(value);
-                while (decoder.TryRead())
-                {
-                    byte[] data = decoder.Buffer.AsSpan(decoder.DataOffset, decoder.DataCount).ToArray();
-                    if (decoder.Sequence == sequence && decoder.Type == response)
-                    {
-                        return data;
-                    }
-
-                    if (decoder.Sequence == sequence && decoder.Type == SerialTypes.Error)
-                    {
-                        throw Wrong(data is [NoKeyCode, ..] ? BoardErrorKind.NoKey : BoardErrorKind.Refused, $"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
-                    }
-                }
+                throw Wrong(data is [SerialErrors.NoKey, ..] ? BoardErrorKind.NoKey : data is [SerialErrors.Locked, ..] ? BoardErrorKind.Locked : BoardErrorKind.Refused,
+                    $"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
             }
         }
     }
+
+    /// <summary>The board joined, or said why not. Errors before it begins to join are of an earlier command.</summary>
+    private async Task JoinedAsync(CancellationToken patience)
+    {
+        while (true)
+        {
+            byte[] data = await FrameAsync(patience).ConfigureAwait(false);
+            if (!decoder.IsImprov) continue;
+            if (decoder.Type == ImprovTypes.RpcResult && data is [ImprovCommands.WifiSettings, ..]) return;
+            if (decoder.Type == ImprovTypes.ErrorState && data is [not ImprovErrors.None, ..])
+            {
+                throw data[0] == ImprovErrors.UnableToConnect
+                    ? Wrong(BoardErrorKind.NoNetwork, "it cannot join the network", "check the network's name, its password and its range")
+                    : Wrong(BoardErrorKind.Refused, $"it refused the Wi-Fi settings with code {data[0]}", "check the network's name and password");
+            }
+        }
+    }
+
+    /// <summary>Data of the next frame, of which the decoder has the rest.</summary>
+    private async Task<byte[]> FrameAsync(CancellationToken patience)
+    {
+        while (!decoder.TryRead())
+        {
+            if (waiting.TryDequeue(out byte value))
+            {
+                decoder.Push(value);
+                continue;
+            }
+
+            try
+            {
+                foreach (byte read in await line.ReadAsync(patience).ConfigureAwait(false)) waiting.Enqueue(read);
+            }
+            catch (Exception error) when (error is ChannelClosedException or IOException or ObjectDisposedException)
+            {
+                throw HungUp(error);
+            }
+        }
+
+        return decoder.Buffer.AsSpan(decoder.DataOffset, decoder.DataCount).ToArray();
+    }
+
+    private void Write(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            line.Write(bytes);
+        }
+        catch (Exception error) when (error is IOException or ObjectDisposedException)
+        {
+            throw HungUp(error);
+        }
+    }
+
+    private int Next(byte[] answer, int length) => answer.Length == sizeof(uint) && BinaryPrimitives.ReadUInt32BigEndian(answer) is var next && next <= (uint)length ? (int)next
+        : throw Wrong(BoardErrorKind.Refused, "it named no place in the enrolment", "flash the firmware of this version onto the board");
+
+    private BoardError HungUp(Exception error) =>
+        Wrong(BoardErrorKind.HungUp, "its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
 
     private BoardError Wrong(BoardErrorKind kind, string what, string remedy) => new(kind, $"board {name}: {what}", remedy);
 }

@@ -1,0 +1,40 @@
+using System.Security.Cryptography;
+using System.Text;
+using DePIN.Cli.Terminal;
+
+namespace DePIN.Cli.Provision;
+
+/// <summary>A secret from a file that only its owner reads, or from the environment: never from the command line. As bytes, which the caller zeroes.</summary>
+public static class SecretText
+{
+    /// <param name="path">The file; null: the environment.</param>
+    /// <param name="variable">The environment variable; unset: empty.</param>
+    /// <param name="bytesMax">Longer is an error.</param>
+    public static byte[] Read(string? path, string variable, int bytesMax)
+    {
+        byte[] secret = path is null ? Encoding.UTF8.GetBytes(Environment.GetEnvironmentVariable(variable) ?? "") : ReadFile(path, bytesMax);
+        if (secret.Length <= bytesMax) return secret;
+        CryptographicOperations.ZeroMemory(secret);
+        throw new CliError(ExitCode.BadInput, $"{path ?? variable} holds more than {bytesMax} bytes", "give the password and nothing else");
+    }
+
+    private static byte[] ReadFile(string path, int bytesMax)
+    {
+        try
+        {
+            if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != 0)
+                throw new CliError(ExitCode.BadInput, $"{path} may be read by others than its owner", $"run: chmod 600 {path}");
+            if (new FileInfo(path).Length > bytesMax + 2) throw new CliError(ExitCode.BadInput, $"{path} holds more than {bytesMax} bytes", "the file holds the password and nothing else");
+            byte[] all = File.ReadAllBytes(path);
+            int count = all.Length;
+            while (count > 0 && all[count - 1] is (byte)'\n' or (byte)'\r') count--;
+            byte[] secret = all[..count];
+            CryptographicOperations.ZeroMemory(all);
+            return secret;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.BadInput, $"{path} cannot be read: {error.Message}", "name a file with the password and mode 0600");
+        }
+    }
+}
