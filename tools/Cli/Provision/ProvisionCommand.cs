@@ -21,7 +21,9 @@ public static class ProvisionCommand
     public static Command Create()
     {
         Option<string> template = new("--template") { Description = "The job: chain, owner, gateway, settings (see tools/Cli/Provision/README.md).", HelpName = "FILE", Required = true };
-        Option<string[]> ports = new("--port") { Description = "A serial port; may be given several times: a lane each.", HelpName = "PORT", Required = true };
+        Option<string[]> ports = new("--port") { Description = "A serial port; may be given several times: a lane each.", HelpName = "PORT" };
+        Option<bool> web = new("--web") { Description = "Serve the page for browsers with Web Serial instead; Ctrl-C ends it." };
+        Option<int> webPort = new("--web-port") { Description = "Its port on this machine; 0: any.", HelpName = "PORT", DefaultValueFactory = _ => 8090 };
         Option<string?> key = new("--key") { Description = "Key file of the account that pays for the registrations (mode 0600).", HelpName = "FILE" };
         Option<string?> collect = new("--collect") { Description = "Instead of registering, keep the claims in this file: for places without a network.", HelpName = "FILE" };
         Option<string?> manifest = new("--manifest") { Description = "CSV with device,name,location.", HelpName = "FILE" };
@@ -30,21 +32,23 @@ public static class ProvisionCommand
         Option<bool> json = new("--json") { Description = "The report's JSON lines on standard output." };
         Command command = new("provision", "Boards from the box to the first verified frame, a lane a port. Run it again after any failure: it goes on.")
         {
-            template, ports, key, collect, manifest, report, wifi, json, CreateRegister(),
+            template, ports, key, collect, manifest, report, wifi, web, webPort, json, CreateRegister(),
         };
         command.SetAction(async (parsed, cancel) =>
         {
             ProvisionJob job = ProvisionJob.Read(parsed.GetValue(template)!);
             List<string> names = [.. parsed.GetValue(ports)!.Distinct()];
+            bool isWeb = parsed.GetValue(web);
+            if (isWeb == names.Count > 0) throw new CliError(ExitCode.BadInput, isWeb ? "both --web and --port" : "neither --port nor --web", "give the boards' serial ports, or --web for the page");
             if (names.Count > PortsMax) throw new CliError(ExitCode.BadInput, $"{names.Count} ports", $"give at most {PortsMax} at once");
             return await RunAsync(job, [.. names.Select(name => new SerialBoardPort(name))], parsed.GetValue(key), parsed.GetValue(collect), parsed.GetValue(manifest),
-                parsed.GetValue(report)!, parsed.GetValue(wifi), parsed.GetValue(json), cancel).ConfigureAwait(false);
+                parsed.GetValue(report)!, parsed.GetValue(wifi), isWeb ? parsed.GetValue(webPort) : null, parsed.GetValue(json), cancel).ConfigureAwait(false);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ProvisionJob job, IReadOnlyList<IBoardPort> ports, string? keyFile, string? collectFile, string? manifestFile, string reportFolder, string? wifiFile, bool json, CancellationToken cancel)
+        ProvisionJob job, IReadOnlyList<IBoardPort> ports, string? keyFile, string? collectFile, string? manifestFile, string reportFolder, string? wifiFile, int? webPort, bool json, CancellationToken cancel)
     {
         if ((keyFile is null) == (collectFile is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
         using ProvisionReport report = ProvisionReport.Open(reportFolder);
@@ -54,6 +58,11 @@ public static class ProvisionCommand
         using GatewaySigner? payer = keyFile is null ? null : PrivateKeyFile.Read(keyFile);
         using ClaimRegistrar? registrar = payer is null ? null : await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
         using ClaimCollector? collector = collectFile is null ? null : new ClaimCollector(collectFile, job.Contracts.ChainId, job.Contracts.DeviceRegistry, job.OwnerAddress);
+        if (webPort is { } asked)
+        {
+            return await ServeAsync(new ProvisionRun(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System), asked, cancel).ConfigureAwait(false);
+        }
+
         byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(wifiFile, WifiPasswordVariable, ImprovRpc.PasswordBytesMax);
         ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System) { WifiPassword = password };
         List<ProvisionLane> lanes = [.. ports.Select(port => new ProvisionLane(run, port))];
@@ -71,6 +80,22 @@ public static class ProvisionCommand
         int succeeded = results.Count(line => line.Code[1] == '0');
         Console.Error.WriteLine($"{succeeded} of {results.Length} boards are done; the report is {report.TableFile}{(report.Torn > 0 ? $" ({report.Torn} unreadable lines of an earlier run were passed over)" : "")}");
         return cancel.IsCancellationRequested ? ExitCode.Interrupted : succeeded == results.Length ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    private static async Task<int> ServeAsync(ProvisionRun run, int port, CancellationToken cancel)
+    {
+        await using ProvisionWeb web = await ProvisionWeb.StartAsync(run, port, cancel).ConfigureAwait(false);
+        Console.WriteLine($"the page for this job: {web.Url}");
+        try
+        {
+            await Task.Delay(Timeout.Infinite, cancel).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // that is how it ends
+        }
+
+        return ExitCode.Ok;
     }
 
     private static Command CreateRegister()

@@ -41,6 +41,45 @@ public sealed record ProvisionRun(
             return other == port;
         }
     }
+
+    /// <summary>What the gateway has of a device; null: it does not know it (yet).</summary>
+    public async Task<DeviceView?> ReadDeviceAsync(string device, CancellationToken cancel)
+    {
+        try
+        {
+            return await Gateway.TryGetAsync($"/api/devices/{device}", cancel).ConfigureAwait(false) is { } found ? DeviceView.Read(found) : null;
+        }
+        catch (CliError error)
+        {
+            throw new ProvisionException(ProvisionCode.GatewayAway, error.Message, error);
+        }
+    }
+
+    /// <summary>Whether an earlier run finished a device and its frames still arrive.</summary>
+    public async Task<bool> IsDoneAsync(string device, CancellationToken cancel) =>
+        Report.DoneLine(device) is not null && await ReadDeviceAsync(device, cancel).ConfigureAwait(false) is { Revoked: false, LastReceivedMs: { } received }
+            && Clock.GetUtcNow().ToUnixTimeMilliseconds() - received < Job.ConfirmSeconds * 1000L;
+
+    /// <summary>The claim's signature is by the key that the board named. The chain would refuse it too, but for a fee and with a worse message.</summary>
+    public void CheckClaim(BoardIdentity board, byte[] signature)
+    {
+        byte[] message = DeviceClaim.Message(board.KeyKind, Job.Contracts.ChainId, Job.Contracts.DeviceRegistry, Job.OwnerAddress);
+        try
+        {
+            using ECDsa key = ECDsa.Create(new ECParameters
+            {
+                Curve = ECCurve.NamedCurves.nistP256,
+                Q = new ECPoint { X = board.PublicKey[..32], Y = board.PublicKey[32..] },
+            });
+            if (key.VerifyData(message, signature, HashAlgorithmName.SHA256)) return;
+        }
+        catch (CryptographicException)
+        {
+            // not a point of the curve
+        }
+
+        throw new ProvisionException(ProvisionCode.ClaimWrong, $"device {board.DeviceId} signed the claim with another key than the one it named");
+    }
 }
 
 /// <summary>Writes a device's label.</summary>
@@ -125,17 +164,13 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             _board = await OnBoardAsync(line.IdentifyAsync, ProvisionCode.BadIdentity, cancel).ConfigureAwait(false);
             if (!run.TryTake(_board.DeviceId, port.Name, out string other)) throw new ProvisionException(ProvisionCode.SameBoardTwice, $"device {_board.DeviceId} is on {other} too");
             _row = run.Manifest.Take(_board.DeviceId);
-            if (run.Report.DoneLine(_board.DeviceId) is not null && await ReadLastAsync(cancel).ConfigureAwait(false) is { Revoked: false, LastReceivedMs: { } received }
-                && run.Clock.GetUtcNow().ToUnixTimeMilliseconds() - received < run.Job.ConfirmSeconds * 1000L)
-            {
-                return ProvisionCode.AlreadyDone;
-            }
+            if (await run.IsDoneAsync(_board.DeviceId, cancel).ConfigureAwait(false)) return ProvisionCode.AlreadyDone;
 
             Step = ProvisionStep.Claim;
             byte[] signature = await OnBoardAsync(
                 token => line.ClaimAsync(DeviceClaim.ChainIdWord(run.Job.Contracts.ChainId), run.Job.Contracts.DeviceRegistry.ToArray(), run.Job.OwnerAddress.ToArray(), token),
                 ProvisionCode.ClaimRefused, cancel).ConfigureAwait(false);
-            CheckClaim(_board, signature);
+            run.CheckClaim(_board, signature);
 
             Step = ProvisionStep.Register;
             await run.Desk.FileAsync(_board, signature, cancel).ConfigureAwait(false);
@@ -147,7 +182,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             }
 
             Step = ProvisionStep.Enrol;
-            ulong before = run.Desk.Registers ? (await ReadLastAsync(cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
+            ulong before = run.Desk.Registers ? (await run.ReadDeviceAsync(_board!.DeviceId, cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
             await OnBoardAsync(token => Done(line.EnrolAsync(run.Job.EnrolmentFor(_row), token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
             Step = ProvisionStep.Restart;
             await OnBoardAsync(token => Done(line.RestartAsync(token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
@@ -209,27 +244,6 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         return true;
     }
 
-    /// <summary>The chain would refuse a wrong signature too, but for a fee and with a worse message.</summary>
-    private void CheckClaim(BoardIdentity board, byte[] signature)
-    {
-        byte[] message = DeviceClaim.Message(board.KeyKind, run.Job.Contracts.ChainId, run.Job.Contracts.DeviceRegistry, run.Job.OwnerAddress);
-        try
-        {
-            using ECDsa key = ECDsa.Create(new ECParameters
-            {
-                Curve = ECCurve.NamedCurves.nistP256,
-                Q = new ECPoint { X = board.PublicKey[..32], Y = board.PublicKey[32..] },
-            });
-            if (key.VerifyData(message, signature, HashAlgorithmName.SHA256)) return;
-        }
-        catch (CryptographicException)
-        {
-            // not a point of the curve
-        }
-
-        throw new ProvisionException(ProvisionCode.ClaimWrong, $"device {board.DeviceId} signed the claim with another key than the one it named");
-    }
-
     /// <summary>Waits for a frame that was not there before: the gateway has verified and stored it.</summary>
     private async Task<ulong> ConfirmAsync(ulong before, CancellationToken cancel)
     {
@@ -239,7 +253,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             long began = run.Clock.GetTimestamp();
             while (true)
             {
-                DeviceView? device = await ReadLastAsync(cancel).ConfigureAwait(false);
+                DeviceView? device = await run.ReadDeviceAsync(_board!.DeviceId, cancel).ConfigureAwait(false);
                 if (device is { Revoked: true }) throw new ProvisionException(ProvisionCode.Revoked, $"the gateway says device {device.Id} was revoked");
                 if (device?.LastSequence > before) return device.LastSequence;
                 if (run.Clock.GetElapsedTime(began).TotalSeconds >= run.Job.ConfirmSeconds)
@@ -255,18 +269,6 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         finally
         {
             _waiting.Stop();
-        }
-    }
-
-    private async Task<DeviceView?> ReadLastAsync(CancellationToken cancel)
-    {
-        try
-        {
-            return await run.Gateway.TryGetAsync($"/api/devices/{_board!.DeviceId}", cancel).ConfigureAwait(false) is { } found ? DeviceView.Read(found) : null;
-        }
-        catch (CliError error)
-        {
-            throw new ProvisionException(ProvisionCode.GatewayAway, error.Message, error);
         }
     }
 
@@ -286,9 +288,12 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
     {
         Time = run.Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
         Job = run.Job.Name, Port = port.Name, Device = Device, Board = _board?.Board ?? "", Firmware = _board?.Firmware ?? "",
-        KeyKind = _board?.KeyKind switch { KeyKinds.Software => "software", KeyKinds.SecureElement => "secureElement", null => "", _ => "unknown" },
+        KeyKind = _board is null ? "" : KeyKind(_board.KeyKind),
         Name = _row.Name, Location = _row.Location, Owner = run.Job.OwnerAddress.ToString(), Step = Step.ToString().ToLowerInvariant(),
         Code = code.Code, Message = message.Length > 0 ? message : code.Meaning, Next = code.Next,
         Seconds = _all.Elapsed.TotalSeconds, WaitSeconds = _waiting.Elapsed.TotalSeconds, Sequence = _sequence,
     };
+
+    /// <summary>The word that the gateway uses too.</summary>
+    internal static string KeyKind(byte kind) => kind switch { KeyKinds.Software => "software", KeyKinds.SecureElement => "secureElement", 0 => "", _ => "unknown" };
 }
