@@ -1,6 +1,11 @@
-// Finds serial frames in a stream of anything: log lines, noise, halves of frames. Push bytes, and after each TryRead until it is
-// false. A frame whose CRC is wrong is never given out; the search goes on one byte behind its beginning, so a good frame that began
-// inside a broken one is found. Memory is one largest frame; work per byte pushed is bounded by one CRC per false beginning.
+// Finds frames in a stream of anything: log lines, noise, halves of frames. Push bytes, and after each TryRead until it is false. A frame
+// whose CRC is wrong is never given out; the search goes on one byte behind its beginning, so a good frame that began inside a broken one
+// is found. What lies inside a good frame is that frame's data and never a frame of its own. Memory is one largest frame; work per byte
+// pushed is bounded by one CRC per false beginning. When the line was silent for longer than a sender pauses within a frame, call
+// TryReadAfterSilence instead: a beginning without an end is then given up, and what stands behind it is looked at.
+//
+// On request it finds Improv frames (ImprovFrame) on the same line as well. Their checksum is one byte: noise passes it once in 256 times,
+// behind "IMPROV" and version 1.
 
 using System;
 
@@ -9,8 +14,18 @@ namespace DePIN.Protocol
     public sealed class SerialDecoder
     {
         private readonly byte[] _buffer = new byte[SerialFrame.FrameBytesMax];
+        private readonly bool _findsImprov;
         private int _count;
         private int _taken;
+
+        /// <param name="findsImprov">Whether Improv frames are looked for, too.</param>
+        public SerialDecoder(bool findsImprov = false)
+        {
+            _findsImprov = findsImprov;
+        }
+
+        /// <summary>Whether the frame that was found is an Improv frame: then it has no sequence.</summary>
+        public bool IsImprov { get; private set; }
 
         /// <summary>Type of the frame that <see cref="TryRead"/> found.</summary>
         public byte Type { get; private set; }
@@ -53,6 +68,24 @@ namespace DePIN.Protocol
         /// <summary>True when a whole frame lies in the buffer: type, sequence and data describe it.</summary>
         public bool TryRead()
         {
+            return TryRead(false);
+        }
+
+        /// <summary>The same on a line that has fallen silent: no rest of a frame is waited for, and nothing is left in the buffer at the end.</summary>
+        public bool TryReadAfterSilence()
+        {
+            return TryRead(true);
+        }
+
+        /// <summary>Forgets a half frame, for instance when the port was opened again. The counters stay.</summary>
+        public void Reset()
+        {
+            _count = 0;
+            _taken = 0;
+        }
+
+        private bool TryRead(bool isSilent)
+        {
             DropTaken();
             while (true)
             {
@@ -63,39 +96,63 @@ namespace DePIN.Protocol
                     Drop(skip);
                 }
 
-                if (_count < SerialFrame.HeaderBytes)
+                if (_count == 0)
                 {
                     return false;
                 }
 
-                int dataCount = (int)Bytes.ReadUInt16(_buffer, SerialFrame.DataBytesOffset);
-                int frameBytes = SerialFrame.FrameBytesMin + dataCount;
-                if (_count < frameBytes)
+                int frameBytes = FrameBytes();
+                if (frameBytes == 0 || _count < frameBytes)
                 {
-                    return false;
+                    if (!isSilent)
+                    {
+                        return false;
+                    }
                 }
-
-                uint expected = Bytes.ReadUInt32(_buffer, SerialFrame.HeaderBytes + dataCount);
-                if (Crc32.Compute(_buffer, 0, SerialFrame.HeaderBytes + dataCount) == expected)
+                else if (IsGood(frameBytes))
                 {
-                    Type = _buffer[SerialFrame.TypeOffset];
-                    Sequence = _buffer[SerialFrame.SequenceOffset];
-                    DataCount = dataCount;
                     _taken = frameBytes;
                     return true;
                 }
+                else
+                {
+                    CrcErrors++;
+                }
 
-                CrcErrors++;
                 SkippedBytes++;
                 Drop(1);
             }
         }
 
-        /// <summary>Forgets a half frame, for instance when the port was opened again. The counters stay.</summary>
-        public void Reset()
+        // Of the frame that begins the buffer; 0 when its header is not whole.
+        private int FrameBytes()
         {
-            _count = 0;
-            _taken = 0;
+            if (_buffer[0] == SerialFrame.Magic0)
+            {
+                return _count < SerialFrame.HeaderBytes ? 0
+                    : SerialFrame.FrameBytesMin + (int)Bytes.ReadUInt16(_buffer, SerialFrame.DataBytesOffset);
+            }
+
+            return _count < ImprovFrame.HeaderBytes ? 0 : ImprovFrame.FrameBytesMin + _buffer[ImprovFrame.DataBytesOffset];
+        }
+
+        private bool IsGood(int frameBytes)
+        {
+            if (_buffer[0] != SerialFrame.Magic0)
+            {
+                IsImprov = true;
+                Type = _buffer[ImprovFrame.TypeOffset];
+                Sequence = 0;
+                DataCount = frameBytes - ImprovFrame.FrameBytesMin;
+                return ImprovFrame.Checksum(_buffer, 0, frameBytes - ImprovFrame.ChecksumBytes) == _buffer[frameBytes - ImprovFrame.ChecksumBytes];
+            }
+
+            IsImprov = false;
+            Type = _buffer[SerialFrame.TypeOffset];
+            Sequence = _buffer[SerialFrame.SequenceOffset];
+            DataCount = frameBytes - SerialFrame.FrameBytesMin;
+            int checkedBytes = frameBytes - SerialFrame.CrcBytes;
+            return Crc32.Compute(_buffer, 0, checkedBytes) == Bytes.ReadUInt32(_buffer, checkedBytes);
         }
 
         // The first index where a frame may begin, judged by as much of the header as is there.
@@ -115,8 +172,12 @@ namespace DePIN.Protocol
         private bool MayBegin(int at)
         {
             int left = _count - at;
-            if (_buffer[at] != SerialFrame.Magic0
-                || (left > 1 && _buffer[at + 1] != SerialFrame.Magic1)
+            if (_buffer[at] != SerialFrame.Magic0)
+            {
+                return _findsImprov && ImprovFrame.MayBegin(_buffer, at, left);
+            }
+
+            if ((left > 1 && _buffer[at + 1] != SerialFrame.Magic1)
                 || (left > 2 && _buffer[at + 2] != SerialFrame.Magic2)
                 || (left > 3 && _buffer[at + 3] != SerialFrame.Magic3)
                 || (left > SerialFrame.VersionOffset && _buffer[at + SerialFrame.VersionOffset] != SerialFrame.Version))

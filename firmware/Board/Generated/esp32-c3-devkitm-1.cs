@@ -37,6 +37,9 @@ namespace DePIN.Firmware.Board
         /// <summary>A plain LED with a resistor to ground: a high level lights it.</summary>
         public const int StatusLedPin = 10;
 
+        /// <summary>The board's own button to ground, a strapping pin: pressed reads low. It proves that somebody is there.</summary>
+        public const int ButtonPin = 9;
+
         /// <summary>Of ADC1, which works while Wi-Fi is on (ADC2 does not).</summary>
         public const int BatteryAdcChannel = 3;
         public const int BatteryPin = 3;

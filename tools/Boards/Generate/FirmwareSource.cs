@@ -32,6 +32,7 @@ public static class FirmwareSource
         Constant("int", "PulsePinMin", board.PulseInput?.PinMin ?? None, "Pins that a pulse counter may use, from and to.");
         Constant("int", "PulsePinMax", board.PulseInput?.PinMax ?? None);
         Constant("int", "StatusLedPin", board.StatusLed.Pin ?? None, "A plain LED with a resistor to ground: a high level lights it.");
+        Constant("int", "ButtonPin", board.Button?.Pin ?? None, "The board's own button to ground, a strapping pin: pressed reads low. It proves that somebody is there.");
         Constant("int", "BatteryAdcChannel", board.Battery?.AdcChannel ?? None, "Of ADC1, which works while Wi-Fi is on (ADC2 does not).");
         Constant("int", "BatteryPin", board.Battery?.Pin ?? None);
         Constant("int", "BatteryDividerPermille", board.Battery?.DividerPermille ?? 1000, "Battery voltage × this / 1000 = pin voltage (two equal resistors: halved).");
