@@ -115,7 +115,7 @@ namespace DePIN.Firmware.Provision
 
                     break;
                 case ImprovCommands.ScanNetworks:
-                    if (!Refuse(sets, ImprovErrors.InvalidPacket) && !Refuse(_awaited != 0, ImprovErrors.Unknown))
+                    if (!Refuse(sets, ImprovErrors.InvalidPacket) && !Refuse(_awaited != 0 || _wifi.Hangs, ImprovErrors.Unknown))
                     {
                         _awaited = command;
                         _wifi.BeginScan();
@@ -145,7 +145,7 @@ namespace DePIN.Firmware.Provision
         private void BeginJoin(byte[] buffer, int offset, int count)
         {
             if (Refuse(!ImprovRpc.IsWifiSettings(buffer, offset, count), ImprovErrors.InvalidPacket)
-                || Refuse(_awaited != 0 || _lock.IsLocked, ImprovErrors.Unknown))
+                || Refuse(_awaited != 0 || _wifi.Hangs || _lock.IsLocked, ImprovErrors.Unknown))
             {
                 return;
             }

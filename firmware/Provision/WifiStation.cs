@@ -27,6 +27,7 @@ namespace DePIN.Firmware.Provision
         private bool _running;
         private bool _finished;
         private bool _joined;
+        private bool _hangs;
         private long _sinceMs;
         private WifiAvailableNetwork[] _networks;
         private string _ssid;
@@ -54,14 +55,14 @@ namespace DePIN.Firmware.Provision
             }
         }
 
-        /// <summary>Whether a scan or a join is under way or its end was not taken.</summary>
-        public bool IsBusy
+        /// <summary>Whether something that was given up has still not come back: nothing new can begin.</summary>
+        public bool Hangs
         {
             get
             {
                 lock (_gate)
                 {
-                    return _running;
+                    return _hangs;
                 }
             }
         }
@@ -119,6 +120,7 @@ namespace DePIN.Firmware.Provision
                 {
                     // From now on the thread that hangs belongs to no job.
                     _job++;
+                    _hangs = true;
                     _joined = false;
                     _networks = null;
                     NodeLog.Event("wifi", "message=the radio did not come back in time");
@@ -160,6 +162,10 @@ namespace DePIN.Firmware.Provision
                     _joined = joined;
                     _networks = networks;
                     _finished = true;
+                }
+                else
+                {
+                    _hangs = false;
                 }
             }
         }
