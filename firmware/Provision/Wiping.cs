@@ -131,6 +131,11 @@ namespace DePIN.Firmware.Provision
 
             if ((flags & WipeFlags.Frames) != 0)
             {
+                if ((flags & WipeFlags.Key) == 0)
+                {
+                    FrameStore.KeepPlace(flash);
+                }
+
                 string[] names = flash.List();
                 for (int i = 0; i < names.Length; i++)
                 {
