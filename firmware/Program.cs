@@ -47,12 +47,16 @@ namespace DePIN.Firmware
             Watchdog watchdog = new Watchdog();
             LifeSigns signs = new LifeSigns(StatusLed.Open(), status, health, watchdog, time);
             Thread light = Stages.Start(() => signs.Run(stop));                                  // what the person on the ladder sees
+            Wiping.Finish(flash);                                                                // promised at the button, before anything is open
             NodeSettings settings = NodeSettings.Open(flash);                                    // node.conf, then what came over serial
             Network network = new Network(settings, health);
             NodeClock clock = NodeClock.Open(flash, time);
             Stages.Judge(status, settings);
             DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);   // begun once, never replaced
             SerialService service = new SerialService(flash, key, status, Version);
+            service.Parts.Settings = settings;
+            service.Parts.Health = health;
+            service.Parts.Clock = clock;
             Thread serial = Stages.Start(() => service.Run(stop));                               // answers in every state
             if (!status.MaySign)
             {
@@ -64,6 +68,8 @@ namespace DePIN.Firmware
             FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);           // a frame is on flash before it is signed
             NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
             SensorSet sensors = SensorSet.Open(settings, health, flash);
+            service.Parts.Store = store;
+            service.Parts.Sensors = sensors;
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
             HealthFrames healthFrames = new HealthFrames(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
             SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time, health, healthFrames, watchdog);

@@ -21,7 +21,9 @@ namespace DePIN.Firmware.Board
         /// <summary>A failure that the node survives: where it happened and what the runtime said.</summary>
         public static void Fault(string where, Exception exception)
         {
-            Console.WriteLine("fault where=" + where + " message=" + OneLine(exception.GetType().FullName + ": " + exception.Message));
+            string message = OneLine(exception.GetType().FullName + ": " + exception.Message);
+            FaultLog.Add(where, message);
+            Console.WriteLine("fault where=" + where + " message=" + message);
         }
 
         private static string OneLine(string text)

@@ -92,24 +92,58 @@ namespace DePIN.Firmware.Board
         /// <summary>Between two frames about the node itself, seconds; 0: none.</summary>
         public int HealthSeconds = 3600;
 
+        /// <summary>X || Y, 64 bytes, of who may command a locked board; null: nobody.</summary>
+        public byte[] OperatorKey;
+
+        /// <summary>PEM of the authority that signed the gateway's certificate, from the enrolment; null: <see cref="TlsCaFile"/> has it.</summary>
+        public byte[] Authority;
+
+        /// <summary>Name at the gateway's MQTT server, from the enrolment; null: none is given.</summary>
+        public string GatewayUser;
+
+        /// <summary>Its password. A string, because nanoFramework's MQTT client takes no other; never printed.</summary>
+        public string GatewayPassword;
+
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
 
-        /// <summary>Reads node.conf and, over it, what came over serial.</summary>
+        /// <summary>Reads node.conf, over it the enrolment, and over that what was configured over serial since.</summary>
         public static NodeSettings Open(IFlash flash)
         {
-            NodeSettings settings = OpenFile(flash);
+            EnrolmentStore enrolment = new EnrolmentStore(flash);
+            NodeSettings settings = OpenEnrolled(flash, enrolment);
             TwoGenerations serial = new TwoGenerations(flash, SerialName);
             PairState state = serial.Open();
             if (state == PairState.Damaged)
             {
                 settings.Note("the settings that came over serial are unreadable: configure again");
             }
-            else if (serial.Value != null)
+            else if (serial.Value != null && serial.Generation > enrolment.SettingsGeneration)
             {
                 settings.Apply(serial.Value, 0, serial.Value.Length);
             }
 
+            return settings;
+        }
+
+        /// <summary>Reads node.conf and, over it, the enrolment.</summary>
+        public static NodeSettings OpenEnrolled(IFlash flash, EnrolmentStore enrolment)
+        {
+            NodeSettings settings = OpenFile(flash);
+            if (enrolment.Open() == PairState.Damaged)
+            {
+                settings.Note("the enrolment is unreadable: enrol again");
+            }
+
+            byte[] lines = enrolment.Find(EnrolmentTags.Settings);
+            if (lines != null)
+            {
+                settings.Apply(lines, 0, lines.Length);
+            }
+
+            settings.Authority = enrolment.Find(EnrolmentTags.Authority);
+            settings.GatewayUser = TextOf(enrolment.Find(EnrolmentTags.User));
+            settings.GatewayPassword = TextOf(enrolment.Find(EnrolmentTags.Password));
             return settings;
         }
 
@@ -230,6 +264,7 @@ namespace DePIN.Firmware.Board
                 case "sensor-wifi": WifiSurvey = Switch(key, value); break;
                 case "key": Key = KeyOf(value); break;
                 case "key-provision": KeyProvision = ProvisionOf(key, value); break;
+                case "operator-key": OperatorKey = OperatorKeyOf(key, value); break;
                 case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
                 default: Note("unknown key " + key); break;
             }
@@ -324,6 +359,41 @@ namespace DePIN.Firmware.Board
             {
                 Note(portA + " is given to two sensors: " + keyA + " and " + keyB);
             }
+        }
+
+        // X || Y as 128 hex digits; none takes it back.
+        private byte[] OperatorKeyOf(string key, string value)
+        {
+            if (value == "none")
+            {
+                return null;
+            }
+
+            byte[] bytes = new byte[DeviceId.PublicKeyBytes];
+            if (value.Length != 2 * bytes.Length)
+            {
+                Note(key + " is 128 hex digits (X and Y of a P-256 public key), or none");
+                return null;
+            }
+
+            for (int i = 0; i < value.Length; i++)
+            {
+                int digit = "0123456789abcdef".IndexOf(value.Substring(i, 1).ToLower());
+                if (digit < 0)
+                {
+                    Note(key + " is 128 hex digits (X and Y of a P-256 public key), or none");
+                    return null;
+                }
+
+                bytes[i >> 1] = (byte)((bytes[i >> 1] << 4) | digit);
+            }
+
+            return bytes;
+        }
+
+        private static string TextOf(byte[] utf8)
+        {
+            return utf8 == null ? null : Encoding.UTF8.GetString(utf8, 0, utf8.Length);
         }
 
         private KeyUri KeyOf(string value)

@@ -118,6 +118,26 @@ namespace DePIN.Firmware.Keep
             return store;
         }
 
+        /// <summary>Writes the newest frame's place in the chain into the boot record, so that the ring may be erased and no sequence comes twice.</summary>
+        public static void KeepPlace(IFlash flash)
+        {
+            TwoGenerations boot = new TwoGenerations(flash, BootName);
+            boot.Open();
+            byte[] record = new byte[BootBytes];
+            if (boot.Value != null && boot.Value.Length == BootBytes)
+            {
+                Array.Copy(boot.Value, 0, record, 0, BootBytes);
+            }
+
+            byte[] previous = new byte[32];
+            Array.Copy(record, 12, previous, 0, 32);
+            FrameRing ring = new FrameRing(flash, FrameRing.CapacityBytesMin);
+            ring.Recover(BigEndian.ReadUInt64(record, 4), previous);
+            BigEndian.WriteUInt64(record, 4, ring.Newest);
+            ring.ReadPrevious(record, 12);
+            boot.Write(record);
+        }
+
         public void ReadPublicKey(byte[] destination, int offset)
         {
             _key.ReadPublicKey(destination, offset);

@@ -34,12 +34,15 @@ namespace DePIN.Firmware.Keep
         private readonly IFlash _flash;
         private readonly string _slotA;
         private readonly string _slotB;
+        private readonly int _valueBytesMax;
         private byte[] _value;
         private uint _generation;
         private bool _writeB;
 
-        public TwoGenerations(IFlash flash, string name)
+        /// <param name="valueBytesMax">Longest value, at most 65,535 bytes.</param>
+        public TwoGenerations(IFlash flash, string name, int valueBytesMax = ValueBytesMax)
         {
+            _valueBytesMax = valueBytesMax;
             _flash = flash;
             _slotA = name + ".a";
             _slotB = name + ".b";
@@ -49,6 +52,12 @@ namespace DePIN.Firmware.Keep
         public byte[] Value
         {
             get { return _value; }
+        }
+
+        /// <summary>How often it was stored; 0 when there is none.</summary>
+        public uint Generation
+        {
+            get { return _generation; }
         }
 
         /// <summary>Reads both slots and keeps the newer good one.</summary>
@@ -84,9 +93,9 @@ namespace DePIN.Firmware.Keep
         /// <summary>Stores a new value over the older slot; on return it is on flash and was read back. Throws IOException when not.</summary>
         public void Write(byte[] value)
         {
-            if (value.Length > ValueBytesMax)
+            if (value.Length > _valueBytesMax)
             {
-                throw new ArgumentException("a value has at most " + ValueBytesMax.ToString() + " bytes");
+                throw new ArgumentException("a value has at most " + _valueBytesMax.ToString() + " bytes");
             }
 
             uint generation = _generation + 1;
@@ -138,7 +147,7 @@ namespace DePIN.Firmware.Keep
         private byte[] ReadSlot(string slot, ref uint generation)
         {
             int length = _flash.Length(slot);
-            if (length < HeaderBytes + ChecksumBytes || length > HeaderBytes + ValueBytesMax + ChecksumBytes)
+            if (length < HeaderBytes + ChecksumBytes || length > HeaderBytes + _valueBytesMax + ChecksumBytes)
             {
                 return null;
             }

@@ -144,7 +144,7 @@ namespace DePIN.Firmware.Publish
             client.MqttMsgPublishReceived += OnMessage;
             client.MqttMsgSubscribed += OnSubscribed;
             client.ConnectionClosed += OnClosed;
-            MqttReasonCode reason = client.Connect(_key.IdText, null, null, true, KeepAliveSeconds);
+            MqttReasonCode reason = client.Connect(_key.IdText, _settings.GatewayUser, _settings.GatewayPassword, true, KeepAliveSeconds);
             if (reason != MqttReasonCode.Success)
             {
                 _health.CountGatewayRefusal();
@@ -358,15 +358,24 @@ namespace DePIN.Firmware.Publish
 
         private X509Certificate ReadAuthority()
         {
-            int length = _flash.Length(_settings.TlsCaFile);
+            byte[] enrolled = _settings.Authority;
+            int length = enrolled != null ? enrolled.Length : _flash.Length(_settings.TlsCaFile);
             if (length <= 0)
             {
-                throw new InvalidOperationException(_settings.TlsCaFile + " is not on flash: tls=on needs the gateway's authority there");
+                throw new InvalidOperationException(_settings.TlsCaFile + " is not on flash: tls=on needs the gateway's authority there, or in the enrolment");
             }
 
             // mbedTLS reads PEM up to a zero byte.
             byte[] pem = new byte[length + 1];
-            _flash.Read(_settings.TlsCaFile, 0, pem, 0, length);
+            if (enrolled != null)
+            {
+                Array.Copy(enrolled, 0, pem, 0, length);
+            }
+            else
+            {
+                _flash.Read(_settings.TlsCaFile, 0, pem, 0, length);
+            }
+
             return new X509Certificate(pem);
         }
     }

@@ -18,6 +18,8 @@ namespace DePIN.Firmware.Sense
         private readonly bool[] _present;
         private readonly I2cBus _bus;
         private readonly NodeHealth _health;
+        private readonly object _gate = new object();
+        private SampleSet _testSamples;
         private int _roundsToSearch = RoundsBetweenSearches;
         private int _stuckRounds;
 
@@ -69,6 +71,12 @@ namespace DePIN.Firmware.Sense
             return set;
         }
 
+        /// <summary>Sensors this firmware looks for, present or not.</summary>
+        public int Count
+        {
+            get { return _sensors.Length; }
+        }
+
         public int PresentCount
         {
             get
@@ -104,6 +112,44 @@ namespace DePIN.Firmware.Sense
         /// <summary>One round of measurements. Sensors that do not fit into the set any more are left for the next frame.</summary>
         public void Read(SampleSet samples, long uptimeMs)
         {
+            lock (_gate)
+            {
+                ReadRound(samples, uptimeMs);
+            }
+        }
+
+        /// <summary>Looks for one sensor where it is absent and reads it, beside the rounds: its samples go into the report alone.</summary>
+        public SensorReport Test(int index, long uptimeMs)
+        {
+            lock (_gate)
+            {
+                ISensor sensor = _sensors[index];
+                SensorReport report = new SensorReport { Text = sensor.Name };
+                _testSamples = _testSamples != null ? _testSamples : new SampleSet();
+                _testSamples.Truncate(0);
+                _bus.Retry();
+                Find(index);
+                _health.SensorsPresent = PresentCount;
+                report.IsPresent = _present[index];
+                report.HasRead = _present[index] && ReadOne(index, _testSamples, uptimeMs);
+                if (!report.HasRead)
+                {
+                    report.Text += "\n" + (_bus.IsStuck ? "its bus is stuck" : report.IsPresent ? "it stopped answering" : "not there");
+                }
+
+                for (int i = 0; i < _testSamples.Count; i++)
+                {
+                    sbyte exponent = _testSamples.Exponent(i);
+                    report.Text += "\n" + _testSamples.Channel(i).ToString() + "=" + _testSamples.Value(i).ToString() + (exponent != 0 ? "e" + exponent.ToString() : "");
+                }
+
+                JudgeBus();
+                return report;
+            }
+        }
+
+        private void ReadRound(SampleSet samples, long uptimeMs)
+        {
             _bus.Retry();
             _roundsToSearch--;
             if (_roundsToSearch <= 0)
@@ -113,17 +159,37 @@ namespace DePIN.Firmware.Sense
 
             for (int i = 0; i < _sensors.Length; i++)
             {
-                if (_present[i] && !TryRead(_sensors[i], samples, uptimeMs))
+                if (_present[i])
                 {
-                    _present[i] = false;
-                    _health.CountSensorFailure();
-                    _health.SensorsPresent = PresentCount;
-                    string why = _bus.IsStuck ? "its bus is stuck" : "it stopped answering";
-                    NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=0 message=" + why);
+                    ReadOne(i, samples, uptimeMs);
                 }
             }
 
             JudgeBus();
+        }
+
+        private bool ReadOne(int index, SampleSet samples, long uptimeMs)
+        {
+            bool read = TryRead(_sensors[index], samples, uptimeMs);
+            if (!read)
+            {
+                _present[index] = false;
+                _health.CountSensorFailure();
+                _health.SensorsPresent = PresentCount;
+                string why = _bus.IsStuck ? "its bus is stuck" : "it stopped answering";
+                NodeLog.Event("sensor", "name=" + _sensors[index].Name + " present=0 message=" + why);
+            }
+
+            return read;
+        }
+
+        private void Find(int index)
+        {
+            if (!_present[index] && TryOpen(_sensors[index]))
+            {
+                _present[index] = true;
+                NodeLog.Event("sensor", "name=" + _sensors[index].Name + " present=1");
+            }
         }
 
         // Called at boot and by Read.
@@ -133,11 +199,7 @@ namespace DePIN.Firmware.Sense
             _roundsToSearch = RoundsBetweenSearches;
             for (int i = 0; i < _sensors.Length; i++)
             {
-                if (!_present[i] && TryOpen(_sensors[i]))
-                {
-                    _present[i] = true;
-                    NodeLog.Event("sensor", "name=" + _sensors[i].Name + " present=1");
-                }
+                Find(i);
             }
 
             _health.SensorsPresent = PresentCount;

@@ -9,6 +9,7 @@ namespace DePIN.Firmware.Board
     public static class BoardPins
     {
         public const string BoardName = "esp32-c6-devkitc-1";
+        public const string ChipName = "ESP32-C6";
 
         /// <summary>The flash drive.</summary>
         public const string FlashRoot = "I:\\";

@@ -9,6 +9,7 @@ namespace DePIN.Firmware.Board
     public static class BoardPins
     {
         public const string BoardName = "esp32-devkitc";
+        public const string ChipName = "ESP32";
 
         /// <summary>The flash drive.</summary>
         public const string FlashRoot = "I:\\";

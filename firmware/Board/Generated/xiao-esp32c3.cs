@@ -9,6 +9,7 @@ namespace DePIN.Firmware.Board
     public static class BoardPins
     {
         public const string BoardName = "xiao-esp32c3";
+        public const string ChipName = "ESP32-C3";
 
         /// <summary>The flash drive.</summary>
         public const string FlashRoot = "I:\\";

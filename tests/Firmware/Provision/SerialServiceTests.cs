@@ -92,7 +92,7 @@ public sealed class SerialServiceTests
 
         SerialDecoder refused = Ask(SerialTypes.ConfigureRequest, 5, "gateway-port=zero\n"u8.ToArray());
         Assert.That(refused.Type, Is.EqualTo(SerialTypes.Error));
-        Assert.That(refused.Buffer[refused.DataOffset], Is.EqualTo(SerialService.ErrorRefused));
+        Assert.That(refused.Buffer[refused.DataOffset], Is.EqualTo(SerialErrors.Refused));
         Assert.That(Encoding.UTF8.GetString(refused.Buffer, refused.DataOffset + 1, refused.DataCount - 1), Does.Contain("gateway-port"));
         Assert.That(NodeSettings.Open(_flash).Problem, Is.Null, "the refused line was not kept");
     }
@@ -101,9 +101,9 @@ public sealed class SerialServiceTests
     public void An_unknown_type_and_a_short_claim_are_errors_and_the_service_lives_on()
     {
         SerialDecoder unknown = Ask(0x55, 6, []);
-        Assert.That((unknown.Type, unknown.Buffer[unknown.DataOffset]), Is.EqualTo((SerialTypes.Error, SerialService.ErrorUnknownType)));
+        Assert.That((unknown.Type, unknown.Buffer[unknown.DataOffset]), Is.EqualTo((SerialTypes.Error, SerialErrors.UnknownType)));
         SerialDecoder shortClaim = Ask(SerialTypes.ClaimRequest, 7, [1, 2, 3]);
-        Assert.That((shortClaim.Type, shortClaim.Buffer[shortClaim.DataOffset]), Is.EqualTo((SerialTypes.Error, SerialService.ErrorWrongLength)));
+        Assert.That((shortClaim.Type, shortClaim.Buffer[shortClaim.DataOffset]), Is.EqualTo((SerialTypes.Error, SerialErrors.WrongLength)));
         Assert.That(Ask(SerialTypes.IdentityRequest, 8, []).Type, Is.EqualTo(SerialTypes.IdentityResponse));
     }
 
@@ -121,7 +121,7 @@ public sealed class SerialServiceTests
         Connect(damageKey: true);
         SerialDecoder answer = Ask(SerialTypes.IdentityRequest, 1, []);
 
-        Assert.That((answer.Type, answer.Buffer[answer.DataOffset]), Is.EqualTo((SerialTypes.Error, SerialService.ErrorNoKey)));
+        Assert.That((answer.Type, answer.Buffer[answer.DataOffset]), Is.EqualTo((SerialTypes.Error, SerialErrors.NoKey)));
         Assert.That(Encoding.UTF8.GetString(answer.Buffer, answer.DataOffset + 1, answer.DataCount - 1), Does.StartWith("key-damaged: the device key is unreadable"));
     }
 

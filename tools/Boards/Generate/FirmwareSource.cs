@@ -17,6 +17,7 @@ public static class FirmwareSource
         text.Append(CultureInfo.InvariantCulture, $"    /// <summary>The pins of the {board.Title}. -1 or an empty text: this board has none.</summary>\n");
         text.Append("    public static class BoardPins\n    {\n");
         Constant("string", "BoardName", $"\"{board.Name}\"");
+        Constant("string", "ChipName", $"\"{board.Chip.Name}\"");
         Constant("string", "FlashRoot", $"\"{board.DriveRoot.Replace("\\", "\\\\", StringComparison.Ordinal)}\"", "The flash drive.");
         Constant("int", "DriveBytes", board.Drive.Bytes, "Of the whole drive, which also holds Wi-Fi settings and certificates.");
         Constant("int", "I2cBus", board.I2c.Bus, null);

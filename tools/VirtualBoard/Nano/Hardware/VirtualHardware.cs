@@ -6,6 +6,17 @@ namespace DePIN.VirtualBoard.Hardware;
 /// <summary>One access point as the radio hears it.</summary>
 public readonly record struct RadioNetwork(string Ssid, string Bssid, int SignalDbm);
 
+/// <summary>One access point that can be joined; an empty password: an open network.</summary>
+public readonly record struct AccessPoint(string Ssid, string Password, int SignalDbm = -60);
+
+/// <summary>What became of joining a network.</summary>
+public enum JoinAttempt
+{
+    Joined,
+    WrongPassword,
+    OutOfRange,
+}
+
 /// <summary>One simulated ESP32 board.</summary>
 public sealed class VirtualHardware
 {
@@ -20,6 +31,7 @@ public sealed class VirtualHardware
     private readonly Dictionary<int, Action> _edges = [];
     private readonly HashSet<int> _heldI2c = [];
     private readonly Lock _gate = new();
+    private string? _joinedSsid;
 
     /// <summary>The board whose thread this is.</summary>
     /// <exception cref="InvalidOperationException">The firmware was started without a board.</exception>
@@ -32,8 +44,26 @@ public sealed class VirtualHardware
     /// <summary>What a Wi-Fi scan hears; a null list: the scan never ends; null: the board has no radio.</summary>
     public Func<IReadOnlyList<RadioNetwork>?>? Radio { get; set; } = () => [];
 
+    /// <summary>
+    /// The access points in range, which may change at any time. Null: the network is there without one (<see cref="NetworkUp"/> alone
+    /// decides), and the configuration names one.
+    /// </summary>
+    public IReadOnlyList<AccessPoint>? AccessPoints { get; set; }
+
     /// <summary>The network in the board's configuration.</summary>
     public string OwnSsid { get; set; } = "";
+
+    /// <summary>The password in the board's configuration.</summary>
+    public string OwnPassword { get; set; } = "";
+
+    /// <summary>Called with name and password when the board's configuration is saved, so that it may outlive this object.</summary>
+    public Action<string, string>? WifiSaved { get; set; }
+
+    /// <summary>The name the board gives to DHCP.</summary>
+    public string HostName { get; set; } = "";
+
+    /// <summary>While it is reset, joining a network does not come to an end.</summary>
+    public ManualResetEventSlim JoinGate { get; } = new(true);
 
     /// <summary>The clock of what the chip itself times, such as debouncing.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
@@ -137,14 +167,71 @@ public sealed class VirtualHardware
         }
     }
 
-    /// <summary>A reset of the chip: no port is open and no pin has an interrupt.</summary>
+    /// <summary>A reset of the chip: no port is open, no pin has an interrupt, and the radio joins what the configuration says.</summary>
     public void Reset()
     {
         lock (_gate)
         {
             _openPorts.Clear();
             _edges.Clear();
+            _joinedSsid = TryJoin(OwnSsid, OwnPassword) == JoinAttempt.Joined ? OwnSsid : null;
         }
+    }
+
+    internal string ConfiguredSsid => AccessPoints is null && OwnSsid.Length == 0 ? "virtual" : OwnSsid;
+
+    /// <summary>Whether the board has a network and an address in it.</summary>
+    public bool HasAddress
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return NetworkUp && (AccessPoints is null || AccessPoints.Any(point => point.Ssid == _joinedSsid));
+            }
+        }
+    }
+
+    internal JoinAttempt JoinWifi(string ssid, string password)
+    {
+        JoinGate.Wait();
+        lock (_gate)
+        {
+            JoinAttempt attempt = TryJoin(ssid, password);
+            _joinedSsid = attempt == JoinAttempt.Joined ? ssid : null;
+            return attempt;
+        }
+    }
+
+    internal void LeaveWifi()
+    {
+        lock (_gate)
+        {
+            _joinedSsid = null;
+        }
+    }
+
+    internal void ConfigureWifi(string ssid, string password)
+    {
+        OwnSsid = ssid;
+        OwnPassword = password;
+        WifiSaved?.Invoke(ssid, password);
+    }
+
+    internal IReadOnlyList<RadioNetwork>? HearWifi() => AccessPoints is { } points
+        ? [.. points.Select((point, index) => new RadioNetwork(point.Ssid, $"02:00:00:00:00:{index:x2}", point.SignalDbm))]
+        : Radio?.Invoke();
+
+    private JoinAttempt TryJoin(string ssid, string password)
+    {
+        if (AccessPoints is null)
+        {
+            return JoinAttempt.Joined;
+        }
+
+        IEnumerable<AccessPoint> heard = AccessPoints.Where(point => point.Ssid == ssid);
+        return !heard.Any() ? JoinAttempt.OutOfRange
+            : heard.Any(point => point.Password == password) ? JoinAttempt.Joined : JoinAttempt.WrongPassword;
     }
 
     /// <summary>False when a line of the bus is held low.</summary>

@@ -89,7 +89,7 @@ public class MqttClient : IMqttClient, IDisposable
 
     public MqttReasonCode Connect(string clientId, string? username, string? password, bool cleanSession, ushort keepAlivePeriod)
     {
-        if (!_hardware.NetworkUp)
+        if (!_hardware.HasAddress)
         {
             throw new IOException("no network");
         }

@@ -23,7 +23,7 @@ public static class WifiNetworkHelper
 
     public static bool Reconnect(bool requiresDateTime = false, int wifiAdapterId = 0, CancellationToken token = default)
     {
-        bool up = VirtualHardware.Current.NetworkUp;
+        bool up = VirtualHardware.Current.HasAddress;
         Status = up ? NetworkHelperStatus.NetworkIsReady : NetworkHelperStatus.TokenExpiredWaitingIPAddress;
         return up;
     }
@@ -45,7 +45,7 @@ public class Sntp
     /// <exception cref="TimeoutException">The virtual hardware has no network.</exception>
     public static void UpdateNow()
     {
-        if (!VirtualHardware.Current.NetworkUp)
+        if (!VirtualHardware.Current.HasAddress)
         {
             throw new TimeoutException("the time server did not answer");
         }

@@ -15,6 +15,30 @@ namespace System.Device.Wifi
         public double NetworkRssiInDecibelMilliwatts { get; internal init; }
     }
 
+    public enum WifiReconnectionKind
+    {
+        Automatic = 0,
+        Manual = 1,
+    }
+
+    public enum WifiConnectionStatus
+    {
+        AccessRevoked = 0,
+        InvalidCredential = 1,
+        NetworkNotAvailable = 2,
+        Success = 3,
+        Timeout = 4,
+        UnspecifiedFailure = 5,
+        UnsupportedAuthenticationProtocol = 6,
+    }
+
+    public class WifiConnectionResult
+    {
+        internal WifiConnectionResult(WifiConnectionStatus status) => ConnectionStatus = status;
+
+        public WifiConnectionStatus ConnectionStatus { get; }
+    }
+
     public class WifiNetworkReport
     {
         internal WifiNetworkReport(WifiAvailableNetwork[] networks) => AvailableNetworks = networks;
@@ -51,6 +75,23 @@ namespace System.Device.Wifi
             ThreadPool.QueueUserWorkItem(_ => Scan());
         }
 
+        /// <summary>Joins a network with that password; Automatic joins it again after every reset, once it is in the board's configuration.</summary>
+        public WifiConnectionResult Connect(string ssid, WifiReconnectionKind reconnectionKind, string passwordCredential)
+        {
+            JoinAttempt attempt = _hardware.JoinWifi(ssid, passwordCredential);
+            return new WifiConnectionResult(attempt switch
+            {
+                JoinAttempt.Joined => WifiConnectionStatus.Success,
+                JoinAttempt.WrongPassword => WifiConnectionStatus.InvalidCredential,
+                _ => WifiConnectionStatus.NetworkNotAvailable,
+            });
+        }
+
+        public void Disconnect() => _hardware.LeaveWifi();
+
+        /// <summary>The name that the board gives to the network's DHCP server.</summary>
+        public void SetDeviceName(string deviceName) => _hardware.HostName = deviceName;
+
         public void Dispose()
         {
         }
@@ -58,7 +99,7 @@ namespace System.Device.Wifi
         private void Scan()
         {
             // A radio that answers null never ends its scan.
-            IReadOnlyList<RadioNetwork>? heard = _hardware.Radio?.Invoke();
+            IReadOnlyList<RadioNetwork>? heard = _hardware.HearWifi();
             if (heard is null)
             {
                 return;
@@ -74,14 +115,30 @@ namespace System.Device.Wifi
 
 namespace System.Net.NetworkInformation
 {
-    /// <summary>The network that was put into the board's configuration.</summary>
+    /// <summary>The network that was put into the board's configuration. Setting a property changes nothing before it is saved.</summary>
     public class Wireless80211Configuration(uint id)
     {
+        [Flags]
+        public enum ConfigurationOptions : byte
+        {
+            None = 0,
+            Disable = 1,
+            Enable = 2,
+            AutoConnect = 6,
+            SmartConfig = 10,
+        }
+
         public uint Id { get; } = id;
 
         public string Ssid { get; set; } = "";
 
+        public string Password { get; set; } = "";
+
+        public ConfigurationOptions Options { get; set; }
+
         public static Wireless80211Configuration[] GetAllWireless80211Configurations() =>
-            [new Wireless80211Configuration(0) { Ssid = VirtualHardware.Current.OwnSsid }];
+            [new Wireless80211Configuration(0) { Ssid = VirtualHardware.Current.ConfiguredSsid, Password = VirtualHardware.Current.OwnPassword }];
+
+        public void SaveConfiguration() => VirtualHardware.Current.ConfigureWifi(Ssid, Password);
     }
 }
