@@ -69,7 +69,8 @@ public sealed class ProvisionTests
     public async Task Run_again_a_finished_board_is_passed_over_and_nothing_is_registered_or_paid_twice()
     {
         _floor.Plug();
-        Assert.That((await RunAsync()).ExitCode, Is.EqualTo(ExitCode.Ok));
+        CliProcess first = await RunAsync();
+        Assert.That(first.ExitCode, Is.EqualTo(ExitCode.Ok), first.Output + first.Errors);
         ulong nonce = await _floor.Chain.Client.GetTransactionCountAsync(_floor.Chain.Owner, BlockTag.Latest);
 
         CliProcess again = await RunAsync("--json");

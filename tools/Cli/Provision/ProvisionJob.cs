@@ -12,7 +12,7 @@ namespace DePIN.Cli.Provision;
 
 /// <summary>
 /// A job's template: everything that all its boards have in common, so that a technician types nothing. JSON; unknown names are refused.
-/// Holds no secret: the payer's key and the Wi-Fi password come from elsewhere.
+/// Optional ones are settable, because the generated reader would write null over the defaults of init-only ones. Holds no secret: the payer's key and the Wi-Fi password come from elsewhere.
 /// </summary>
 public sealed record ProvisionJob
 {
@@ -37,16 +37,16 @@ public sealed record ProvisionJob
     public required IReadOnlyDictionary<string, string> Settings { get; init; }
 
     /// <summary>PEM file of the authority that signed the gateway's certificate, relative to the template; empty: none is given.</summary>
-    public string Authority { get; init; } = "";
+    public string Authority { get; set; } = "";
 
     /// <summary>Name of the Wi-Fi network to join; empty: none is given. Its password never is in the template.</summary>
-    public string Wifi { get; init; } = "";
+    public string Wifi { get; set; } = "";
 
     /// <summary>What a device's page is called, for the label's QR; {device} is the device id. Empty: the label holds a depin: URI.</summary>
-    public string Link { get; init; } = "";
+    public string Link { get; set; } = "";
 
     /// <summary>How long a board may take from its restart to its first verified frame, seconds.</summary>
-    public int ConfirmSeconds { get; init; } = 180;
+    public int ConfirmSeconds { get; set; } = 180;
 
     [JsonIgnore]
     public DeploymentRecord Contracts { get; private init; } = null!;
@@ -150,37 +150,37 @@ public sealed record ReportLine
     public required string Port { get; init; }
 
     /// <summary>40 hex digits; empty before the board said who it is.</summary>
-    public string Device { get; init; } = "";
+    public string Device { get; set; } = "";
 
-    public string Board { get; init; } = "";
+    public string Board { get; set; } = "";
 
-    public string Firmware { get; init; } = "";
+    public string Firmware { get; set; } = "";
 
-    public string KeyKind { get; init; } = "";
+    public string KeyKind { get; set; } = "";
 
-    public string Name { get; init; } = "";
+    public string Name { get; set; } = "";
 
-    public string Location { get; init; } = "";
+    public string Location { get; set; } = "";
 
-    public string Owner { get; init; } = "";
+    public string Owner { get; set; } = "";
 
     /// <summary>The step it ended in.</summary>
     public required string Step { get; init; }
 
     public required string Code { get; init; }
 
-    public string Message { get; init; } = "";
+    public string Message { get; set; } = "";
 
     public required string Next { get; init; }
 
     /// <summary>From opening the port.</summary>
-    public double Seconds { get; init; }
+    public double Seconds { get; set; }
 
     /// <summary>Of these: waiting for the board to answer, restart and send.</summary>
-    public double WaitSeconds { get; init; }
+    public double WaitSeconds { get; set; }
 
     /// <summary>Sequence of the first frame that the gateway verified.</summary>
-    public ulong Sequence { get; init; }
+    public ulong Sequence { get; set; }
 }
 
 /// <summary>A device's own claim, kept to be registered later. Anyone may send it; it is no secret.</summary>
