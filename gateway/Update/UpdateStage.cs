@@ -184,21 +184,18 @@ public sealed class UpdateStage : IDeviceUpdates
     {
         RolloutCore core = _core ??= new RolloutCore(_log.Read());
         KeyValuePair<DeviceIdValue, DeviceReport>[] reports = [.. _reported];
-        foreach ((_, DeviceReport report) in reports) core.Report(report);
-        command?.Invoke(core);
-        core.Step(NowMs);
-        RolloutChanges changes = core.TakeChanges();
-        if (!changes.IsEmpty)
+        try
         {
-            try
-            {
-                _log.Write(changes);
-            }
-            catch
-            {
-                _core = null; // what is in the log counts, and the reports come again
-                throw;
-            }
+            foreach ((_, DeviceReport report) in reports) core.Report(report);
+            command?.Invoke(core);
+            core.Step(NowMs);
+            RolloutChanges changes = core.TakeChanges();
+            if (!changes.IsEmpty) _log.Write(changes);
+        }
+        catch
+        {
+            _core = null; // what is in the log counts, and the reports come again
+            throw;
         }
 
         foreach (KeyValuePair<DeviceIdValue, DeviceReport> report in reports) _reported.TryRemove(report);
