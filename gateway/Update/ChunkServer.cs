@@ -17,8 +17,8 @@ public sealed class ChunkServer(ChunkRates rates, UpdateMetrics metrics, TimePro
     /// <summary>So far ahead of the rate a device or all may be before a request waits.</summary>
     public static readonly TimeSpan Burst = TimeSpan.FromSeconds(0.25);
 
-    /// <summary>Longer than this no request waits.</summary>
-    public static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(2);
+    /// <summary>Longer than this no request waits: half of what a node gives an answer (firmware/Update/Updater.cs).</summary>
+    public static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20); // another device's request may come due before those that wait
 

@@ -209,7 +209,12 @@ public sealed class RolloutCore
     {
         if (IsOtherBoard(report, rollout)) return (MemberState.LeftOut, $"board {report.Board}");
         if (report.Running == rollout.Release)
-            return report.State is UpdateStates.Trying ? (MemberState.Working, "") : (MemberState.Confirmed, "");
+            return report.State switch
+            {
+                UpdateStates.Trying => (MemberState.Working, ""),
+                UpdateStates.RolledBack => (MemberState.Failed, ErrorName(report.Error)), // said while it is about to start the release before
+                _ => (MemberState.Confirmed, ""),
+            };
         if (report.Running > rollout.Release) return (MemberState.LeftOut, $"runs release {report.Running}");
         if (report.State == UpdateStates.Disabled) return (MemberState.LeftOut, ErrorName(report.Error));
         if (member.State == MemberState.Confirmed) return (MemberState.Failed, $"runs release {report.Running} again");
@@ -221,7 +226,7 @@ public sealed class RolloutCore
             UpdateStates.Refused => report.Error is UpdateErrors.WrongBoard or UpdateErrors.RuntimeTooOld or UpdateErrors.NotThisOperator or UpdateErrors.NoLoader or UpdateErrors.NoOperatorKey
                 ? (MemberState.LeftOut, ErrorName(report.Error)) : (MemberState.Failed, ErrorName(report.Error)),
             UpdateStates.Fetching or UpdateStates.Verifying or UpdateStates.Staged or UpdateStates.Trying or UpdateStates.Paused => (MemberState.Working, ""),
-            UpdateStates.Idle => (MemberState.Offered, ""),
+            UpdateStates.Idle when member.State != MemberState.Failed => (MemberState.Offered, ""), // who failed is idle again when its offer is withdrawn
             _ => (member.State, member.Reason), // "confirmed" while another release runs contradicts itself; a later version's state says nothing to this one
         };
     }

@@ -3,7 +3,6 @@
 // A turn that cannot be written takes no effect: the log is read again, the reports are kept, and it is tried again.
 
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
@@ -25,6 +24,7 @@ public sealed class UpdateStage : IDeviceUpdates
     public static readonly TimeSpan TurnInterval = TimeSpan.FromMilliseconds(500);
 
     private const string Part = "update";
+    private const int ReportsMax = 4; // of one device in one turn; then the last gives way: a word about an end must not be lost to the next idle
 
     private readonly PackageStore _packages;
     private readonly IRolloutLog _log;
@@ -34,8 +34,10 @@ public sealed class UpdateStage : IDeviceUpdates
     private readonly HealthBoard _health;
     private readonly TimeProvider _time;
     private readonly ChunkServer _chunks;
-    private readonly ConcurrentDictionary<DeviceIdValue, DeviceReport> _reported = new();
     private readonly Lock _gate = new();
+
+    // What came since the last turn, under itself: a few words a device, of the registry's devices.
+    private readonly Dictionary<DeviceIdValue, List<DeviceReport>> _reported = [];
 
     // Under _gate.
     private readonly Dictionary<string, (UpdatePackage? Package, string Fault)> _loaded = new(StringComparer.Ordinal);
@@ -151,8 +153,14 @@ public sealed class UpdateStage : IDeviceUpdates
         else
         {
             _metrics.Report();
-            _reported[device] = new DeviceReport(device, NowMs, UpdateState.Running(copy, 0), UpdateState.Offered(copy, 0), BinaryPrimitives.ReadUInt64BigEndian(copy.AsSpan(UpdateState.PrefixOffset)),
+            DeviceReport report = new(device, NowMs, UpdateState.Running(copy, 0), UpdateState.Offered(copy, 0), BinaryPrimitives.ReadUInt64BigEndian(copy.AsSpan(UpdateState.PrefixOffset)),
                 UpdateState.State(copy, 0), UpdateState.Error(copy, 0), UpdateState.Done(copy, 0), UpdateState.Total(copy, 0), UpdateState.Version(copy, 0), UpdateState.Board(copy, 0, copy.Length));
+            lock (_reported)
+            {
+                if (!_reported.TryGetValue(device, out List<DeviceReport>? words)) _reported[device] = words = [];
+                if (words.Count == ReportsMax) words.RemoveAt(ReportsMax - 1);
+                words.Add(report);
+            }
         }
     }
 
@@ -183,10 +191,11 @@ public sealed class UpdateStage : IDeviceUpdates
     private void Work(Action<RolloutCore>? command)
     {
         RolloutCore core = _core ??= new RolloutCore(_log.Read());
-        KeyValuePair<DeviceIdValue, DeviceReport>[] reports = [.. _reported];
+        DeviceReport[] reports;
+        lock (_reported) reports = [.. _reported.Values.SelectMany(words => words)];
         try
         {
-            foreach ((_, DeviceReport report) in reports) core.Report(report);
+            foreach (DeviceReport report in reports) core.Report(report);
             command?.Invoke(core);
             core.Step(NowMs);
             RolloutChanges changes = core.TakeChanges();
@@ -198,7 +207,12 @@ public sealed class UpdateStage : IDeviceUpdates
             throw;
         }
 
-        foreach (KeyValuePair<DeviceIdValue, DeviceReport> report in reports) _reported.TryRemove(report);
+        lock (_reported)
+        {
+            foreach (DeviceReport report in reports)
+                if (_reported.TryGetValue(report.Device, out List<DeviceReport>? words) && words.Remove(report) && words.Count == 0) _reported.Remove(report.Device);
+        }
+
         Publish(core);
     }
 
