@@ -76,8 +76,8 @@ public sealed class ChunkServer(ChunkRates rates, UpdateMetrics metrics, TimePro
         }
     }
 
-    // How long until the next is due; null when none waits.
-    private TimeSpan? SendDue()
+    /// <summary>Sends what is due; how long until the next is, null when none waits. <see cref="RunAsync"/> does it, a test without a loop calls it.</summary>
+    public TimeSpan? SendDue()
     {
         lock (_gate)
         {
