@@ -38,6 +38,7 @@ public sealed class GatewaySettings
     public AnchorSettings Anchor { get; } = new();
     public PeerSettings Peer { get; } = new();
     public WebSettings Web { get; } = new();
+    public UpdateSettings Update { get; } = new();
 
     /// <summary>The sections in the order of the template, bound to this instance.</summary>
     public IReadOnlyList<SettingsSection> Sections() =>
@@ -54,6 +55,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("anchor", "How batches reach the ledger.", Anchor),
         SettingsSection.Of("peer", "The network of gateways: who attests to whose batches.", Peer),
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
+        SettingsSection.Of("update", "Updates of the nodes' software over the air.", Update),
     ];
 
     /// <summary>
@@ -173,6 +175,12 @@ public sealed class GatewaySettings
         foreach (string endpoint in Peer.Endpoints)
             if (!PeerEndpoints.TryParseSetting(endpoint, out _, out _))
                 throw reader.Fault("peer.endpoints", $"'{endpoint}' is no gateway and endpoint.", "For example \"0x5fbdb2315678afecb367f032d93f642f64180aa3=https://gateway.example:8700\".");
+
+        if (Update.OperatorKey.Length > 0)
+        {
+            using Gateway.Update.OperatorKey? key = Gateway.Update.OperatorKey.TryParse(Update.OperatorKey);
+            if (key is null) throw reader.Fault("update.operatorKey", "is no public P-256 key.", "Give the 128 hex digits that 'depin ota keygen' prints.");
+        }
 
         if (Chain.Deployment.Length > 0) ReadDeployment(reader, Path.GetFullPath(Chain.Deployment, baseFolder));
         foreach (string url in Chain.RpcUrls)
@@ -424,4 +432,17 @@ public sealed class WebSettings
 
     [Setting("Entries on one page of a listing at most.", Min = 1, Max = 10_000)]
     public int PageMax { get; set; } = 1_000;
+}
+
+/// <summary>Section <c>update</c>.</summary>
+public sealed class UpdateSettings
+{
+    [Setting("The operator's public key (X and Y, 128 hex digits) as 'depin ota keygen' prints it; empty = no updates. Who has its private half can replace the software of every node that was provisioned with it.")]
+    public string OperatorKey { get; set; } = "";
+
+    [Setting("One node is sent pieces of an update at most this fast.", Unit = "KiB per s", Min = 1, Max = 65_536)]
+    public int DeviceKibPerS { get; set; } = 32;
+
+    [Setting("All nodes together are sent pieces of updates at most this fast; frames do not count and go first.", Unit = "KiB per s", Min = 1, Max = 1_048_576)]
+    public int AllKibPerS { get; set; } = 2_048;
 }

@@ -10,6 +10,7 @@ using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Update;
 using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
 
@@ -74,6 +75,7 @@ try
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
+    using UpdatePart? updates = UpdatePart.Open(settings, devices, ingest, health, time);                      // nodes' software; null without update.operatorKey
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
     ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
@@ -81,7 +83,7 @@ try
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
-    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs);
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
 
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
@@ -99,6 +101,7 @@ try
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
+        new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("tls", tls.RunAsync),
         new Stage("running", running.RunAsync),
         new Stage("web", web.RunAsync));

@@ -53,9 +53,20 @@ internal static class FrameTopic
     }
 
     /// <summary>Reads the device id into 20 bytes; false when this is no frame topic.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> topic, Span<byte> deviceId)
+    public static bool TryRead(ReadOnlySpan<byte> topic, Span<byte> deviceId) => TryRead(topic, Suffix, deviceId);
+
+    /// <summary>depin/1/&lt;id&gt;/update/get.</summary>
+    public static bool TryReadUpdateGet(ReadOnlySpan<byte> topic, Span<byte> deviceId) => TryRead(topic, "/update/get"u8, deviceId);
+
+    /// <summary>depin/1/&lt;id&gt;/update/state.</summary>
+    public static bool TryReadUpdateState(ReadOnlySpan<byte> topic, Span<byte> deviceId) => TryRead(topic, "/update/state"u8, deviceId);
+
+    /// <summary>depin/1/&lt;id&gt;/update/manifest, as a topic or as a filter without wildcards.</summary>
+    public static bool TryReadUpdateManifest(ReadOnlySpan<byte> topic, Span<byte> deviceId) => TryRead(topic, "/update/manifest"u8, deviceId);
+
+    private static bool TryRead(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> suffix, Span<byte> deviceId)
     {
-        if (topic.Length != Prefix.Length + DeviceId.TextChars + Suffix.Length || !topic.StartsWith(Prefix) || !topic.EndsWith(Suffix))
+        if (topic.Length != Prefix.Length + DeviceId.TextChars + suffix.Length || !topic.StartsWith(Prefix) || !topic.EndsWith(suffix))
         {
             return false;
         }

@@ -25,6 +25,9 @@ internal sealed class IngestServices(
 
     public IFrameIntake Intake => intake;
 
+    /// <summary>Null while updates over the air are off: their messages are taken and dropped, so that a device with an updater stays connected.</summary>
+    public IDeviceUpdates? Updates { get; set; }
+
     public TimeProvider Time => time;
 
     public IngestLog Log => log;

@@ -28,9 +28,10 @@ internal enum SendResult
     Closed,
 }
 
-internal sealed class MqttConnection : IThreadPoolWorkItem
+internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
 {
     private const int PropertyBytesFixed = 64;
+    private const int IntakeShareForUpdates = 4; // pieces of updates are served while frames fill less than this part of the intake
     private const double KeepAliveFactor = 1.5; // MQTT-3.1.2-22
 
     private readonly IngestServices _services;
@@ -76,6 +77,11 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
     private long _partialSince;
     private long _writeSince;
     private bool _isPaused;
+
+    // Updates, under _window: the device whose fresh signed frame came last over this connection, and what it said of itself before the first.
+    private byte[]? _provenId;
+    private byte[]? _heldStateId;
+    private byte[]? _heldState;
 
     public MqttConnection(IngestServices services, IDuplexPipe transport, Action abort, Socket? socket)
     {
@@ -586,12 +592,118 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
         {
             HandleFrame(packet, deviceId);
         }
+        else if (FrameTopic.TryReadUpdateGet(packet.Topic, deviceId))
+        {
+            HandleUpdateGet(packet, deviceId);
+        }
+        else if (FrameTopic.TryReadUpdateState(packet.Topic, deviceId))
+        {
+            HandleUpdateState(packet, deviceId);
+        }
         else
         {
             HandleOther(packet);
         }
 
         return MqttResult.Ok;
+    }
+
+    // A request needs no proof of the device: what it gets is signed, and public. It must be the connection's own, so that nobody asks in another's name.
+    private void HandleUpdateGet(in PublishPacket packet, ReadOnlySpan<byte> deviceId)
+    {
+        if (_services.Updates is { } updates)
+        {
+            bool isOwn;
+            lock (_window)
+            {
+                isOwn = _provenId is not null && deviceId.SequenceEqual(_provenId);
+            }
+
+            if (!isOwn && !IsClientId(deviceId))
+            {
+                updates.Refused(UpdateRefusal.Foreign);
+            }
+            else if (Interlocked.Read(ref _services.IntakeBytes) > _settings.IntakeBytesMax / IntakeShareForUpdates)
+            {
+                updates.Refused(UpdateRefusal.FramesFirst);
+            }
+            else
+            {
+                updates.Get(deviceId, packet.Payload, this);
+            }
+        }
+
+        Take(packet);
+    }
+
+    // A state counts for a roll-out, so it must be the device's: it waits until a fresh frame of that device was accepted over this connection.
+    private void HandleUpdateState(in PublishPacket packet, ReadOnlySpan<byte> deviceId)
+    {
+        if (_services.Updates is { } updates)
+        {
+            bool isProven;
+            lock (_window)
+            {
+                isProven = _provenId is not null && deviceId.SequenceEqual(_provenId);
+                if (!isProven && _provenId is null && packet.Payload.Length <= UpdateState.BytesMax)
+                {
+                    (_heldStateId, _heldState) = (deviceId.ToArray(), packet.Payload.ToArray());
+                }
+            }
+
+            if (isProven)
+            {
+                updates.State(deviceId, packet.Payload);
+            }
+            else if (_provenId is not null)
+            {
+                updates.Refused(UpdateRefusal.Foreign);
+            }
+        }
+
+        Take(packet);
+    }
+
+    private bool IsClientId(ReadOnlySpan<byte> deviceId)
+    {
+        Span<char> text = stackalloc char[DeviceId.TextChars];
+        Convert.TryToHexStringLower(deviceId, text, out _);
+        return text.SequenceEqual(_session!.ClientId);
+    }
+
+    // Answered with success whatever becomes of it: nothing about updates ends a connection that frames use.
+    private void Take(in PublishPacket packet)
+    {
+        FrameSlot slot = TakeSlot();
+        slot.BeginOther(packet, MqttReason.Success);
+        Finish(slot);
+    }
+
+    // Under _window.
+    private void Prove(FrameSlot slot)
+    {
+        if (_services.Updates is not { } updates || (_provenId is not null && slot.DeviceIdBytes.Span.SequenceEqual(_provenId)))
+        {
+            return;
+        }
+
+        _provenId = slot.DeviceIdBytes.ToArray();
+        if (_heldState is not null && _provenId.AsSpan().SequenceEqual(_heldStateId))
+        {
+            updates.State(_provenId, _heldState);
+        }
+
+        _heldState = _heldStateId = null;
+    }
+
+    /// <inheritdoc/>
+    public void SendChunk(string deviceIdText, byte[] chunk)
+    {
+        byte[] topic = Encoding.UTF8.GetBytes(Topics.UpdateChunk(deviceIdText));
+        if (_session!.IsSubscribed(topic))
+        {
+            SendPublish(new Delivery(new Message(topic, chunk, [], MqttQos.AtMostOnce, false, 0, null), MqttQos.AtMostOnce, false, []), 0, duplicate: false);
+        }
     }
 
     private void HandleFrame(in PublishPacket packet, ReadOnlySpan<byte> deviceId)
@@ -755,7 +867,28 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
             _session!.Deliver(new Delivery(message, MqttQos.AtMostOnce, Retain: false, []));
         }
 
+        if (_services.Updates is { } updates)
+        {
+            DeliverManifests(packet, reasons, updates);
+        }
+
         return MqttResult.Ok;
+    }
+
+    // Whoever subscribes to one device's offer hears at once what it is, and that there is none.
+    private void DeliverManifests(in SubscribePacket packet, byte[] reasons, IDeviceUpdates updates)
+    {
+        Span<byte> deviceId = stackalloc byte[DeviceId.Bytes];
+        int index = 0;
+        foreach (SubscriptionRequest request in packet)
+        {
+            byte granted = reasons[index++];
+            if (granted <= (byte)MqttQos.ExactlyOnce && FrameTopic.TryReadUpdateManifest(request.Filter, deviceId))
+            {
+                MqttQos qos = (MqttQos)Math.Min(granted, (byte)MqttQos.AtLeastOnce);
+                _session!.Deliver(new Delivery(new Message(request.Filter.ToArray(), updates.ManifestFor(deviceId).ToArray(), [], qos, Retain: false, 0, null), qos, Retain: false, []));
+            }
+        }
     }
 
     private MqttReason Subscribe(in SubscriptionRequest request, uint id, List<Delivery> retained)
@@ -916,6 +1049,11 @@ internal sealed class MqttConnection : IThreadPoolWorkItem
         if (slot.IsFrame)
         {
             _metrics.Count(slot.Verdict);
+            if (slot.Verdict == FrameVerdict.Accepted)
+            {
+                Prove(slot);
+            }
+
             if (reason.IsFailure())
             {
                 SendVerdict(slot);

@@ -80,6 +80,13 @@ public sealed class MqttIngest : IReadingPublisher
 
     internal static ReadOnlySpan<byte> TimeTopic => TimeTopicBytes;
 
+    /// <summary>Turns updates over the air on; before <see cref="RunAsync"/>.</summary>
+    public void Use(IDeviceUpdates updates) => _services.Updates = updates;
+
+    /// <summary>Publishes a device's offer, or with no bytes that there is none, to whoever subscribed; QoS 1, so that a session that waits for its client keeps it.</summary>
+    public void PublishManifest(string deviceIdText, ReadOnlyMemory<byte> manifest) =>
+        _broker.Publish(new Message(Encoding.UTF8.GetBytes(Topics.UpdateManifest(deviceIdText)), manifest.ToArray(), [], MqttQos.AtLeastOnce, Retain: false, 0, null));
+
     /// <summary>
     /// Serves until <paramref name="stopping"/>; then takes no more packets, waits up to <see cref="IngestSettings.StopTimeout"/> for the
     /// frames in the intake to be answered, and disconnects everyone (0x8B).

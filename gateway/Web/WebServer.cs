@@ -9,7 +9,8 @@ namespace DePIN.Gateway.Web;
 /// The HTTP side of the gateway on Kestrel: health, metrics and the read API. Loopback by default; bounded bodies,
 /// headers and connections, because anything on the network may try it. Every error is problem+json with a remedy.
 /// </summary>
-public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi network, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs)
+public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi network, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs,
+    UpdateApi? updates = null)
 {
     /// <summary>Open connections at most; the API is for a dashboard and a few applications.</summary>
     public const int ConnectionsMax = 256;
@@ -42,6 +43,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         ReadApi.Get(application, "/metrics", context => ApiRequest.WriteAsync(context, System.Text.Encoding.UTF8.GetBytes(metrics.Write()), MetricsExporter.MediaType));
         api.Map(application);
         network.Map(application);
+        updates?.Map(application);
         try
         {
             await application.StartAsync(stopping).ConfigureAwait(false);
@@ -73,7 +75,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
             if (context.Response.StatusCode == StatusCodes.Status404NotFound)
                 await WriteAsync(context, ApiRequest.NotFound("There is nothing at this path.", "See gateway/Web/README.md for the paths.").Problem).ConfigureAwait(false);
             else if (context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
-                await WriteAsync(context, new Problem("about:blank", "Method not allowed", 405, "The API only reads.", null, "Use GET.")).ConfigureAwait(false);
+                await WriteAsync(context, new Problem("about:blank", "Method not allowed", 405, "The path does not know this method.", null, "Use GET; /operator paths take POST.")).ConfigureAwait(false);
         }
         catch (ProblemException problem)
         {

@@ -4,6 +4,7 @@ using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
 using DePIN.Cli.Network;
+using DePIN.Cli.Ota;
 using DePIN.Cli.Peers;
 using DePIN.Cli.Prove;
 using DePIN.Cli.Provision;
@@ -23,6 +24,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     ProvisionCommand.Create(), // boards from the box to the first verified frame
     DeviceCommand.Create(),    // the devices a gateway knows
     BoardCommand.Create(),     // the boards a node can be built on
+    OtaCommand.Create(),       // updates of the nodes' software: keys, packages, roll-outs
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures
 };

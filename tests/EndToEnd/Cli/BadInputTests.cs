@@ -104,7 +104,7 @@ public sealed class BadInputTests
     {
         CliProcess run = await CliProcess.RunAsync(folder.Path, "--help");
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok));
-        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "board", "contracts", "bench"])
+        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "board", "ota", "contracts", "bench"])
         {
             Assert.That(run.Output, Does.Contain(command));
         }

@@ -64,12 +64,34 @@ public sealed class GatewayApi : IDisposable
         return status == 200 ? body : throw Refused(path, status, text);
     }
 
+    /// <summary>An operator's request: the answer's document. <paramref name="token"/> is the content of the gateway's operator.token.</summary>
+    public async Task<byte[]> PostAsync(string path, byte[] content, string token, CancellationToken cancel)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = new ByteArrayContent(content) };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        (byte[] body, int status, string text) = await SendAsync(request, cancel).ConfigureAwait(false);
+        return status switch
+        {
+            200 => body,
+            401 => throw new CliError(ExitCode.BadInput, $"the gateway at {Url} does not know the token", "name its own operator.token with --token: it is in the gateway's data folder"),
+            404 => throw new CliError(ExitCode.BadInput, $"the gateway at {Url} has no {path.Split('?')[0]}{(text.Length > 0 ? ": " + text : "")}",
+                "check the roll-out's id with 'depin ota status'; a gateway takes updates when its settings name update.operatorKey"),
+            409 => throw new CliError(ExitCode.Failed, $"the gateway refused: {text}", "'depin ota status' shows what goes on"),
+            _ => throw Refused(path, status, text),
+        };
+    }
+
     public void Dispose() => http.Dispose();
 
     private async Task<(byte[] Body, int Status, string Problem)> SendAsync(string path, string accept, CancellationToken cancel)
     {
         using HttpRequestMessage request = new(HttpMethod.Get, path);
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(accept));
+        return await SendAsync(request, cancel).ConfigureAwait(false);
+    }
+
+    private async Task<(byte[] Body, int Status, string Problem)> SendAsync(HttpRequestMessage request, CancellationToken cancel)
+    {
         try
         {
             using HttpResponseMessage answer = await http.SendAsync(request, cancel).ConfigureAwait(false);
