@@ -18,6 +18,7 @@ namespace DePIN.Firmware.Life
         private int _gatewayRefusals;
         private int _sensorFailures;
         private int _flashFailures;
+        private int _wakes;
 
         /// <summary>The Wi-Fi network is joined, or none is needed.</summary>
         public bool HasNetwork;
@@ -56,6 +57,12 @@ namespace DePIN.Firmware.Life
             get { return _flashFailures; }
         }
 
+        /// <summary>Wake-ups from deep sleep since boot.</summary>
+        public int Wakes
+        {
+            get { return _wakes; }
+        }
+
         /// <summary>The network could not be joined: absent, wrong password, no address.</summary>
         public void CountWifiFailure()
         {
@@ -86,6 +93,28 @@ namespace DePIN.Firmware.Life
             Interlocked.Increment(ref _flashFailures);
         }
 
+        /// <summary>Writes the counters for after a deep sleep; they are since boot, and a wake-up is none.</summary>
+        public void Save(SleepState state)
+        {
+            state.Counters[0] = _wifiFailures;
+            state.Counters[1] = _connectFailures;
+            state.Counters[2] = _gatewayRefusals;
+            state.Counters[3] = _sensorFailures;
+            state.Counters[4] = _flashFailures;
+            state.Counters[5] = _wakes;
+        }
+
+        /// <summary>Takes them over again, and counts this wake-up.</summary>
+        public void Resume(SleepState state)
+        {
+            _wifiFailures = state.Counters[0];
+            _connectFailures = state.Counters[1];
+            _gatewayRefusals = state.Counters[2];
+            _sensorFailures = state.Counters[3];
+            _flashFailures = state.Counters[4];
+            _wakes = state.Counters[5] + 1;
+        }
+
         /// <summary>The samples of a health frame: <see cref="HealthFrames.SamplesPerFrame"/>.</summary>
         public void AddTo(SampleSet samples, FrameStore store, NodeClock clock, long uptimeMs)
         {
@@ -103,6 +132,9 @@ namespace DePIN.Firmware.Life
             samples.Add(Channels.NodeClockOrigin, 0, 0, (int)clock.Origin, uptimeMs);
             samples.Add(Channels.NodeClockSteps, 0, 0, clock.Steps, uptimeMs);
             samples.Add(Channels.NodeClockLastStep, -3, 0, clock.LastStepMs, uptimeMs);
+            samples.Add(Channels.NodeClockError, -3, 0, clock.Origin == ClockOrigin.None ? 0 : clock.ErrorMs, uptimeMs);
+            samples.Add(Channels.NodeClockRefused, 0, 0, clock.Refused, uptimeMs);
+            samples.Add(Channels.NodeWakes, 0, 0, _wakes, uptimeMs);
         }
     }
 }

@@ -95,6 +95,15 @@ namespace DePIN.Protocol
         public const ushort NodeClockSteps = 140;
         public const ushort NodeClockLastStep = 141;
 
+        /// <summary>How far off the clock may be, an upper bound; 0 while nothing has set it.</summary>
+        public const ushort NodeClockError = 142;
+
+        /// <summary>Times outside any reason that a source told and the node did not take.</summary>
+        public const ushort NodeClockRefused = 143;
+
+        /// <summary>Wake-ups from deep sleep since boot: none of them is a boot.</summary>
+        public const ushort NodeWakes = 144;
+
         /// <summary>SenML name, or null for a channel this version does not know.</summary>
         public static string Name(ushort channel)
         {
@@ -154,6 +163,9 @@ namespace DePIN.Protocol
                 case NodeClockOrigin: return "node_clock_origin";
                 case NodeClockSteps: return "node_clock_steps";
                 case NodeClockLastStep: return "node_clock_last_step";
+                case NodeClockError: return "node_clock_error";
+                case NodeClockRefused: return "node_clock_refused";
+                case NodeWakes: return "node_wakes";
                 default: return null;
             }
         }
@@ -217,6 +229,9 @@ namespace DePIN.Protocol
                 case NodeClockOrigin: return "1";
                 case NodeClockSteps: return "count";
                 case NodeClockLastStep: return "s";
+                case NodeClockError: return "s";
+                case NodeClockRefused: return "count";
+                case NodeWakes: return "count";
                 default: return null;
             }
         }

@@ -20,6 +20,7 @@ public sealed class VirtualHardware
     private readonly Dictionary<int, Action> _edges = [];
     private readonly HashSet<int> _heldI2c = [];
     private readonly Lock _gate = new();
+    private TimeSpan _wakeTimer;
 
     /// <summary>The board whose thread this is.</summary>
     /// <exception cref="InvalidOperationException">The firmware was started without a board.</exception>
@@ -40,6 +41,12 @@ public sealed class VirtualHardware
 
     /// <summary>Whether the radio is on.</summary>
     public bool RadioWorks { get; set; } = true;
+
+    /// <summary>Whether the chip's image tells what woke it: those for chips without EXT wake-up (ESP32-C3) do not.</summary>
+    public bool TellsWakeupCause { get; set; } = true;
+
+    /// <summary>Whether the timer woke the chip from deep sleep; false after power-on and reset.</summary>
+    public bool WokeByTimer { get; private set; }
 
     /// <summary>Lets the calling thread, and the threads it starts, run on this board.</summary>
     public void PowerOn() => CurrentBoard.Value = this;
@@ -145,7 +152,25 @@ public sealed class VirtualHardware
             _openPorts.Clear();
             _edges.Clear();
         }
+
+        WokeByTimer = false;
     }
+
+    /// <summary>The timer is over: the chip starts, and knows why.</summary>
+    public void Wake()
+    {
+        Reset();
+        WokeByTimer = true;
+    }
+
+    /// <summary>The timer that wakes the chip; false when the RTC cannot count that.</summary>
+    internal bool SetWakeTimer(TimeSpan time)
+    {
+        _wakeTimer = time > TimeSpan.Zero ? time : TimeSpan.Zero;
+        return time > TimeSpan.Zero;
+    }
+
+    internal VirtualDeepSleepException BeginDeepSleep() => new(_wakeTimer);
 
     /// <summary>False when a line of the bus is held low.</summary>
     internal bool BeginI2c(int bus)
