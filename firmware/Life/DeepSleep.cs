@@ -85,6 +85,7 @@ namespace DePIN.Firmware.Life
             store.SignLater = _enabled;
             if (!store.IsResumed)
             {
+                health.IsWarmStart = _rtcAtStartMs >= DeviceTime.WallMsMin;
                 _wakeUptimeMs = _time.UptimeMs();
                 SignLeftOver(composer, status);
                 if (_enabled)

@@ -10,7 +10,7 @@ namespace DePIN.Firmware.Life
     /// <summary>A frame of profile "node" now and then: signed, kept and anchored like a reading, so a node's history is as checkable as its measurements.</summary>
     public sealed class HealthFrames
     {
-        public const int SamplesPerFrame = 17;
+        public const int SamplesPerFrame = 19;
 
         /// <summary>The first one after a boot comes when the network and the clock had time to come up.</summary>
         public const long FirstMs = 60000;
@@ -63,7 +63,7 @@ namespace DePIN.Firmware.Life
                 throw;
             }
 
-            NodeLog.Event("health", "sequence=" + sequence.ToString() + " " + _store.Describe() + " wifi_failures=" + _health.WifiFailures.ToString()
+            NodeLog.Event("health", "sequence=" + sequence.ToString() + " " + _store.Describe() + " wifi_failures=" + _health.WifiFailures.ToString() + " wifi_refusals=" + _health.WifiRefusals.ToString()
                 + " connect_failures=" + _health.ConnectFailures.ToString() + " gateway_refusals=" + _health.GatewayRefusals.ToString()
                 + " sensor_failures=" + _health.SensorFailures.ToString() + " flash_failures=" + _health.FlashFailures.ToString());
         }

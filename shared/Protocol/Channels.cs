@@ -104,6 +104,12 @@ namespace DePIN.Protocol
         /// <summary>Wake-ups from deep sleep since boot: none of them is a boot.</summary>
         public const ushort NodeWakes = 144;
 
+        /// <summary>1 when this boot found the RTC going: a restart by the watchdog, by request or after a crash; 0: power, or the reset pin.</summary>
+        public const ushort NodeWarmStart = 145;
+
+        /// <summary>The Wi-Fi network was heard and did not let the node in: its password, or no address.</summary>
+        public const ushort NodeWifiRefusals = 146;
+
         /// <summary>SenML name, or null for a channel this version does not know.</summary>
         public static string Name(ushort channel)
         {
@@ -166,6 +172,8 @@ namespace DePIN.Protocol
                 case NodeClockError: return "node_clock_error";
                 case NodeClockRefused: return "node_clock_refused";
                 case NodeWakes: return "node_wakes";
+                case NodeWarmStart: return "node_warm_start";
+                case NodeWifiRefusals: return "node_wifi_refusals";
                 default: return null;
             }
         }
@@ -232,6 +240,8 @@ namespace DePIN.Protocol
                 case NodeClockError: return "s";
                 case NodeClockRefused: return "count";
                 case NodeWakes: return "count";
+                case NodeWarmStart: return "1";
+                case NodeWifiRefusals: return "count";
                 default: return null;
             }
         }

@@ -248,8 +248,11 @@ public sealed class SleepSoakTests
             FrameComposer composer = new(Profiles.Environment, key.Id, _store, _clock);
             HealthFrames healthFrames = new(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, _store, _clock), _store, _clock);
             SampleLoop loop = new(settings, status, sensors, composer, _store, _clock, time, health, healthFrames, watchdog);
-            sensors.Read(new SampleSet(), 0); // finds it
-            _sensor.Values.Clear();
+            for (int i = 0; i < 30; i++)
+            {
+                sensors.Read(new SampleSet(), 0); // until it looks for sensors
+            }
+
             sleep.Resume(_store, _clock, health, healthFrames, loop, composer, status);
             bool asleep = new NodeLife(settings, status, loop, sleep, this, time, watchdog, _store.IsResumed, this).Run(new StopSignal());
             Assert.That(status.MaySign, Is.True, $"the node still signs: {status.State}");
