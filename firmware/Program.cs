@@ -42,17 +42,19 @@ namespace DePIN.Firmware
         public static void Start(IFlash flash, ITimeSource time, StopSignal stop)
         {
             BoardPins.Route();
+            NodeTime clockwork = new NodeTime(time);                                             // goes on through deep sleep
             NodeStatus status = new NodeStatus();
             NodeHealth health = new NodeHealth();
             Watchdog watchdog = new Watchdog();
-            LifeSigns signs = new LifeSigns(StatusLed.Open(), status, health, watchdog, time);
+            LifeSigns signs = new LifeSigns(StatusLed.Open(), status, health, watchdog, clockwork);
             Thread light = Stages.Start(() => signs.Run(stop));                                  // what the person on the ladder sees
             Wiping.Finish(flash);                                                                // promised at the button, before anything is open
             NodeSettings settings = NodeSettings.Open(flash);                                    // node.conf, then what came over serial
             Network network = new Network(settings, health);
-            NodeClock clock = NodeClock.Open(flash, time);
+            DeepSleep sleep = new DeepSleep(settings, clockwork);                                // woken, or started?
+            NodeClock clock = NodeClock.Open(flash, clockwork);
             Stages.Judge(status, settings);
-            DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);   // begun once, never replaced
+            DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(clockwork, network), status);   // begun once, never replaced
             SerialService service = new SerialService(flash, key, status, Version);
             service.Parts.Settings = settings;
             service.Parts.Health = health;
@@ -61,24 +63,28 @@ namespace DePIN.Firmware
             if (!status.MaySign)
             {
                 Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
-                Stages.Finish(stop, serial, light, null, null);
+                Stages.Finish(stop, false, serial, light, null, null);
                 return;
             }
 
-            FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);           // a frame is on flash before it is signed
-            NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
+            FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer, sleep);    // a frame is on flash before it is signed
+            NodeLog.Event(store.IsResumed ? "wake" : "boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
             SensorSet sensors = SensorSet.Open(settings, health, flash);
             service.Parts.Store = store;
             service.Parts.Sensors = sensors;
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
             HealthFrames healthFrames = new HealthFrames(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
-            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time, health, healthFrames, watchdog);
-            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, health, watchdog, time);
-            Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
+            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, clockwork, health, healthFrames, watchdog);
+            FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, health, watchdog, clockwork);
+            sleep.Resume(store, clock, health, healthFrames, loop, composer, status);            // a wake-up goes on where the sleep began
+            Thread publishing = Stages.StartUnless(sleep.IsEnabled, () => publisher.Run(stop));  // a PUBACK frees a frame
+            PublishSession uplink = new PublishSession(publisher, store, clock, health, clockwork, settings.SntpServer);
             Stages.Ready(status, settings);
-            loop.Run(stop);
+            NodeLife life = new NodeLife(settings, status, loop, sleep, uplink, clockwork, watchdog, store.IsResumed, new AwakePause(clockwork));
+            bool asleep = life.Run(stop);                                                        // sample, sign, connect, publish, sleep: LifePlan
             Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
-            Stages.Finish(stop, serial, light, publishing, store);
+            Stages.Finish(stop, asleep, serial, light, publishing, store);
+            Stages.Sleep(asleep, sleep, clockwork);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Threading;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Keep;
+using DePIN.Firmware.Life;
 using DePIN.Firmware.Sign;
 
 namespace DePIN.Firmware
@@ -18,6 +19,12 @@ namespace DePIN.Firmware
             Thread thread = new Thread(run);
             thread.Start();
             return thread;
+        }
+
+        /// <summary>None for a node that sleeps: it publishes by the session.</summary>
+        public static Thread StartUnless(bool sleeps, ThreadStart run)
+        {
+            return sleeps ? null : Start(run);
         }
 
         /// <summary>A bad setting stops the node with its key's name: it does not run on a guess.</summary>
@@ -55,14 +62,19 @@ namespace DePIN.Firmware
             }
         }
 
-        /// <summary>Waits until a stop is asked for, then for the side threads.</summary>
-        public static void Finish(StopSignal stop, Thread serial, Thread light, Thread publishing, FrameStore store)
+        /// <summary>Waits until a stop is asked for (not by a node that goes to sleep: it asks for it), then for the side threads.</summary>
+        public static void Finish(StopSignal stop, bool asleep, Thread serial, Thread light, Thread publishing, FrameStore store)
         {
+            if (asleep)
+            {
+                stop.Request();
+            }
+
             while (!stop.Wait(1000))
             {
             }
 
-            if (store != null)
+            if (publishing != null)
             {
                 store.Wake();
                 publishing.Join(StopMs);
@@ -70,6 +82,18 @@ namespace DePIN.Firmware
 
             serial.Join(StopMs);
             light.Join(StopMs);
+        }
+
+        /// <summary>Deep sleep until the next round, when everything is on flash.</summary>
+        public static void Sleep(bool asleep, DeepSleep sleep, ITimeSource time)
+        {
+            if (asleep)
+            {
+                long milliseconds = sleep.WakeUptimeMs - time.UptimeMs();
+                milliseconds = milliseconds > 1 ? milliseconds : 1;
+                NodeLog.Event("sleep", "ms=" + milliseconds.ToString());
+                ChipSleep.Enter(milliseconds);
+            }
         }
     }
 }

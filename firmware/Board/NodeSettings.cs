@@ -22,6 +22,10 @@ namespace DePIN.Firmware.Board
         public const int ShuntMicroohmMin = 100;
         public const int ShuntMicroohmMax = 1000000;
         public const int SleepRoundsMax = 100000;
+        public const int PublishFramesMax = 64;
+
+        /// <summary>Below it a sleeping node would spend more on starting than on waiting awake.</summary>
+        public const int SleepIntervalMsMin = 30000;
         public const int ImpulsesPerKwhMax = 100000;
 
         /// <summary>Gateway host name or address; empty: sign and keep, send nothing.</summary>
@@ -103,6 +107,12 @@ namespace DePIN.Firmware.Board
 
         /// <summary>Its password. A string, because nanoFramework's MQTT client takes no other; never printed.</summary>
         public string GatewayPassword;
+
+        /// <summary>Deep sleep between the rounds of measurements.</summary>
+        public bool DeepSleep;
+
+        /// <summary>A node that sleeps connects when it owes so many frames.</summary>
+        public int PublishFrames = 1;
 
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
@@ -235,6 +245,16 @@ namespace DePIN.Firmware.Board
             {
                 Note("sensor-wifi needs wifi=on");
             }
+
+            if (DeepSleep && IntervalMs < SleepIntervalMsMin)
+            {
+                Note("sleep=deep needs interval-ms of at least " + SleepIntervalMsMin.ToString() + ": a start of the chip costs more than it saves");
+            }
+
+            if (DeepSleep && S0Pin >= 0)
+            {
+                Note("sensor-s0 counts impulses and cannot while the chip sleeps: sleep=off");
+            }
         }
 
         private void Set(string key, string value)
@@ -265,6 +285,8 @@ namespace DePIN.Firmware.Board
                 case "key": Key = KeyOf(value); break;
                 case "key-provision": KeyProvision = ProvisionOf(key, value); break;
                 case "operator-key": OperatorKey = OperatorKeyOf(key, value); break;
+                case "sleep": DeepSleep = SleepOf(key, value); break;
+                case "publish-frames": PublishFrames = Number(key, value, 1, PublishFramesMax); break;
                 case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
                 default: Note("unknown key " + key); break;
             }
@@ -291,6 +313,16 @@ namespace DePIN.Firmware.Board
             }
 
             return number;
+        }
+
+        private bool SleepOf(string key, string value)
+        {
+            if (value != "off" && value != "deep")
+            {
+                Note(key + " is off or deep");
+            }
+
+            return value == "deep";
         }
 
         private bool Switch(string key, string value)

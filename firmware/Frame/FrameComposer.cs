@@ -31,11 +31,17 @@ namespace DePIN.Firmware.Frame
         /// </summary>
         public ulong Compose(SampleSet samples)
         {
+            bool synchronised = _clock.IsSynchronised;
+            long first = samples.UptimeMs(0);
+            return Compose(samples, _store.BootCount, synchronised, synchronised ? _clock.At(first) : first);
+        }
+
+        /// <summary>The same for samples of an earlier boot: its number, and the time and the word on the clock of that boot.</summary>
+        public ulong Compose(SampleSet samples, uint bootCount, bool synchronised, long time)
+        {
             ulong sequence = _store.Next(_previous);
             long first = samples.UptimeMs(0);
-            bool synchronised = _clock.IsSynchronised;
-            long time = synchronised ? _clock.At(first) : first;
-            _builder.Begin(_profile, synchronised, _store.BootCount, sequence, (ulong)time, sequence == 1 ? null : _previous);
+            _builder.Begin(_profile, synchronised, bootCount, sequence, (ulong)time, sequence == 1 ? null : _previous);
             for (int i = 0; i < samples.Count; i++)
             {
                 uint offsetMs = (uint)(samples.UptimeMs(i) - first);

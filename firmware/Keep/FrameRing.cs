@@ -2,6 +2,7 @@ using System;
 using System.Collections;
 using System.IO;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Sense;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Keep
@@ -25,7 +26,7 @@ namespace DePIN.Firmware.Keep
 
         private const int BodyBytesMax = FrameFormat.FrameBytesMax - FrameFormat.SignatureBytes;
         private const int ScratchBytes = BodyBytesMax + FrameFormat.SignatureBytes + (2 * RingRecord.CountersBytes)
-            + (4 * RingRecord.OverheadBytes);
+            + (4 * RingRecord.OverheadBytes) + SleepState.Bytes;
 
         private readonly IFlash _flash;
         private readonly int _capacityBytes;
@@ -34,6 +35,8 @@ namespace DePIN.Firmware.Keep
         private readonly byte[] _loaded = new byte[SegmentBytesMax];
         private readonly byte[] _previous = new byte[32];
         private readonly byte[] _pendingSignature = new byte[FrameFormat.SignatureBytes];
+
+        private readonly WaitingSamples _waiting = new WaitingSamples();
 
         private RingSegment _loadedSegment;
         private int _loadedBytes;
@@ -48,6 +51,7 @@ namespace DePIN.Firmware.Keep
         private uint _dropped;
         private uint _refused;
         private int _bytes;
+        private SleepState _slept;
 
         /// <param name="capacityBytes">Bytes of all segment files together, at least <see cref="CapacityBytesMin"/>.</param>
         public FrameRing(IFlash flash, int capacityBytes)
@@ -115,6 +119,24 @@ namespace DePIN.Firmware.Keep
             get { return _bytes; }
         }
 
+        /// <summary>The newest sleep record, null when there is none.</summary>
+        public SleepState Slept
+        {
+            get { return _slept; }
+        }
+
+        /// <summary>Samples on flash that are in no frame.</summary>
+        public int WaitingCount
+        {
+            get { return _waiting.Count; }
+        }
+
+        /// <summary>Adds the samples on flash that are in no frame.</summary>
+        public void CopyWaiting(SampleSet samples)
+        {
+            _waiting.CopyTo(samples);
+        }
+
         /// <summary>SHA-256 of the newest frame without its signature; 32 zero bytes before the first.</summary>
         public void ReadPrevious(byte[] destination, int offset)
         {
@@ -138,6 +160,8 @@ namespace DePIN.Firmware.Keep
             _dropped = 0;
             _refused = 0;
             _nextSegment = 1;
+            _slept = null;
+            _waiting.Truncate(0);
             Array.Clear(_previous, 0, 32);
 
             string[] names = _flash.List();
@@ -215,25 +239,8 @@ namespace DePIN.Firmware.Keep
             }
 
             int need = count + FrameFormat.SignatureBytes + (2 * RingRecord.CountersBytes) + (4 * RingRecord.OverheadBytes);
-            RingSegment segment = OpenTail(need);
-            MakeRoom(need);
-            int end = 0;
-            if (segment == null)
-            {
-                FlushSignature();
-                segment = new RingSegment(_nextSegment);
-                _nextSegment++;
-                end = RingRecord.PutCounters(_scratch, end, RingRecord.KindSegment, _freed, _dropped, _refused);
-            }
-            else
-            {
-                end = PutPendingSignature(end);
-                if (_markDue)
-                {
-                    end = RingRecord.PutCounters(_scratch, end, RingRecord.KindMark, _freed, _dropped, _refused);
-                }
-            }
-
+            int end;
+            RingSegment segment = Begin(need, out end);
             ulong sequence = NextSequence;
             end = RingRecord.Put(_scratch, end, RingRecord.KindBody, sequence, frame, offset, count);
             AppendTo(segment, end);
@@ -249,6 +256,33 @@ namespace DePIN.Firmware.Keep
             segment.Frames++;
             _last = sequence;
             Sha256.Hash(frame, offset, count, _previous, 0);
+            EndWaiting(FrameParser.Profile(frame, offset));
+            DeleteFreed();
+        }
+
+        /// <summary>
+        /// The last write before a deep sleep: what was freed and counted meanwhile, the state, and those samples that are not on flash
+        /// yet. They stay until a frame of readings follows. Throws like <see cref="Add"/>.
+        /// </summary>
+        public void AddSleep(SleepState state, SampleSet samples)
+        {
+            int need = SleepState.Bytes + (samples.Count * WaitingSamples.SampleBytes) + FrameFormat.SignatureBytes + (2 * RingRecord.CountersBytes)
+                + (4 * RingRecord.OverheadBytes);
+            int end;
+            RingSegment segment = Begin(need, out end);
+            int first = _waiting.Count; // after making room, which may have cost some of them
+            int data = end + RingRecord.HeaderBytes;
+            state.WaitingBefore = first;
+            state.Write(_scratch, data);
+            int count = SleepState.Bytes + WaitingSamples.Write(samples, first, state.UptimeMs, _scratch, data + SleepState.Bytes);
+            end = RingRecord.Close(_scratch, end, RingRecord.KindSleep, _last, count);
+            AppendTo(segment, end);
+
+            _signaturePending = false;
+            _markDue = false;
+            _slept = state;
+            _waiting.Take(samples, first);
+            segment.HoldsWaiting |= samples.Count > first;
             DeleteFreed();
         }
 
@@ -358,6 +392,46 @@ namespace DePIN.Firmware.Keep
         {
             _refused++;
             _markDue = true;
+        }
+
+        // The segment to append to, and what goes before: the pending signature, the mark.
+        private RingSegment Begin(int need, out int end)
+        {
+            RingSegment segment = OpenTail(need);
+            MakeRoom(need);
+            end = 0;
+            if (segment == null)
+            {
+                FlushSignature();
+                segment = new RingSegment(_nextSegment);
+                _nextSegment++;
+                end = RingRecord.PutCounters(_scratch, end, RingRecord.KindSegment, _freed, _dropped, _refused);
+            }
+            else
+            {
+                end = PutPendingSignature(end);
+                if (_markDue)
+                {
+                    end = RingRecord.PutCounters(_scratch, end, RingRecord.KindMark, _freed, _dropped, _refused);
+                }
+            }
+
+            return segment;
+        }
+
+        // A frame of readings has all samples that waited; a frame about the node itself has none of them.
+        private void EndWaiting(ushort profile)
+        {
+            if (profile == Profiles.Node)
+            {
+                return;
+            }
+
+            _waiting.Truncate(0);
+            for (int i = 0; i < _segments.Count; i++)
+            {
+                ((RingSegment)_segments[i]).HoldsWaiting = false;
+            }
         }
 
         private RingSegment OpenTail(int need)
@@ -547,6 +621,11 @@ namespace DePIN.Firmware.Keep
                 segment.Last = sequence;
                 segment.Frames++;
                 _last = sequence;
+                EndWaiting(FrameParser.Profile(_loaded, offset + RingRecord.HeaderBytes));
+            }
+            else if (kind == RingRecord.KindSleep && record >= SleepState.Bytes + RingRecord.OverheadBytes)
+            {
+                TakeSleep(segment, offset + RingRecord.HeaderBytes, record - RingRecord.OverheadBytes);
             }
             else if (kind == RingRecord.KindSignature)
             {
@@ -563,6 +642,20 @@ namespace DePIN.Firmware.Keep
                 _dropped = BigEndian.ReadUInt32(_loaded, offset + RingRecord.HeaderBytes);
                 _refused = BigEndian.ReadUInt32(_loaded, offset + RingRecord.HeaderBytes + 4);
             }
+        }
+
+        private void TakeSleep(RingSegment segment, int offset, int count)
+        {
+            SleepState state = SleepState.Read(_loaded, offset);
+            if (state == null)
+            {
+                return;
+            }
+
+            _slept = state;
+            _waiting.Truncate(state.WaitingBefore);
+            _waiting.Read(_loaded, offset + SleepState.Bytes, count - SleepState.Bytes, state.UptimeMs);
+            segment.HoldsWaiting |= count > SleepState.Bytes;
         }
 
         private void HashNewest()
@@ -605,7 +698,7 @@ namespace DePIN.Firmware.Keep
             {
                 RingSegment segment = (RingSegment)_segments[index];
                 bool holdsNewest = segment.Frames > 0 && segment.Last == _last;
-                bool free = (segment.Frames == 0 || segment.Last <= _freed) && segment.LastSignature <= _freed;
+                bool free = (segment.Frames == 0 || segment.Last <= _freed) && segment.LastSignature <= _freed && !segment.HoldsWaiting;
                 if (free && !holdsNewest)
                 {
                     Remove(index);
@@ -625,6 +718,12 @@ namespace DePIN.Firmware.Keep
             if (_loadedSegment == segment)
             {
                 _loadedSegment = null;
+            }
+
+            if (segment.HoldsWaiting)
+            {
+                // A full ring made room: whoever still has the samples in memory writes them again with the next sleep record.
+                _waiting.Truncate(0);
             }
 
             _flash.Delete(segment.Name);

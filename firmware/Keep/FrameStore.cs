@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Threading;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Sense;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Keep
@@ -27,9 +28,11 @@ namespace DePIN.Firmware.Keep
         private readonly bool _repeatable;
         private readonly byte[] _digest = new byte[32];
         private readonly byte[] _bootPrevious = new byte[32];
-        private readonly uint _bootCount;
+        private uint _bootCount;
         private ulong _bootSequence;
         private bool _recoverFirst;
+        private bool _resumed;
+        private bool _signLater;
 
         private FrameStore(FrameRing ring, IDeviceSigner key, uint bootCount)
         {
@@ -40,7 +43,37 @@ namespace DePIN.Firmware.Keep
             _bootCount = bootCount;
         }
 
-        /// <summary>Boots of this device, this one included.</summary>
+        /// <summary>This is no boot but a wake-up from deep sleep: the boot before goes on.</summary>
+        public bool IsResumed
+        {
+            get { return _resumed; }
+        }
+
+        /// <summary>The newest sleep record, null when there is none. Of this boot when <see cref="IsResumed"/>, else of an earlier one.</summary>
+        public SleepState Slept
+        {
+            get { return _ring.Slept; }
+        }
+
+        /// <summary>Samples on flash that are in no frame yet.</summary>
+        public int WaitingCount
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _ring.WaitingCount;
+                }
+            }
+        }
+
+        /// <summary>Frames are signed when they are read, not when they are made: for a node that sleeps, whose memory does not keep a signature.</summary>
+        public bool SignLater
+        {
+            set { _signLater = value; }
+        }
+
+        /// <summary>Boots of this device, this one included; a wake-up from deep sleep is none.</summary>
         public uint BootCount
         {
             get { return _bootCount; }
@@ -90,6 +123,13 @@ namespace DePIN.Firmware.Keep
         /// <summary>Finds the chain on flash and counts this boot. Throws IOException when flash does not take it.</summary>
         public static FrameStore Open(IFlash flash, int ringBytes, IDeviceSigner key)
         {
+            return Open(flash, ringBytes, key, null);
+        }
+
+        /// <summary>The same, but a wake-up from deep sleep is no boot: nothing is written, the boot before goes on.</summary>
+        /// <param name="wake">Says whether this is a wake-up; null: it is not.</param>
+        public static FrameStore Open(IFlash flash, int ringBytes, IDeviceSigner key, IWakeReport wake)
+        {
             TwoGenerations boot = new TwoGenerations(flash, BootName);
             PairState state = boot.Open();
             if (state == PairState.Damaged)
@@ -108,6 +148,13 @@ namespace DePIN.Firmware.Keep
             store._bootSequence = BigEndian.ReadUInt64(record, 4);
             Array.Copy(record, 12, store._bootPrevious, 0, 32);
             store.Recover();
+            SleepState slept = ring.Slept;
+            if (wake != null && slept != null && slept.BootCount + 1 == store._bootCount && wake.IsWake(slept))
+            {
+                store._bootCount = slept.BootCount;
+                store._resumed = true;
+                return store;
+            }
 
             BigEndian.WriteUInt32(record, 0, store._bootCount);
             BigEndian.WriteUInt64(record, 4, ring.Newest);
@@ -150,6 +197,12 @@ namespace DePIN.Firmware.Keep
             {
                 RecoverIfDue();
                 Keep(buffer, offset, count);
+                if (_signLater)
+                {
+                    _added.Set();
+                    return;
+                }
+
                 _ring.ReadPrevious(_digest, 0);
                 if (!_repeatable)
                 {
@@ -171,6 +224,57 @@ namespace DePIN.Firmware.Keep
             }
 
             _added.Set();
+        }
+
+        /// <summary>Adds the samples on flash that are in no frame to the set.</summary>
+        public void CopyWaiting(SampleSet samples)
+        {
+            lock (_gate)
+            {
+                RecoverIfDue();
+                _ring.CopyWaiting(samples);
+            }
+        }
+
+        /// <summary>The last write before a deep sleep: state, new samples, and what was freed. IOException: flash did not take it, and the node must not sleep.</summary>
+        public void KeepAsleep(SleepState state, SampleSet samples)
+        {
+            lock (_gate)
+            {
+                RecoverIfDue();
+                try
+                {
+                    state.BootCount = _bootCount;
+                    _ring.AddSleep(state, samples);
+                }
+                catch (IOException)
+                {
+                    _recoverFirst = true;
+                    throw;
+                }
+            }
+        }
+
+        /// <summary>The sequence of the next frame.</summary>
+        public ulong NextSequence
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _ring.NextSequence;
+                }
+            }
+        }
+
+        /// <summary>Whether the frame of that sequence is on flash: the answer to a failed <see cref="Sign"/>.</summary>
+        public bool IsKept(ulong sequence)
+        {
+            lock (_gate)
+            {
+                RecoverIfDue();
+                return _ring.Newest >= sequence;
+            }
         }
 
         /// <summary>Sequence and previous hash (null for the first frame) of the next frame.</summary>

@@ -7,11 +7,12 @@ namespace DePIN.Firmware.Keep
     /// <summary>
     /// The bytes of one record in a ring segment. Big-endian.
     ///   0  2  "Rg"
-    ///   2  1  kind: 1 segment, 2 body, 3 signature, 4 mark
+    ///   2  1  kind: 1 segment, 2 body, 3 signature, 4 mark, 5 sleep
     ///   3  1  zero
     ///   4  2  length of data, n
     ///   6  8  sequence (of the frame; of a mark and a segment: every frame up to it is free)
-    ///  14  n  data: body = frame without its signature; signature = 64 bytes; segment and mark = dropped u32, refused u32
+    ///  14  n  data: body = frame without its signature; signature = 64 bytes; segment and mark = dropped u32, refused u32;
+    ///        sleep = SleepState, then samples (WaitingSamples)
     /// 14+n 4  CRC-32 of all before
     /// </summary>
     internal static class RingRecord
@@ -20,6 +21,7 @@ namespace DePIN.Firmware.Keep
         public const byte KindBody = 2;
         public const byte KindSignature = 3;
         public const byte KindMark = 4;
+        public const byte KindSleep = 5;
 
         public const int HeaderBytes = 14;
         public const int OverheadBytes = HeaderBytes + 4;
@@ -68,7 +70,8 @@ namespace DePIN.Firmware.Keep
             return BigEndian.ReadUInt64(buffer, offset + 6);
         }
 
-        private static int Close(byte[] buffer, int offset, byte kind, ulong sequence, int count)
+        /// <summary>Completes a record whose data is in its place already; returns the offset behind it.</summary>
+        public static int Close(byte[] buffer, int offset, byte kind, ulong sequence, int count)
         {
             buffer[offset] = (byte)'R';
             buffer[offset + 1] = (byte)'g';

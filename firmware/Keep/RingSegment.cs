@@ -16,6 +16,9 @@ namespace DePIN.Firmware.Keep
         /// <summary>The highest sequence whose signature record is here: it may stand apart from its body.</summary>
         public ulong LastSignature;
 
+        /// <summary>Samples that are in no frame yet are here: not to be deleted.</summary>
+        public bool HoldsWaiting;
+
         /// <summary>Its last record ends where the file ends: more may be appended. Never after a torn tail.</summary>
         public bool TailClean;
 

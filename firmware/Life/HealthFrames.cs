@@ -10,7 +10,7 @@ namespace DePIN.Firmware.Life
     /// <summary>A frame of profile "node" now and then: signed, kept and anchored like a reading, so a node's history is as checkable as its measurements.</summary>
     public sealed class HealthFrames
     {
-        public const int SamplesPerFrame = 14;
+        public const int SamplesPerFrame = 19;
 
         /// <summary>The first one after a boot comes when the network and the clock had time to come up.</summary>
         public const long FirstMs = 60000;
@@ -31,6 +31,13 @@ namespace DePIN.Firmware.Life
             _composer = composer;
             _store = store;
             _clock = clock;
+        }
+
+        /// <summary>When the next one is due, uptime in ms.</summary>
+        public long DueMs
+        {
+            get { return _dueMs; }
+            set { _dueMs = value; }
         }
 
         /// <summary>Makes the frame when it is due. IOException: flash did not take it, and it is due again at the next call. SignerException: it is on flash and signed when it is sent.</summary>
@@ -56,7 +63,7 @@ namespace DePIN.Firmware.Life
                 throw;
             }
 
-            NodeLog.Event("health", "sequence=" + sequence.ToString() + " " + _store.Describe() + " wifi_failures=" + _health.WifiFailures.ToString()
+            NodeLog.Event("health", "sequence=" + sequence.ToString() + " " + _store.Describe() + " wifi_failures=" + _health.WifiFailures.ToString() + " wifi_refusals=" + _health.WifiRefusals.ToString()
                 + " connect_failures=" + _health.ConnectFailures.ToString() + " gateway_refusals=" + _health.GatewayRefusals.ToString()
                 + " sensor_failures=" + _health.SensorFailures.ToString() + " flash_failures=" + _health.FlashFailures.ToString());
         }

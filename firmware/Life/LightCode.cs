@@ -17,6 +17,7 @@ namespace DePIN.Firmware.Life
         public const int SettingsInvalid = 6;
         public const int KeyDamaged = 7;
         public const int FlashFailed = 8;
+        public const int WifiRefused = 9;
 
         /// <summary>The code for a state.</summary>
         public static int Of(BoardState state, NodeHealth health)
@@ -35,7 +36,7 @@ namespace DePIN.Firmware.Life
 
             if (!health.HasNetwork)
             {
-                return NoWifi;
+                return health.IsWifiRefused ? WifiRefused : NoWifi;
             }
 
             if (!health.IsConnected)

@@ -18,9 +18,17 @@ namespace DePIN.Firmware.Life
         private int _gatewayRefusals;
         private int _sensorFailures;
         private int _flashFailures;
+        private int _wakes;
+        private int _wifiRefusals;
 
         /// <summary>The Wi-Fi network is joined, or none is needed.</summary>
         public bool HasNetwork;
+
+        /// <summary>The network is heard and does not let the node in: a wrong password, or no address.</summary>
+        public bool IsWifiRefused;
+
+        /// <summary>This start found the RTC going: a restart by the watchdog, by request or after a crash, not power or the reset pin.</summary>
+        public bool IsWarmStart;
 
         /// <summary>The gateway took the connection and it stands.</summary>
         public bool IsConnected;
@@ -56,7 +64,24 @@ namespace DePIN.Firmware.Life
             get { return _flashFailures; }
         }
 
-        /// <summary>The network could not be joined: absent, wrong password, no address.</summary>
+        public int WifiRefusals
+        {
+            get { return _wifiRefusals; }
+        }
+
+        /// <summary>Wake-ups from deep sleep since boot.</summary>
+        public int Wakes
+        {
+            get { return _wakes; }
+        }
+
+        /// <summary>The network is heard and could not be joined.</summary>
+        public void CountWifiRefusal()
+        {
+            Interlocked.Increment(ref _wifiRefusals);
+        }
+
+        /// <summary>The network could not be joined and is not heard either, or nobody could tell.</summary>
         public void CountWifiFailure()
         {
             Interlocked.Increment(ref _wifiFailures);
@@ -86,6 +111,32 @@ namespace DePIN.Firmware.Life
             Interlocked.Increment(ref _flashFailures);
         }
 
+        /// <summary>Writes the counters for after a deep sleep; they are since boot, and a wake-up is none.</summary>
+        public void Save(SleepState state)
+        {
+            state.Counters[0] = _wifiFailures;
+            state.Counters[1] = _connectFailures;
+            state.Counters[2] = _gatewayRefusals;
+            state.Counters[3] = _sensorFailures;
+            state.Counters[4] = _flashFailures;
+            state.Counters[5] = _wakes;
+            state.Counters[6] = _wifiRefusals;
+            state.Counters[7] = IsWarmStart ? 1 : 0;
+        }
+
+        /// <summary>Takes them over again, and counts this wake-up.</summary>
+        public void Resume(SleepState state)
+        {
+            _wifiFailures = state.Counters[0];
+            _connectFailures = state.Counters[1];
+            _gatewayRefusals = state.Counters[2];
+            _sensorFailures = state.Counters[3];
+            _flashFailures = state.Counters[4];
+            _wakes = state.Counters[5] + 1;
+            _wifiRefusals = state.Counters[6];
+            IsWarmStart = state.Counters[7] != 0;
+        }
+
         /// <summary>The samples of a health frame: <see cref="HealthFrames.SamplesPerFrame"/>.</summary>
         public void AddTo(SampleSet samples, FrameStore store, NodeClock clock, long uptimeMs)
         {
@@ -103,6 +154,11 @@ namespace DePIN.Firmware.Life
             samples.Add(Channels.NodeClockOrigin, 0, 0, (int)clock.Origin, uptimeMs);
             samples.Add(Channels.NodeClockSteps, 0, 0, clock.Steps, uptimeMs);
             samples.Add(Channels.NodeClockLastStep, -3, 0, clock.LastStepMs, uptimeMs);
+            samples.Add(Channels.NodeClockError, -3, 0, clock.Origin == ClockOrigin.None ? 0 : clock.ErrorMs, uptimeMs);
+            samples.Add(Channels.NodeClockRefused, 0, 0, clock.Refused, uptimeMs);
+            samples.Add(Channels.NodeWakes, 0, 0, _wakes, uptimeMs);
+            samples.Add(Channels.NodeWarmStart, 0, 0, IsWarmStart ? 1 : 0, uptimeMs);
+            samples.Add(Channels.NodeWifiRefusals, 0, 0, _wifiRefusals, uptimeMs);
         }
     }
 }

@@ -17,6 +17,7 @@ namespace DePIN.Firmware.Publish
         private readonly bool _useWifi;
         private readonly NodeHealth _health;
         private bool _joined;
+        private bool _refused;
 
         public Network(NodeSettings settings, NodeHealth health)
         {
@@ -25,7 +26,7 @@ namespace DePIN.Firmware.Publish
             _health.HasNetwork = !_useWifi;
         }
 
-        /// <summary>Makes sure there is a network; waits at most 30 s. True at once when Wi-Fi is not used.</summary>
+        /// <summary>Makes sure there is a network; waits at most 30 s, and 10 s more to find out why not. True at once when Wi-Fi is not used.</summary>
         public bool Join()
         {
             if (!_useWifi)
@@ -37,15 +38,22 @@ namespace DePIN.Firmware.Publish
             {
                 bool joined = WifiNetworkHelper.Reconnect(false, 0, limit.Token);
                 _health.HasNetwork = joined;
-                if (!joined)
+                bool refused = !joined && WifiProbe.IsOwnNetworkHeard();
+                _health.IsWifiRefused = refused;
+                if (refused)
+                {
+                    _health.CountWifiRefusal();
+                }
+                else if (!joined)
                 {
                     _health.CountWifiFailure();
                 }
 
-                if (joined != _joined)
+                if (joined != _joined || refused != _refused)
                 {
                     _joined = joined;
-                    NodeLog.Event("network", "wifi=" + (joined ? "1" : "0"));
+                    _refused = refused;
+                    NodeLog.Event("network", "wifi=" + (joined ? "1" : "0") + (refused ? " message=the network is heard and does not let the node in: its password?" : ""));
                 }
 
                 return joined;

@@ -32,6 +32,7 @@ namespace DePIN.Firmware.Sense
         private int _rounds;
         private int _flashFailures;
         private int _signFailures;
+        private bool _sleeps;
 
         public SampleLoop(NodeSettings settings, NodeStatus status, SensorSet sensors, FrameComposer composer, FrameStore store,
             NodeClock clock, ITimeSource time, NodeHealth health, HealthFrames healthFrames, Watchdog watchdog)
@@ -48,25 +49,27 @@ namespace DePIN.Firmware.Sense
             _watchdog = watchdog;
         }
 
-        /// <summary>Runs until a stop is asked for, or the state forbids signing.</summary>
-        public void Run(StopSignal stop)
+        /// <summary>The samples that wait for the next frame.</summary>
+        public SampleSet Samples
         {
-            long next = _time.UptimeMs();
-            while (!stop.IsRequested && _status.MaySign)
-            {
-                Turn();
-                long now = _time.UptimeMs();
-                next += _settings.IntervalMs;
-                if (next < now)
-                {
-                    long missed = (now - next) / _settings.IntervalMs;
-                    next += (missed + 1) * _settings.IntervalMs;
-                }
+            get { return _samples; }
+        }
 
-                stop.Wait((int)(next - now));
-            }
+        /// <summary>Rounds in <see cref="Samples"/>.</summary>
+        public int Rounds
+        {
+            get { return _rounds; }
+        }
 
-            _watchdog.Dismiss(Watchdog.Sampling);
+        /// <summary>
+        /// For a node that sleeps: samples are on flash before they are in a frame, so a frame that flash did not take is tried again with all
+        /// of them; and the time server is asked when there is a network, not here.
+        /// </summary>
+        public void GoOn(int rounds)
+        {
+            _sleeps = true;
+            _rounds = rounds;
+            _store.CopyWaiting(_samples);
         }
 
         /// <summary>All that is done once an interval: the clock, the health frame, a round of measurements.</summary>
@@ -80,16 +83,29 @@ namespace DePIN.Firmware.Sense
         /// <summary>One round of measurements, and a frame when it is due.</summary>
         public void Round()
         {
-            _sensors.Read(_samples, _time.UptimeMs());
-            _rounds++;
-            int perRound = _rounds == 0 ? 0 : (_samples.Count + _rounds - 1) / _rounds;
-            bool full = _samples.Free < perRound;
-            if (_samples.Count == 0 || (_rounds < _settings.SamplesPerFrame && !full))
+            if (Measure())
             {
-                return;
+                MakeFrame();
+            }
+        }
+
+        /// <summary>One round of measurements. Returns whether a frame is due.</summary>
+        public bool Measure()
+        {
+            if (!IsFull())
+            {
+                _sensors.Read(_samples, _time.UptimeMs());
+                _rounds++;
             }
 
+            return _samples.Count > 0 && (_rounds >= _settings.SamplesPerFrame || IsFull());
+        }
+
+        /// <summary>A frame of all samples that wait: kept, then signed (by a node that sleeps: when it is sent).</summary>
+        public void MakeFrame()
+        {
             int count = _samples.Count;
+            ulong next = _sleeps ? _store.NextSequence : 0;
             try
             {
                 ulong sequence = _composer.Compose(_samples);
@@ -100,6 +116,12 @@ namespace DePIN.Firmware.Sense
             catch (IOException e)
             {
                 CountFlashFailure();
+                if (_sleeps && !_store.IsKept(next))
+                {
+                    NodeLog.Event("frame-later", "samples=" + count.ToString() + " message=flash did not take the frame: it is made again in the next round: " + e.Message);
+                    return;
+                }
+
                 NodeLog.Event("frame-lost", "samples=" + count.ToString() + " message=flash did not take the frame: " + e.Message);
             }
             catch (SignerException e)
@@ -109,6 +131,13 @@ namespace DePIN.Firmware.Sense
 
             _samples.Truncate(0);
             _rounds = 0;
+        }
+
+        // No room for another round.
+        private bool IsFull()
+        {
+            int perRound = _rounds == 0 ? 0 : (_samples.Count + _rounds - 1) / _rounds;
+            return _samples.Free < perRound;
         }
 
         private void CountFlashFailure()
@@ -132,11 +161,12 @@ namespace DePIN.Firmware.Sense
             }
         }
 
-        private void Tend()
+        /// <summary>The clock and the health frame.</summary>
+        public void Tend()
         {
             try
             {
-                _clock.Tend(_settings.SntpServer);
+                _clock.Tend(_sleeps ? "" : _settings.SntpServer);
             }
             catch (IOException e)
             {

@@ -95,6 +95,21 @@ namespace DePIN.Protocol
         public const ushort NodeClockSteps = 140;
         public const ushort NodeClockLastStep = 141;
 
+        /// <summary>How far off the clock may be, an upper bound; 0 while nothing has set it.</summary>
+        public const ushort NodeClockError = 142;
+
+        /// <summary>Times outside any reason that a source told and the node did not take.</summary>
+        public const ushort NodeClockRefused = 143;
+
+        /// <summary>Wake-ups from deep sleep since boot: none of them is a boot.</summary>
+        public const ushort NodeWakes = 144;
+
+        /// <summary>1 when this boot found the RTC going: a restart by the watchdog, by request or after a crash; 0: power, or the reset pin.</summary>
+        public const ushort NodeWarmStart = 145;
+
+        /// <summary>The Wi-Fi network was heard and did not let the node in: its password, or no address.</summary>
+        public const ushort NodeWifiRefusals = 146;
+
         /// <summary>SenML name, or null for a channel this version does not know.</summary>
         public static string Name(ushort channel)
         {
@@ -154,6 +169,11 @@ namespace DePIN.Protocol
                 case NodeClockOrigin: return "node_clock_origin";
                 case NodeClockSteps: return "node_clock_steps";
                 case NodeClockLastStep: return "node_clock_last_step";
+                case NodeClockError: return "node_clock_error";
+                case NodeClockRefused: return "node_clock_refused";
+                case NodeWakes: return "node_wakes";
+                case NodeWarmStart: return "node_warm_start";
+                case NodeWifiRefusals: return "node_wifi_refusals";
                 default: return null;
             }
         }
@@ -217,6 +237,11 @@ namespace DePIN.Protocol
                 case NodeClockOrigin: return "1";
                 case NodeClockSteps: return "count";
                 case NodeClockLastStep: return "s";
+                case NodeClockError: return "s";
+                case NodeClockRefused: return "count";
+                case NodeWakes: return "count";
+                case NodeWarmStart: return "1";
+                case NodeWifiRefusals: return "count";
                 default: return null;
             }
         }

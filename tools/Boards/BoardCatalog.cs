@@ -1,18 +1,24 @@
+using DePIN.Boards.Energy;
+
 namespace DePIN.Boards;
 
 /// <summary>All boards, the reference node and the parts list of a working copy, read and checked together.</summary>
 public sealed class BoardCatalog
 {
-    private BoardCatalog(IReadOnlyList<Board> boards, ReferenceNode node)
+    private BoardCatalog(IReadOnlyList<Board> boards, ReferenceNode node, EnergyData energy)
     {
         Boards = boards;
         Node = node;
+        Energy = energy;
     }
 
     /// <summary>By name.</summary>
     public IReadOnlyList<Board> Boards { get; }
 
     public ReferenceNode Node { get; }
+
+    /// <summary>What they take.</summary>
+    public EnergyData Energy { get; }
 
     public Board? Find(string name) => Boards.FirstOrDefault(board => board.Name == name);
 
@@ -35,9 +41,9 @@ public sealed class BoardCatalog
             if (ReferenceNode.Read(File.ReadAllText(Path.Combine(hardware, ReferenceNode.FileName)), problems) is { } node && problems.Count == 0)
             {
                 PartsList.Check(File.ReadAllText(Path.Combine(hardware, PartsList.FileName)), node, boards, problems);
-                if (problems.Count == 0)
+                if (EnergyData.Read(File.ReadAllText(Path.Combine(hardware, EnergyData.FileName)), boards, problems) is { } energy && problems.Count == 0)
                 {
-                    return new BoardCatalog(boards, node);
+                    return new BoardCatalog(boards, node, energy);
                 }
             }
         }

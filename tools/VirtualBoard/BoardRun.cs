@@ -9,7 +9,11 @@ using DePIN.VirtualBoard.Hardware;
 namespace DePIN.VirtualBoard;
 
 /// <summary>One switched-on board.</summary>
-public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter log) : IDisposable
+/// <param name="hardware">What is on it.</param>
+/// <param name="flash">Its I: drive.</param>
+/// <param name="log">Its console.</param>
+/// <param name="time">Its clocks; the host's when null.</param>
+public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter log, ITimeSource? time = null) : IDisposable
 {
     private const int FaultRestartMs = 5000;
     private const int ParentPollMs = 500;
@@ -22,6 +26,7 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
     public void Run()
     {
         hardware.PowerOn();
+        bool woken = false;
         while (!_off.IsSet)
         {
             StopSignal stop;
@@ -35,11 +40,24 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
                 return;
             }
 
-            hardware.Reset();
+            if (woken)
+            {
+                hardware.Wake();
+            }
+            else
+            {
+                hardware.Reset();
+            }
+
+            woken = false;
             try
             {
-                DePIN.Firmware.Program.Start(flash, new DeviceTime(), stop);
+                DePIN.Firmware.Program.Start(flash, time ?? new DeviceTime(), stop);
                 log.WriteLine(_off.IsSet ? "off" : "restart");
+            }
+            catch (VirtualDeepSleepException sleep)
+            {
+                woken = SleepOut(sleep.Length);
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
@@ -73,6 +91,14 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
     }
 
     public void Dispose() => _off.Dispose();
+
+    // By the board's clock. False: it was switched off meanwhile.
+    private bool SleepOut(TimeSpan length)
+    {
+        using ManualResetEventSlim over = new();
+        using ITimer timer = hardware.Time.CreateTimer(_ => over.Set(), null, length > TimeSpan.Zero ? length : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        return WaitHandle.WaitAny([over.WaitHandle, _off.WaitHandle]) == 0;
+    }
 
     private void Watch(int process)
     {

@@ -1,3 +1,5 @@
+using DePIN.Boards.Energy;
+
 namespace DePIN.Boards.Generate;
 
 /// <summary>What is written from the boards' data, and whether a working copy has it.</summary>
@@ -19,6 +21,7 @@ public static class GeneratedFiles
             files.Add(Path.Combine("hardware", board.Name, "wiring.svg"), WiringPicture.Of(board, catalog.Node));
         }
 
+        files.Add(Path.Combine("hardware", EnergyPage.FileName), EnergyPage.Of(catalog));
         return files;
     }
 

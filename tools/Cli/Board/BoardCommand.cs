@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DePIN.Boards;
+using DePIN.Boards.Energy;
 using DePIN.Boards.Generate;
 using DePIN.Cli.Terminal;
 using DePIN.Devnet;
@@ -9,7 +10,7 @@ namespace DePIN.Cli.Board;
 /// <summary>`depin board`: the boards that hardware/boards describes, and what is generated from them.</summary>
 public static class BoardCommand
 {
-    public static Command Create() => new("board", "The boards a node can be built on.") { CreateList(), CreateShow(), CreateGenerate() };
+    public static Command Create() => new("board", "The boards a node can be built on.") { CreateList(), CreateShow(), CreateEnergy(), CreateGenerate() };
 
     private static Command CreateList()
     {
@@ -38,6 +39,34 @@ public static class BoardCommand
             return ExitCode.Ok;
         });
         return command;
+    }
+
+    private static Command CreateEnergy()
+    {
+        Option<string> board = new("--board") { Description = "As `depin board list` prints it; all when it is left out.", HelpName = "NAME" };
+        Option<string> profile = new("--profile") { Description = "environment, energy, telecom, transport, health or supply-chain; all when it is left out.", HelpName = "NAME" };
+        Option<int> interval = new("--interval") { Description = "Seconds between two rounds of measurements.", HelpName = "SECONDS", DefaultValueFactory = _ => 600 };
+        Option<int> rounds = new("--rounds") { Description = "Rounds in a frame.", HelpName = "N", DefaultValueFactory = _ => 6 };
+        Option<int> frames = new("--frames") { Description = "Frames that are sent together.", HelpName = "N", DefaultValueFactory = _ => 1 };
+        Option<bool> module = new("--module") { Description = "The board's module alone behind a regulator for batteries, not the board as it is sold." };
+        Option<bool> json = new("--json") { Description = "One JSON line." };
+        Command command = new("energy", "What a node takes: mAh a day and days on a cell, always on and with deep sleep. Computed from data sheets, never measured.") { board, profile, interval, rounds, frames, module, json };
+        command.SetAction(parsed =>
+        {
+            BoardCatalog catalog = Load();
+            EnergyUse use = new(Range(parsed, interval, 1, 86_400), Range(parsed, rounds, 1, 64), Range(parsed, frames, 1, 64), ModuleAlone: parsed.GetValue(module));
+            IReadOnlyList<EnergyRow> rows = EnergyView.Rows(catalog, parsed.GetValue(board), parsed.GetValue(profile), use);
+            Console.WriteLine(parsed.GetValue(json) ? EnergyView.Json(rows, use) : EnergyView.Table(rows));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static int Range(System.CommandLine.ParseResult parsed, Option<int> option, int min, int max)
+    {
+        int value = parsed.GetValue(option);
+        return value >= min && value <= max ? value
+            : throw new CliError(ExitCode.BadInput, $"{option.Name} is {value}", $"give a number from {min} to {max}");
     }
 
     private static Command CreateGenerate()

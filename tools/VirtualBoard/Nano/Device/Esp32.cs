@@ -1,6 +1,7 @@
-// nanoFramework.Hardware.Esp32, as far as the firmware uses it: routing pins to functions. The routes can be read back.
+// nanoFramework.Hardware.Esp32, as far as the firmware uses it: routing pins to functions (the routes can be read back), deep sleep.
 
 using System.Collections.Concurrent;
+using DePIN.VirtualBoard.Hardware;
 
 namespace nanoFramework.Hardware.Esp32;
 
@@ -36,4 +37,32 @@ public class Configuration
     public static void SetPinFunction(int pin, DeviceFunction value) => Pins[value] = pin;
 
     public static int GetFunctionPin(DeviceFunction function) => Pins.TryGetValue(function, out int pin) ? pin : -1;
+}
+
+/// <summary>Same numbers as on the board.</summary>
+public enum EspNativeError
+{
+    OK = 0,
+    FAIL = -1,
+    INVALID_ARG = 258,
+}
+
+/// <summary>Deep sleep of a virtual board: the firmware's run ends, and the board starts it again when the timer is over.</summary>
+public class Sleep
+{
+    /// <summary>What started the chip.</summary>
+    public enum WakeupCause
+    {
+        Undefined = 0,
+        Timer = 4,
+    }
+
+    public static EspNativeError EnableWakeupByTimer(TimeSpan time) =>
+        VirtualHardware.Current.SetWakeTimer(time) ? EspNativeError.OK : EspNativeError.INVALID_ARG;
+
+    public static void StartDeepSleep() => throw VirtualHardware.Current.BeginDeepSleep();
+
+    /// <exception cref="NotSupportedException">The chip's image does not have it.</exception>
+    public static WakeupCause GetWakeupCause() =>
+        !VirtualHardware.Current.TellsWakeupCause ? throw new NotSupportedException() : VirtualHardware.Current.WokeByTimer ? WakeupCause.Timer : WakeupCause.Undefined;
 }

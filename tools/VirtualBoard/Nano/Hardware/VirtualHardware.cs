@@ -32,6 +32,7 @@ public sealed class VirtualHardware
     private readonly HashSet<int> _heldI2c = [];
     private readonly Lock _gate = new();
     private string? _joinedSsid;
+    private TimeSpan _wakeTimer;
 
     /// <summary>The board whose thread this is.</summary>
     /// <exception cref="InvalidOperationException">The firmware was started without a board.</exception>
@@ -70,6 +71,12 @@ public sealed class VirtualHardware
 
     /// <summary>Whether the radio is on.</summary>
     public bool RadioWorks { get; set; } = true;
+
+    /// <summary>Whether the chip's image tells what woke it: those for chips without EXT wake-up (ESP32-C3) do not.</summary>
+    public bool TellsWakeupCause { get; set; } = true;
+
+    /// <summary>Whether the timer woke the chip from deep sleep; false after power-on and reset.</summary>
+    public bool WokeByTimer { get; private set; }
 
     /// <summary>Lets the calling thread, and the threads it starts, run on this board.</summary>
     public void PowerOn() => CurrentBoard.Value = this;
@@ -176,6 +183,8 @@ public sealed class VirtualHardware
             _edges.Clear();
             _joinedSsid = TryJoin(OwnSsid, OwnPassword) == JoinAttempt.Joined ? OwnSsid : null;
         }
+
+        WokeByTimer = false;
     }
 
     internal string ConfiguredSsid => AccessPoints is null && OwnSsid.Length == 0 ? "virtual" : OwnSsid;
@@ -233,6 +242,22 @@ public sealed class VirtualHardware
         return !heard.Any() ? JoinAttempt.OutOfRange
             : heard.Any(point => point.Password == password) ? JoinAttempt.Joined : JoinAttempt.WrongPassword;
     }
+
+    /// <summary>The timer is over: the chip starts, and knows why.</summary>
+    public void Wake()
+    {
+        Reset();
+        WokeByTimer = true;
+    }
+
+    /// <summary>The timer that wakes the chip; false when the RTC cannot count that.</summary>
+    internal bool SetWakeTimer(TimeSpan time)
+    {
+        _wakeTimer = time > TimeSpan.Zero ? time : TimeSpan.Zero;
+        return time > TimeSpan.Zero;
+    }
+
+    internal VirtualDeepSleepException BeginDeepSleep() => new(_wakeTimer);
 
     /// <summary>False when a line of the bus is held low.</summary>
     internal bool BeginI2c(int bus)

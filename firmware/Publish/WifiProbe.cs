@@ -1,0 +1,71 @@
+using System;
+using System.Device.Wifi;
+using System.Net.NetworkInformation;
+using System.Threading;
+using DePIN.Firmware.Board;
+
+namespace DePIN.Firmware.Publish
+{
+    /// <summary>
+    /// Why Wi-Fi cannot be joined. The runtime's helper only says that no address came in time, for an absent network and a wrong password alike;
+    /// a scan tells them apart: a network that is heard and does not let the node in refuses it.
+    /// </summary>
+    public static class WifiProbe
+    {
+        /// <summary>Thirteen channels take about 4 s.</summary>
+        public const int ScanMs = 10000;
+
+        /// <summary>Whether the network of the board's configuration is heard. False also when the radio does not scan: it refuses while it still tries to join.</summary>
+        public static bool IsOwnNetworkHeard()
+        {
+            try
+            {
+                string own = OwnSsid();
+                WifiAdapter[] adapters = WifiAdapter.FindAllAdapters();
+                return own.Length > 0 && adapters.Length > 0 && IsHeard(adapters[0], own);
+            }
+            catch (Exception e)
+            {
+                NodeLog.Fault("wifi-probe", e);
+                return false;
+            }
+        }
+
+        /// <summary>The network that nanoff put into the board's configuration; empty when there is none.</summary>
+        public static string OwnSsid()
+        {
+            Wireless80211Configuration[] configurations = Wireless80211Configuration.GetAllWireless80211Configurations();
+            return configurations.Length > 0 && configurations[0].Ssid != null ? configurations[0].Ssid : "";
+        }
+
+        private static bool IsHeard(WifiAdapter adapter, string own)
+        {
+            ManualResetEvent scanned = new ManualResetEvent(false);
+            AvailableNetworksChangedEventHandler onScanned = (WifiAdapter sender, object e) => scanned.Set();
+            adapter.AvailableNetworksChanged += onScanned;
+            try
+            {
+                adapter.ScanAsync();
+                if (!scanned.WaitOne(ScanMs, false) || adapter.NetworkReport == null)
+                {
+                    return false;
+                }
+
+                WifiAvailableNetwork[] networks = adapter.NetworkReport.AvailableNetworks;
+                for (int i = 0; i < networks.Length; i++)
+                {
+                    if (networks[i].Ssid == own)
+                    {
+                        return true;
+                    }
+                }
+
+                return false;
+            }
+            finally
+            {
+                adapter.AvailableNetworksChanged -= onScanned;
+            }
+        }
+    }
+}
