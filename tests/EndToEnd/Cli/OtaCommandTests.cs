@@ -122,6 +122,7 @@ public sealed class OtaCommandTests
         async Task<HttpStatusCode> Post(string path, HttpContent? content, string? bearer)
         {
             using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = content };
+            request.Headers.ExpectContinue = true;
             if (bearer is not null) request.Headers.TryAddWithoutValidation("Authorization", bearer);
             using HttpResponseMessage answer = await http.SendAsync(request);
             Assert.That(answer.Content.Headers.ContentType?.MediaType, Is.EqualTo("application/problem+json"));
