@@ -194,7 +194,7 @@ public sealed class OtaCommandTests
                   "chain": { "rpcUrls": ["http://127.0.0.1:1"], "chainId": 31337, "epochSeconds": 60, "deviceRegistry": "{{Address}}", "gatewayRegistry": "{{Address}}", "ledger": "{{Address}}" },
                 }
                 """);
-            ChildProcess process = ChildProcess.StartDotnet("gateway", typeof(ExitCodes).Assembly.Location, ["--config", config], log, null);
+            ChildProcess process = ChildProcess.StartDotnet("gateway", typeof(OperatorToken).Assembly.Location, ["--config", config], log, null);
             for (int i = 0; i < 1_200 && !process.HasExited; i++)
             {
                 try
