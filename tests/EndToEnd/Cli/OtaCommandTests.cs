@@ -4,6 +4,7 @@ using System.Runtime.Versioning;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Terminal;
+using DePIN.Cli.Up;
 using DePIN.Gateway.Operate;
 using DePIN.Tests.Harness;
 
@@ -194,7 +195,7 @@ public sealed class OtaCommandTests
                   "chain": { "rpcUrls": ["http://127.0.0.1:1"], "chainId": 31337, "epochSeconds": 60, "deviceRegistry": "{{Address}}", "gatewayRegistry": "{{Address}}", "ledger": "{{Address}}" },
                 }
                 """);
-            ChildProcess process = ChildProcess.StartDotnet("gateway", typeof(OperatorToken).Assembly.Location, ["--config", config], log, null);
+            ChildProcess process = ChildProcess.StartDotnet("gateway", Programs.Gateway, ["--config", config], log, null);
             for (int i = 0; i < 1_200 && !process.HasExited; i++)
             {
                 try
