@@ -885,8 +885,15 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
             byte granted = reasons[index++];
             if (granted <= (byte)MqttQos.ExactlyOnce && FrameTopic.TryReadUpdateManifest(request.Filter, deviceId))
             {
-                MqttQos qos = (MqttQos)Math.Min(granted, (byte)MqttQos.AtLeastOnce);
-                _session!.Deliver(new Delivery(new Message(request.Filter.ToArray(), updates.ManifestFor(deviceId).ToArray(), [], qos, Retain: false, 0, null), qos, Retain: false, []));
+                // An offer that changes meanwhile is published by another thread, perhaps before this one is delivered: then the newer has to follow it.
+                ReadOnlyMemory<byte> manifest;
+                do
+                {
+                    manifest = updates.ManifestFor(deviceId);
+                    MqttQos qos = (MqttQos)Math.Min(granted, (byte)MqttQos.AtLeastOnce);
+                    _session!.Deliver(new Delivery(new Message(request.Filter.ToArray(), manifest.ToArray(), [], qos, Retain: false, 0, null), qos, Retain: false, []));
+                }
+                while (!updates.ManifestFor(deviceId).Equals(manifest));
             }
         }
     }

@@ -80,7 +80,7 @@ public sealed class MqttIngest : IReadingPublisher
 
     internal static ReadOnlySpan<byte> TimeTopic => TimeTopicBytes;
 
-    /// <summary>Turns updates over the air on; before <see cref="RunAsync"/>.</summary>
+    /// <summary>Turns updates over the air on; before devices connect.</summary>
     public void Use(IDeviceUpdates updates) => _services.Updates = updates;
 
     /// <summary>Publishes a device's offer, or with no bytes that there is none, to whoever subscribed; QoS 1, so that a session that waits for its client keeps it.</summary>

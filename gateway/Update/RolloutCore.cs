@@ -13,7 +13,7 @@ namespace DePIN.Gateway.Update;
 /// </summary>
 public sealed class RolloutCore
 {
-    /// <summary>Roll-outs remembered; the oldest ended ones are forgotten in memory first.</summary>
+    /// <summary>Roll-outs kept, ended ones among them: their releases are what a board has seen.</summary>
     public const int RolloutsMax = 256;
 
     /// <summary>A device not heard for longer is no candidate, and returns as one when it reports.</summary>

@@ -4,6 +4,7 @@ using System.Runtime.Versioning;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Terminal;
+using DePIN.Cli.Up;
 using DePIN.Gateway.Operate;
 using DePIN.Tests.Harness;
 
@@ -122,6 +123,7 @@ public sealed class OtaCommandTests
         async Task<HttpStatusCode> Post(string path, HttpContent? content, string? bearer)
         {
             using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = content };
+            request.Headers.ExpectContinue = true;
             if (bearer is not null) request.Headers.TryAddWithoutValidation("Authorization", bearer);
             using HttpResponseMessage answer = await http.SendAsync(request);
             Assert.That(answer.Content.Headers.ContentType?.MediaType, Is.EqualTo("application/problem+json"));
@@ -193,7 +195,7 @@ public sealed class OtaCommandTests
                   "chain": { "rpcUrls": ["http://127.0.0.1:1"], "chainId": 31337, "epochSeconds": 60, "deviceRegistry": "{{Address}}", "gatewayRegistry": "{{Address}}", "ledger": "{{Address}}" },
                 }
                 """);
-            ChildProcess process = ChildProcess.StartDotnet("gateway", typeof(ExitCodes).Assembly.Location, ["--config", config], log, null);
+            ChildProcess process = ChildProcess.StartDotnet("gateway", Programs.Gateway, ["--config", config], log, null);
             for (int i = 0; i < 1_200 && !process.HasExited; i++)
             {
                 try

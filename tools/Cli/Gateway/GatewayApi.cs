@@ -69,6 +69,7 @@ public sealed class GatewayApi : IDisposable
     {
         using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = new ByteArrayContent(content) };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        request.Headers.ExpectContinue = true; // a gateway that refuses says so before the package is sent, and not into a closed connection
         (byte[] body, int status, string text) = await SendAsync(request, cancel).ConfigureAwait(false);
         return status switch
         {
