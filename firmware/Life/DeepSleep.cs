@@ -121,7 +121,7 @@ namespace DePIN.Firmware.Life
         public void CountConnection(bool allSent)
         {
             long now = _time.UptimeMs();
-            _nextClockMs = now + ClockAgainMs;
+            _nextClockMs = _clock.IsSynchronised ? 0 : now + ClockAgainMs;
             if (allSent)
             {
                 _ceilingMs = 0;

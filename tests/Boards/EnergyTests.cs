@@ -45,6 +45,16 @@ public sealed class EnergyTests
         Assert.That(budget.MilliampHoursPerDay, Is.EqualTo(24 * 50.99).Within(2));
     }
 
+    [TestCase(600, 6, 1, 24 + 36)]
+    [TestCase(600, 1, 1, 144)]
+    [TestCase(3_600, 6, 1, 24)]
+    public void A_sleeping_node_connects_for_frames_and_for_the_time(int interval, int rounds, int frames, double connections)
+    {
+        EnergyUse use = new(interval, rounds, frames, Tls: false);
+        double more = EnergyBudget.Of(Round, Devkit, "environment", use with { Tls = true }).Sending - EnergyBudget.Of(Round, Devkit, "environment", use).Sending;
+        Assert.That(more, Is.EqualTo(connections * 0.5 * 110 / 3_600).Within(1e-9), "half a second of TLS for each");
+    }
+
     [Test]
     public void A_secure_element_takes_the_signature_off_the_interpreter()
     {

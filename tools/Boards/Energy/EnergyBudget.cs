@@ -15,6 +15,7 @@ public sealed record EnergyBudget(double Asleep, double Starts, double Sensing, 
 {
     private const double MsPerHour = 3_600_000;
     private const double DaysPerMonth = 30;
+    private const int ClockSeconds = 2_400;
 
     public double MilliampHoursPerDay => Asleep + Starts + Sensing + Signing + Sending + Flash + Idle;
 
@@ -35,7 +36,7 @@ public sealed record EnergyBudget(double Asleep, double Starts, double Sensing, 
         int samplesPerRound = sensors.Sum(sensor => sensor.Samples);
         double rounds = 86_400d / use.IntervalSeconds;
         double frames = rounds / RoundsPerFrame(use, samplesPerRound);
-        double connections = frames / use.FramesPerConnection;
+        double connections = Connections(use, rounds, frames);
 
         // What the chip takes while it computes: with the radio listening, if the runtime turned it on.
         double awakeUa = !use.Sleeps || firmware.RadioFromStart ? Math.Max(chip.ReceiveUa, chip.CpuUa) : chip.CpuUa;
@@ -84,6 +85,14 @@ public sealed record EnergyBudget(double Asleep, double Starts, double Sensing, 
     }
 
     private static double FlashWrites(EnergyUse use, double rounds, double frames) => (use.Sleeps ? rounds : 0) + frames + (use.HasElement ? frames : 0) + 48;
+
+    // Connections for frames, and for the time: NodeClock is good for 40 minutes of sleep. No more than one a wake-up.
+    private static double Connections(EnergyUse use, double rounds, double frames)
+    {
+        double forFrames = frames / use.FramesPerConnection;
+        double forTime = 86_400d / (Math.Ceiling((double)ClockSeconds / use.IntervalSeconds) * use.IntervalSeconds);
+        return use.Sleeps && forTime > forFrames ? Math.Min(rounds, forFrames + forTime) : forFrames;
+    }
 
     // A frame takes 64 samples.
     private static double RoundsPerFrame(EnergyUse use, int samplesPerRound) => Math.Max(1, Math.Min(use.RoundsPerFrame, 64 / Math.Max(1, samplesPerRound)));
