@@ -1,6 +1,6 @@
 using System.Device.Wifi;
-using System.Net.NetworkInformation;
 using System.Threading;
+using DePIN.Firmware.Publish;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Sense.WifiSurvey
@@ -89,7 +89,7 @@ namespace DePIN.Firmware.Sense.WifiSurvey
 
             _hasSurveyed = true;
             _lastSurveyMs = uptimeMs;
-            Add(samples, report.AvailableNetworks, OwnSsid(), uptimeMs);
+            Add(samples, report.AvailableNetworks, Network.ConfiguredSsid, uptimeMs);
             return true;
         }
 
@@ -127,13 +127,6 @@ namespace DePIN.Firmware.Sense.WifiSurvey
             {
                 samples.Add(signalChannel, 0, 0, signal, uptimeMs);
             }
-        }
-
-        // The network that nanoff put into the board's configuration; empty when there is none.
-        private static string OwnSsid()
-        {
-            Wireless80211Configuration[] configurations = Wireless80211Configuration.GetAllWireless80211Configurations();
-            return configurations.Length > 0 && configurations[0].Ssid != null ? configurations[0].Ssid : "";
         }
 
         private void OnScanned(WifiAdapter sender, object e)
