@@ -15,12 +15,14 @@ namespace DePIN.Firmware.Board
         public const int HostNameCharactersMax = 63;
 
         private readonly TwoGenerations _store;
+        private readonly uint _enrolled;
         private byte[] _hostName = new byte[0];
         private byte[] _name = new byte[0];
 
-        private NodeLabel(TwoGenerations store)
+        private NodeLabel(TwoGenerations store, uint enrolled)
         {
             _store = store;
+            _enrolled = enrolled;
         }
 
         /// <summary>Reads it; a damaged one is empty: it is a label, nothing depends on it.</summary>
@@ -28,7 +30,7 @@ namespace DePIN.Firmware.Board
         {
             EnrolmentStore enrolment = new EnrolmentStore(flash);
             enrolment.Open();
-            NodeLabel label = new NodeLabel(new TwoGenerations(flash, StoreName));
+            NodeLabel label = new NodeLabel(new TwoGenerations(flash, StoreName), enrolment.LabelGeneration);
             label._store.Open();
             byte[] value = label._store.Value;
             if (value != null && value.Length >= 2 && value[0] + 2 <= value.Length && value[0] + 2 + value[1 + value[0]] == value.Length)
@@ -113,7 +115,7 @@ namespace DePIN.Firmware.Board
             Array.Copy(hostName, 0, value, 1, hostName.Length);
             value[1 + hostName.Length] = (byte)name.Length;
             Array.Copy(name, 0, value, 2 + hostName.Length, name.Length);
-            _store.Write(value);
+            _store.WriteAbove(_enrolled, value);
         }
 
         private static byte[] Slice(byte[] value, int offset, int count)

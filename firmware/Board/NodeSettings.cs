@@ -420,6 +420,12 @@ namespace DePIN.Firmware.Board
                 bytes[i >> 1] = (byte)((bytes[i >> 1] << 4) | digit);
             }
 
+            if (!new P256Verifier().IsPublicKey(bytes, 0))
+            {
+                Note(key + " is no point of P-256");
+                return null;
+            }
+
             return bytes;
         }
 

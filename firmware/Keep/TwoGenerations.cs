@@ -106,6 +106,13 @@ namespace DePIN.Firmware.Keep
             _writeB = !_writeB;
         }
 
+        /// <summary>The same under a number above that one, which another record may refer to, also where these slots were lost.</summary>
+        public void WriteAbove(uint floor, byte[] value)
+        {
+            _generation = _generation < floor ? floor : _generation;
+            Write(value);
+        }
+
         /// <summary>Stores one value under one number in both slots: a value that is written once and must outlive a bad cell.</summary>
         public void WriteBoth(byte[] value)
         {

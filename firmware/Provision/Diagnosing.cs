@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Publish;
 using DePIN.Protocol;
 using nanoFramework.Runtime.Native;
 
@@ -43,7 +44,7 @@ namespace DePIN.Firmware.Provision
             answer.AddLine("board", BoardPins.BoardName);
             answer.AddLine("uptime-s", (parts.Time.UptimeMs() / 1000).ToString());
             answer.AddLine("locked", locked.IsLocked ? "1" : "0");
-            answer.AddLine("wifi", WifiStation.ConfiguredSsid);
+            answer.AddLine("wifi", Network.ConfiguredSsid);
             if (parts.Health != null)
             {
                 answer.AddLine("network", parts.Health.HasNetwork ? "1" : "0");

@@ -138,7 +138,7 @@ namespace DePIN.Firmware.Provision
                 }
             }
 
-            store.Write(digest, configured.Generation, LabelGeneration(), sections, size);
+            store.Write(digest, SettingsGeneration(store, configured), LabelGeneration(store), sections, size);
             Array.Clear(sections, 0, sections.Length);
             Forget();
             NodeLog.Event("enrolled", "bytes=" + size.ToString());
@@ -175,10 +175,18 @@ namespace DePIN.Firmware.Provision
             return newest != null ? NodeSettings.Merge(lines, newest) : lines;
         }
 
-        private uint LabelGeneration()
+        // Lost slots count from one again: what was taken in stays taken in.
+        private static uint SettingsGeneration(EnrolmentStore store, TwoGenerations configured)
         {
-            // Only an enrolment with a name is newer than the name that is set.
-            return SerialEnrolment.Find(EnrolmentTags.Name, _bytes, 0, _bytes.Length) != null ? NodeLabel.Open(_flash).Generation : 0;
+            return configured.Generation > store.SettingsGeneration ? configured.Generation : store.SettingsGeneration;
+        }
+
+        // Only an enrolment with a name is newer than the name that is set.
+        private uint LabelGeneration(EnrolmentStore store)
+        {
+            uint set = NodeLabel.Open(_flash).Generation;
+            bool names = SerialEnrolment.Find(EnrolmentTags.Name, _bytes, 0, _bytes.Length) != null;
+            return names && set > store.LabelGeneration ? set : store.LabelGeneration;
         }
 
         private void TellHeld(byte type, SerialAnswer answer)

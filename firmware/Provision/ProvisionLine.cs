@@ -269,7 +269,7 @@ namespace DePIN.Firmware.Provision
                 return;
             }
 
-            store.Write(merged);
+            store.WriteAbove(enrolment.SettingsGeneration, merged);
             _answer.SetByte(SerialTypes.ConfigureResponse, 1);
         }
 

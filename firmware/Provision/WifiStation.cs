@@ -3,6 +3,7 @@ using System.Device.Wifi;
 using System.Net.NetworkInformation;
 using System.Threading;
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Publish;
 using nanoFramework.Networking;
 
 namespace DePIN.Firmware.Provision
@@ -42,17 +43,7 @@ namespace DePIN.Firmware.Provision
         /// <summary>Whether a network is in the board's configuration: by us, or by nanoff.</summary>
         public static bool IsConfigured
         {
-            get { return ConfiguredSsid.Length > 0; }
-        }
-
-        /// <summary>The network in the board's configuration; empty: none.</summary>
-        public static string ConfiguredSsid
-        {
-            get
-            {
-                Wireless80211Configuration[] all = Wireless80211Configuration.GetAllWireless80211Configurations();
-                return all.Length > 0 && all[0].Ssid != null ? all[0].Ssid : "";
-            }
+            get { return Network.ConfiguredSsid.Length > 0; }
         }
 
         /// <summary>Whether something that was given up has still not come back: nothing new can begin.</summary>

@@ -162,6 +162,13 @@ namespace DePIN.Firmware.Provision
 
         private static void EraseSettings(IFlash flash, byte[] promise)
         {
+            // Only what is certainly no file of the node's own: the name is whatever somebody set.
+            string authority = NodeSettings.Open(flash).TlsCaFile;
+            if (authority.EndsWith(".pem"))
+            {
+                flash.Delete(authority);
+            }
+
             // The line that names a secure element stays: without it a software key would be looked for, and that is another device.
             Delete(flash, EnrolmentStore.Name);
             Delete(flash, NodeLabel.StoreName);

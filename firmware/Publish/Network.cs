@@ -1,5 +1,6 @@
 using System;
 using System.Device.Wifi;
+using System.Net.NetworkInformation;
 using System.Threading;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Life;
@@ -8,7 +9,8 @@ using nanoFramework.Networking;
 namespace DePIN.Firmware.Publish
 {
     /// <summary>
-    /// Joins the Wi-Fi network whose name and password are in the board's configuration (put there by nanoff, never in node.conf).
+    /// Joins the Wi-Fi network whose name and password are in the board's configuration (put there by an Improv client or by nanoff, never in
+    /// node.conf).
     /// </summary>
     public sealed class Network
     {
@@ -26,6 +28,16 @@ namespace DePIN.Firmware.Publish
             _health.HasNetwork = !_useWifi;
         }
 
+        /// <summary>The network in the board's configuration; empty: none.</summary>
+        public static string ConfiguredSsid
+        {
+            get
+            {
+                Wireless80211Configuration[] all = Wireless80211Configuration.GetAllWireless80211Configurations();
+                return all.Length > 0 && all[0].Ssid != null ? all[0].Ssid : "";
+            }
+        }
+
         /// <summary>Makes sure there is a network; waits at most 30 s, and 10 s more to find out why not. True at once when Wi-Fi is not used.</summary>
         public bool Join()
         {
@@ -36,7 +48,8 @@ namespace DePIN.Firmware.Publish
 
             using (CancellationTokenSource limit = new CancellationTokenSource(JoinMs))
             {
-                bool joined = WifiNetworkHelper.Reconnect(false, 0, limit.Token);
+                // A board that was given no network yet has nothing to wait for: whoever gives it one over serial would wait, too.
+                bool joined = ConfiguredSsid.Length > 0 && WifiNetworkHelper.Reconnect(false, 0, limit.Token);
                 _health.HasNetwork = joined;
                 bool refused = !joined && WifiProbe.IsOwnNetworkHeard();
                 _health.IsWifiRefused = refused;

@@ -1,6 +1,5 @@
 using System;
 using System.Device.Wifi;
-using System.Net.NetworkInformation;
 using System.Threading;
 using DePIN.Firmware.Board;
 
@@ -20,7 +19,7 @@ namespace DePIN.Firmware.Publish
         {
             try
             {
-                string own = OwnSsid();
+                string own = Network.ConfiguredSsid;
                 WifiAdapter[] adapters = WifiAdapter.FindAllAdapters();
                 return own.Length > 0 && adapters.Length > 0 && IsHeard(adapters[0], own);
             }
@@ -29,13 +28,6 @@ namespace DePIN.Firmware.Publish
                 NodeLog.Fault("wifi-probe", e);
                 return false;
             }
-        }
-
-        /// <summary>The network that nanoff put into the board's configuration; empty when there is none.</summary>
-        public static string OwnSsid()
-        {
-            Wireless80211Configuration[] configurations = Wireless80211Configuration.GetAllWireless80211Configurations();
-            return configurations.Length > 0 && configurations[0].Ssid != null ? configurations[0].Ssid : "";
         }
 
         private static bool IsHeard(WifiAdapter adapter, string own)

@@ -12,12 +12,13 @@ namespace DePIN.VirtualBoard;
 /// <param name="Json">Events as JSON lines instead of plain ones.</param>
 /// <param name="ParentProcess">Switch off when this process is gone; 0: nobody's.</param>
 /// <param name="HasSecureElement">An ATECC608B is on the bus at 0x60; FOLDER/atecc608.json is its silicon.</param>
-public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false)
+/// <param name="Control">A file whose lines press the button, bring access points, pull the plug; empty: none, and the network is simply there.</param>
+public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false, string Control = "")
 {
     public const string Usage =
         """
         DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board NAME] [--json] [--parent PID]
-                            [--secure-element atecc608]
+                            [--secure-element atecc608] [--control FILE]
 
           --folder DIR    the board: DIR/flash is its I: drive (settings in DIR/flash/node.conf), made when it is missing
           --sense host    this computer's own measurements (default)
@@ -28,6 +29,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
           --json          events as JSON, one a line
           --parent PID    switch off when that process is gone
           --secure-element atecc608   a simulated ATECC608B at address 0x60; DIR/atecc608.json is its silicon, blank when it is missing
+          --control FILE  lines that press the button, bring and take access points, pull the serial plug; read on while the board runs
         """;
 
     /// <summary>Reads the arguments; <paramref name="error"/> says what is wrong with them, and the result is null then.</summary>
@@ -40,6 +42,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
         int parent = 0;
         bool json = false;
         bool hasSecureElement = false;
+        string control = "";
         error = "";
         for (int i = 0; i < args.Length; i++)
         {
@@ -50,7 +53,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
                 continue;
             }
 
-            if (name is not ("--folder" or "--sense" or "--seed" or "--board" or "--parent" or "--secure-element"))
+            if (name is not ("--folder" or "--sense" or "--seed" or "--board" or "--parent" or "--secure-element" or "--control"))
             {
                 error = $"unknown argument {name}";
                 return null;
@@ -70,6 +73,9 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
                     break;
                 case "--sense":
                     sense = value;
+                    break;
+                case "--control":
+                    control = value;
                     break;
                 case "--secure-element" when value == "atecc608":
                     hasSecureElement = true;
@@ -101,6 +107,6 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
             return null;
         }
 
-        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement);
+        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement, control);
     }
 }

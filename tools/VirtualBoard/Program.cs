@@ -31,6 +31,8 @@ try
         SecureElementWiring.Connect(hardware, options.Folder, TimeProvider.System);
     }
 
+    using ControlFile? control = options.Control.Length > 0 ? ControlFile.Follow(hardware, options.Control, console.WriteLine) : null;
+    WifiFile.Connect(hardware, options.Folder);
     using BoardRun board = new(hardware, flash, console);
     using IDisposable signals = board.SwitchOffOnSignals();
     board.SwitchOffWithout(options.ParentProcess);

@@ -118,12 +118,35 @@ public sealed class EnrollingTests
     }
 
     [Test]
+    public void Settings_and_names_whose_slots_were_lost_are_the_newest_when_they_are_set_again()
+    {
+        LineBench bench = new();
+        for (int i = 0; i < 5; i++)
+        {
+            bench.Ask(SerialTypes.ConfigureRequest, "window=9\n"u8.ToArray());
+            bench.Send(LineBench.Rpc(ImprovCommands.DeviceName, "Old"u8.ToArray()));
+        }
+
+        bench.Enrol(First);
+        foreach (string name in new[] { "conf.a", "conf.b", "label.a", "label.b" })
+        {
+            bench.Flash.Delete(name);
+        }
+
+        bench.Ask(SerialTypes.ConfigureRequest, "window=4\n"u8.ToArray());
+        bench.Send(LineBench.Rpc(ImprovCommands.DeviceName, "New"u8.ToArray()));
+        Assert.That((NodeSettings.Open(bench.Flash).Window, Name(bench)), Is.EqualTo((4, "New")));
+    }
+
+    [Test]
     public void The_newest_name_wins_between_improv_and_enrolment()
     {
         LineBench bench = new();
         bench.Send(LineBench.Rpc(ImprovCommands.DeviceName, "Improv"u8.ToArray()));
         bench.Enrol(First);
         Assert.That(Name(bench), Is.EqualTo("Roof"));
+        bench.Enrol(LineBench.Enrolment("window=2\n"));
+        Assert.That(Name(bench), Is.EqualTo("Roof"), "the older name does not come back");
         bench.Send(LineBench.Rpc(ImprovCommands.DeviceName, "Improv again"u8.ToArray()));
         Assert.That(Name(bench), Is.EqualTo("Improv again"));
         bench.Enrol(LineBench.Enrolment("window=3\n"));

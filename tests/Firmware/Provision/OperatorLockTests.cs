@@ -183,11 +183,12 @@ public sealed class OperatorLockTests
     }
 
     [Test]
-    public void A_key_that_is_no_point_of_the_curve_cannot_lock()
+    public void A_key_that_is_no_point_of_the_curve_is_refused()
     {
         LineBench bench = new();
-        Configure(bench, "operator-key=" + new string('1', 128) + "\n");
-        Assert.That(bench.Ask(SerialTypes.LockRequest).Text, Does.Contain("no point"));
+        byte[] line = System.Text.Encoding.ASCII.GetBytes("operator-key=" + new string('1', 128) + "\n");
+        Assert.That(bench.Ask(SerialTypes.ConfigureRequest, line).Text, Does.Contain("operator-key"));
+        Assert.That(bench.Ask(SerialTypes.LockRequest).Text, Does.Contain("nobody could unlock"));
     }
 
     private static void Configure(LineBench bench, string lines) =>

@@ -26,6 +26,7 @@ public sealed class WipingTests
 
         _bench = new LineBench();
         _bench.Flash.Write("node.conf", "window=3\n"u8.ToArray(), 0, 9);
+        _bench.Flash.Write("ca.pem", [1], 0, 1);
         _bench.Enrol(LineBench.Enrolment("gateway-host=one.example\n", "pem", "user", "secret", "Roof"));
         _bench.Ask(SerialTypes.ConfigureRequest, "interval-ms=500\n"u8.ToArray());
         _bench.Send(LineBench.Rpc(ImprovCommands.Hostname, "roof"u8.ToArray()));

@@ -135,7 +135,7 @@ public sealed class BoardProcessTests
     [DllImport("libc", EntryPoint = "kill")]
     private static extern int kill(int process, int signal);
 
-    private sealed class Board : IDisposable
+    internal sealed class Board : IDisposable
     {
         public Board(string folder, params string[] more)
         {

@@ -119,5 +119,10 @@ public sealed class SerialPort : IDisposable
         {
             throw new InvalidOperationException("the port is closed");
         }
+
+        if (_hardware.TakePull(PortName))
+        {
+            throw new IOException(PortName + " failed");
+        }
     }
 }

@@ -30,6 +30,7 @@ public sealed class VirtualHardware
     private readonly bool[] _gpio = new bool[ChipPins.Count];
     private readonly Dictionary<int, Action> _edges = [];
     private readonly HashSet<int> _heldI2c = [];
+    private readonly HashSet<string> _pulled = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
     private string? _joinedSsid;
     private TimeSpan _wakeTimer;
@@ -185,6 +186,35 @@ public sealed class VirtualHardware
         }
 
         WokeByTimer = false;
+    }
+
+    /// <summary>The port fails once, as when its cable is pulled: whoever has it open is told by an exception and may open it again.</summary>
+    public void PullSerial(string portName)
+    {
+        lock (_gate)
+        {
+            _pulled.Add(portName);
+        }
+    }
+
+    internal bool TakePull(string portName)
+    {
+        lock (_gate)
+        {
+            return _pulled.Remove(portName);
+        }
+    }
+
+    /// <summary>What the radio does by itself: it joins the network of the configuration when that comes into range.</summary>
+    internal void JoinAgain()
+    {
+        lock (_gate)
+        {
+            if (_joinedSsid is null && OwnSsid.Length > 0 && TryJoin(OwnSsid, OwnPassword) == JoinAttempt.Joined)
+            {
+                _joinedSsid = OwnSsid;
+            }
+        }
     }
 
     internal string ConfiguredSsid => AccessPoints is null && OwnSsid.Length == 0 ? "virtual" : OwnSsid;

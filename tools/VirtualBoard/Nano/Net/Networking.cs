@@ -23,6 +23,7 @@ public static class WifiNetworkHelper
 
     public static bool Reconnect(bool requiresDateTime = false, int wifiAdapterId = 0, CancellationToken token = default)
     {
+        VirtualHardware.Current.JoinAgain();
         bool up = VirtualHardware.Current.HasAddress;
         Status = up ? NetworkHelperStatus.NetworkIsReady : NetworkHelperStatus.TokenExpiredWaitingIPAddress;
         return up;
