@@ -6,6 +6,7 @@ public sealed class IlCostTests
 {
     private const long SignatureIlMax = 600_000;
     private const long HashBlockIlMax = 6_000;
+    private const long VerificationIlMax = 4_000_000;
 
     private static readonly Lazy<IlCounter> Counter = new(() => new IlCounter());
 
@@ -54,6 +55,33 @@ public sealed class IlCostTests
 
         TestContext.Out.WriteLine($"IL instructions a public key: {string.Join(", ", costs.Order())}");
         Assert.That(costs, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void A_verification_costs_at_most_4_million_instructions()
+    {
+        IlCounter counter = Counter.Value;
+        SeededRandom random = new(3);
+        object verifier = Activator.CreateInstance(counter.Type<P256Verifier>())!;
+        var verify = counter.Type<P256Verifier>().GetMethod(nameof(P256Verifier.VerifyDigest))!
+            .CreateDelegate<Func<byte[], int, byte[], int, byte[], int, bool>>(verifier);
+        List<long> costs = [];
+        for (int i = 0; i < 40; i++)
+        {
+            byte[] key = P256Signer.CreatePrivateKey(random);
+            byte[] digest = random.Bytes(32);
+            byte[] signature = new byte[64];
+            P256Signer signer = new(key);
+            signer.SignDigest(digest, 0, signature, 0);
+            byte[] publicKey = new byte[64];
+            signer.ReadPublicKey(publicKey, 0);
+            bool good = false;
+            costs.Add(counter.Measure(() => good = verify(publicKey, 0, digest, 0, signature, 0)));
+            Assert.That(good, Is.True);
+        }
+
+        TestContext.Out.WriteLine($"IL instructions a verification: {costs.Min():N0} to {costs.Max():N0}");
+        Assert.That(costs.Max(), Is.LessThanOrEqualTo(VerificationIlMax));
     }
 
     [Test]
