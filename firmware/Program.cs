@@ -9,6 +9,7 @@ using DePIN.Firmware.Provision;
 using DePIN.Firmware.Publish;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sign;
+using DePIN.Firmware.Update;
 using DePIN.Protocol;
 using nanoFramework.Runtime.Native;
 
@@ -20,7 +21,6 @@ namespace DePIN.Firmware
     /// </summary>
     public static class Program
     {
-        public const string Version = "0.1.0";
         private const int RestartMs = 5000;
 
         public static void Main()
@@ -38,8 +38,22 @@ namespace DePIN.Firmware
             Power.RebootDevice();
         }
 
+        /// <summary>
+        /// What the loader calls, by name: runs the node from a slot until a stop is asked for. Only types of the framework cross here,
+        /// because the loader has its own load of the firmware's.
+        /// </summary>
+        public static void StartFromSlot(string slot, string flashRoot, ManualResetEvent stop)
+        {
+            Start(new FileFlash(flashRoot), new DeviceTime(), new StopSignal(stop), SlotFiles.SlotOf(slot));
+        }
+
         /// <summary>Runs the node until a stop is asked for.</summary>
         public static void Start(IFlash flash, ITimeSource time, StopSignal stop)
+        {
+            Start(flash, time, stop, SlotFiles.None);
+        }
+
+        private static void Start(IFlash flash, ITimeSource time, StopSignal stop, int slot)
         {
             BoardPins.Route();
             NodeStatus status = new NodeStatus();
@@ -52,7 +66,7 @@ namespace DePIN.Firmware
             NodeClock clock = NodeClock.Open(flash, time);
             Stages.Judge(status, settings);
             DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);   // begun once, never replaced
-            SerialService service = new SerialService(flash, key, status, Version);
+            SerialService service = new SerialService(flash, key, status, FirmwareVersion.Text);
             Thread serial = Stages.Start(() => service.Run(stop));                               // answers in every state
             if (!status.MaySign)
             {
@@ -62,17 +76,21 @@ namespace DePIN.Firmware
             }
 
             FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);           // a frame is on flash before it is signed
-            NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + Version + " " + store.Describe());
+            NodeLog.Event("boot", key.Describe() + " boot=" + store.BootCount.ToString() + " version=" + FirmwareVersion.Text + " " + store.Describe());
             SensorSet sensors = SensorSet.Open(settings, health, flash);
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
             HealthFrames healthFrames = new HealthFrames(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
             SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, time, health, healthFrames, watchdog);
             FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, health, watchdog, time);
+            Updater updater = new Updater(settings, flash, slot, key.IdText, FirmwareVersion.Text, store, status, health, time);
+            publisher.Carry(updater.Line);
+            Thread updating = Stages.Start(() => updater.Run(stop));                             // a new release, and whether it stays
             Thread publishing = Stages.Start(() => publisher.Run(stop));                         // a PUBACK frees a frame
             Stages.Ready(status, settings);
             loop.Run(stop);
             Stages.AwaitKey(stop, status, key, Stages.KeyRetryMs);
             Stages.Finish(stop, serial, light, publishing, store);
+            updating.Join(Stages.StopMs);
         }
     }
 }

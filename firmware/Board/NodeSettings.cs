@@ -92,6 +92,12 @@ namespace DePIN.Firmware.Board
         /// <summary>Between two frames about the node itself, seconds; 0: none.</summary>
         public int HealthSeconds = 3600;
 
+        /// <summary>X || Y of who may update this node over the air; null: nobody.</summary>
+        public byte[] OperatorKey;
+
+        /// <summary>How long a new release is healthy before it stays, seconds.</summary>
+        public int UpdateHealthySeconds = 600;
+
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
 
@@ -231,6 +237,8 @@ namespace DePIN.Firmware.Board
                 case "key": Key = KeyOf(value); break;
                 case "key-provision": KeyProvision = ProvisionOf(key, value); break;
                 case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
+                case "operator-key": OperatorKey = OperatorKeyOf(key, value); break;
+                case "update-healthy-s": UpdateHealthySeconds = Number(key, value, 1, 86400); break;
                 default: Note("unknown key " + key); break;
             }
         }
@@ -336,6 +344,28 @@ namespace DePIN.Firmware.Board
             }
 
             return uri;
+        }
+
+        private byte[] OperatorKeyOf(string key, string value)
+        {
+            byte[] point = new byte[P256Verifier.PublicKeyBytes];
+            byte[] half = new byte[DeviceId.Bytes];
+            bool isHex = value.Length == 2 * point.Length;
+            for (int at = 0; isHex && at < point.Length; at += half.Length)
+            {
+                // Twenty bytes at a time, the last twenty of them overlapping: 64 is no multiple of an id's 20.
+                int start = at > point.Length - half.Length ? point.Length - half.Length : at;
+                isHex = DeviceId.TryParse(value.Substring(2 * start, DeviceId.TextChars), half);
+                System.Array.Copy(half, 0, point, start, half.Length);
+            }
+
+            if (!isHex || !new P256Verifier().IsPublicKey(point, 0))
+            {
+                Note(key + " is the operator's P-256 key, 128 hex digits X then Y");
+                return null;
+            }
+
+            return point;
         }
 
         private bool ProvisionOf(string key, string value)

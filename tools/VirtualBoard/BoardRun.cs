@@ -16,7 +16,10 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
 
     private readonly Lock _gate = new();
     private readonly ManualResetEventSlim _off = new();
-    private StopSignal _stop = new();
+    private ManualResetEvent _stop = new(false);
+
+    /// <summary>Where the slots are, told to the loader; null starts the firmware that this program is built with.</summary>
+    public string? LoaderRoot { get; init; }
 
     /// <summary>Runs until it is switched off.</summary>
     public void Run()
@@ -24,10 +27,10 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
         hardware.PowerOn();
         while (!_off.IsSet)
         {
-            StopSignal stop;
+            ManualResetEvent stop;
             lock (_gate)
             {
-                _stop = stop = new StopSignal();
+                _stop = stop = new ManualResetEvent(false);
             }
 
             if (_off.IsSet)
@@ -38,13 +41,13 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
             hardware.Reset();
             try
             {
-                DePIN.Firmware.Program.Start(flash, new DeviceTime(), stop);
+                Start(stop);
                 log.WriteLine(_off.IsSet ? "off" : "restart");
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 log.WriteLine($"fault where=start message={e.GetType().Name}: {e.Message}");
-                stop.Request();
+                stop.Set();
                 _off.Wait(FaultRestartMs);
             }
         }
@@ -56,7 +59,7 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
         lock (_gate)
         {
             _off.Set();
-            _stop.Request();
+            _stop.Set();
         }
     }
 
@@ -73,6 +76,19 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
     }
 
     public void Dispose() => _off.Dispose();
+
+    // The loader loads another copy of the firmware, whose types are not ours: a path and an event are all that crosses.
+    private void Start(ManualResetEvent stop)
+    {
+        if (LoaderRoot is null)
+        {
+            DePIN.Firmware.Program.Start(flash, new DeviceTime(), new StopSignal(stop));
+        }
+        else if (!new DePIN.Loader.SlotLoader(flash, LoaderRoot, stop).Run())
+        {
+            _off.Wait(FaultRestartMs);
+        }
+    }
 
     private void Watch(int process)
     {

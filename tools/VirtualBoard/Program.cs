@@ -31,7 +31,7 @@ try
         SecureElementWiring.Connect(hardware, options.Folder, TimeProvider.System);
     }
 
-    using BoardRun board = new(hardware, flash, console);
+    using BoardRun board = new(hardware, flash, console) { LoaderRoot = options.UseLoader ? Path.Combine(options.Folder, "flash") + Path.DirectorySeparatorChar : null };
     using IDisposable signals = board.SwitchOffOnSignals();
     board.SwitchOffWithout(options.ParentProcess);
     board.Run();
