@@ -19,6 +19,7 @@ namespace DePIN.Firmware.Board
         public const int IntervalMsMax = 86400000;
         public const int RingBytesMax = 2097152;
         public const int WindowMax = 32;
+        public const int DriveBytesMax = 16777216;
         public const int ShuntMicroohmMin = 100;
         public const int ShuntMicroohmMax = 1000000;
         public const int SleepRoundsMax = 100000;
@@ -94,6 +95,9 @@ namespace DePIN.Firmware.Board
 
         /// <summary>X || Y of who may update this node over the air; null: nobody.</summary>
         public byte[] OperatorKey;
+
+        /// <summary>Size of the flash drive, when the module has another flash chip than the board's description says.</summary>
+        public int DriveBytes = BoardPins.DriveBytes;
 
         /// <summary>How long a new release is healthy before it stays, seconds.</summary>
         public int UpdateHealthySeconds = 600;
@@ -238,6 +242,7 @@ namespace DePIN.Firmware.Board
                 case "key-provision": KeyProvision = ProvisionOf(key, value); break;
                 case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
                 case "operator-key": OperatorKey = OperatorKeyOf(key, value); break;
+                case "drive-bytes": DriveBytes = Number(key, value, 65536, DriveBytesMax); break;
                 case "update-healthy-s": UpdateHealthySeconds = Number(key, value, 1, 86400); break;
                 default: Note("unknown key " + key); break;
             }

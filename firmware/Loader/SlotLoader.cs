@@ -58,7 +58,7 @@ namespace DePIN.Loader
             int slot = record.Candidate;
             record.CountTry();
             MethodInfo entry = Load(slot, record.CandidateHash);
-            if (entry == null)
+            if (entry is null)
             {
                 record.RollBack(ReleaseOf(slot), UpdateErrors.DidNotLoad);
                 Tell("rolled-back", slot, "it did not load");
@@ -104,7 +104,7 @@ namespace DePIN.Loader
         {
             int slot = record.Active;
             MethodInfo entry = slot == SlotFiles.None ? null : Load(slot, record.ActiveHash);
-            if (entry == null)
+            if (entry is null)
             {
                 return ChooseAnother(record);
             }
@@ -200,14 +200,14 @@ namespace DePIN.Loader
                 for (int i = 0; i < manifest.FileCount; i++)
                 {
                     application = LoadFile(slot, manifest, i);
-                    if (application == null)
+                    if (application is null)
                     {
                         return null;
                     }
                 }
 
                 Type type = application.GetType(EntryType);
-                return type == null ? null : type.GetMethod(EntryMethod);
+                return type is null ? null : type.GetMethod(EntryMethod);
             }
             catch (Exception e)
             {

@@ -22,22 +22,21 @@ namespace DePIN.Firmware.Update
 
         private readonly IFlash _flash;
         private readonly byte[] _operatorKey;
+        private readonly int _driveBytes;
         private readonly int _ringBytes;
         private readonly P256Verifier _verifier = new P256Verifier();
 
         /// <param name="flash">The drive the update would go to.</param>
         /// <param name="operatorKey">X || Y.</param>
+        /// <param name="driveBytes">Size of that drive.</param>
         /// <param name="ringBytes">What the ring of frames may grow to.</param>
-        public OfferJudge(IFlash flash, byte[] operatorKey, int ringBytes)
+        public OfferJudge(IFlash flash, byte[] operatorKey, int driveBytes, int ringBytes)
         {
             _flash = flash;
             _operatorKey = operatorKey;
             _ringBytes = ringBytes;
-            DriveBytes = BoardPins.DriveBytes;
+            _driveBytes = driveBytes;
         }
-
-        /// <summary>Size of the flash drive.</summary>
-        public int DriveBytes { get; set; }
 
         /// <summary>Bytes free in memory now; the runtime's own figure unless it was set.</summary>
         public uint MemoryBytes { get; set; }
@@ -127,7 +126,7 @@ namespace DePIN.Firmware.Update
                 used += Blocks((int)manifest.Sizes[i]);
             }
 
-            if (used > DriveBytes)
+            if (used > _driveBytes)
             {
                 return false;
             }

@@ -91,7 +91,7 @@ namespace DePIN.Firmware.Update
             _healthyMs = settings.UpdateHealthySeconds * 1000;
             _line = new SideChannel(store, new string[] { Topics.UpdateManifest(idText), Topics.UpdateChunk(idText) },
                 new string[] { Topics.UpdateState(idText), Topics.UpdateGet(idText) });
-            _judge = settings.OperatorKey == null ? null : new OfferJudge(flash, settings.OperatorKey, settings.RingBytes);
+            _judge = settings.OperatorKey == null ? null : new OfferJudge(flash, settings.OperatorKey, settings.DriveBytes, settings.RingBytes);
             if (slot == SlotFiles.None)
             {
                 _state = UpdateStates.Disabled;
