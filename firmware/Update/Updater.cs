@@ -540,6 +540,7 @@ namespace DePIN.Firmware.Update
             byte[] buffer = new byte[UpdateState.BytesMax];
             byte[] hash = _offerHash != null ? _offerHash : _record == null || _record.RefusedRelease == 0 ? null : _record.RefusedHash;
             int count = UpdateState.Write(RunningRelease(), OfferedRelease(), hash, _state, _error, Done(), _offer == null || _offerBytes == null ? 0 : _offer.TotalBytes, _version, buffer, 0);
+            count = UpdateState.WriteBoard(BoardPins.BoardName, buffer, 0, count);
             byte[] message = new byte[count];
             Array.Copy(buffer, 0, message, 0, count);
             _line.Send(States, message);

@@ -10,13 +10,15 @@
 //     22     4  bytes in total
 //     26     1  length V of the version text that runs, 0..15
 //     27     V  version text, ASCII
+//   27+V     1  length B of the board name, 1..31; a node may end the message before it
+//   28+V     B  board name, ASCII: a gateway leaves out who has another board than an update is for
 
 namespace DePIN.Protocol
 {
     public static class UpdateState
     {
         public const int BytesMin = 27;
-        public const int BytesMax = BytesMin + UpdateManifest.VersionCharsMax;
+        public const int BytesMax = BytesMin + UpdateManifest.VersionCharsMax + 1 + UpdateManifest.BoardCharsMax;
 
         public const int OfferedOffset = 4;
         public const int PrefixOffset = 8;
@@ -63,24 +65,66 @@ namespace DePIN.Protocol
             return BytesMin + chars;
         }
 
-        /// <summary>Whether the bytes are a state: its exact size, a version of printable ASCII. States and errors may be of a later version.</summary>
+        /// <summary>Puts the board's name behind the <paramref name="count"/> bytes that <see cref="Write"/> wrote; returns how many there are then.</summary>
+        public static int WriteBoard(string board, byte[] destination, int offset, int count)
+        {
+            Bytes.CheckRange(destination, offset, BytesMax);
+            int chars = board.Length > UpdateManifest.BoardCharsMax ? UpdateManifest.BoardCharsMax : board.Length;
+            if (chars == 0)
+            {
+                return count;
+            }
+
+            destination[offset + count] = (byte)chars;
+            for (int i = 0; i < chars; i++)
+            {
+                destination[offset + count + 1 + i] = (byte)board[i];
+            }
+
+            return count + 1 + chars;
+        }
+
+        /// <summary>Whether the bytes are a state: its exact size, texts of printable ASCII. States and errors may be of a later version.</summary>
         public static bool IsValid(byte[] buffer, int offset, int count)
         {
             Bytes.CheckRange(buffer, offset, count);
-            if (count < BytesMin || count > BytesMax || count != BytesMin + buffer[offset + VersionOffset])
+            if (count < BytesMin || count > BytesMax || buffer[offset + VersionOffset] > UpdateManifest.VersionCharsMax)
             {
                 return false;
             }
 
+            int end = BytesMin + buffer[offset + VersionOffset];
+            if (count != end)
+            {
+                int chars = count - end - 1;
+                if (chars < 1 || chars > UpdateManifest.BoardCharsMax || buffer[offset + end] != chars)
+                {
+                    return false;
+                }
+            }
+
             for (int i = BytesMin; i < count; i++)
             {
-                if (buffer[offset + i] < 0x20 || buffer[offset + i] > 0x7E)
+                if (i != end && (buffer[offset + i] < 0x20 || buffer[offset + i] > 0x7E))
                 {
                     return false;
                 }
             }
 
             return true;
+        }
+
+        /// <summary>The board's name in a valid message; empty when the node does not tell it.</summary>
+        public static string Board(byte[] buffer, int offset, int count)
+        {
+            int end = BytesMin + buffer[offset + VersionOffset];
+            char[] text = new char[count == end ? 0 : count - end - 1];
+            for (int i = 0; i < text.Length; i++)
+            {
+                text[i] = (char)buffer[offset + end + 1 + i];
+            }
+
+            return new string(text);
         }
 
         public static uint Running(byte[] buffer, int offset)

@@ -175,11 +175,34 @@ public sealed class UpdateMessageTests
             Assert.That(UpdateState.IsValid(bytes, 0, count - 1), Is.False);
             Assert.That(UpdateState.IsValid(bytes, 0, count + 1), Is.False);
             Assert.That(UpdateState.IsValid(Changed(bytes, 27, 7), 0, count), Is.False);
-            Assert.That(none, Is.EqualTo(UpdateState.BytesMax));
+            Assert.That(none, Is.EqualTo(UpdateState.BytesMin + UpdateManifest.VersionCharsMax));
             Assert.That((UpdateState.Running(bytes, 0), UpdateState.Offered(bytes, 0)), Is.EqualTo((6u, 7u)));
             Assert.That((UpdateState.State(bytes, 0), UpdateState.Error(bytes, 0)), Is.EqualTo((UpdateStates.Refused, UpdateErrors.WrongBoard)));
             Assert.That((UpdateState.Done(bytes, 0), UpdateState.Total(bytes, 0)), Is.EqualTo((16u, 32u)));
             Assert.That(UpdateState.Version(bytes, 0), Is.EqualTo("0.1.0"));
+        });
+    }
+
+    [Test]
+    public void A_state_may_tell_the_board_and_is_the_same_without()
+    {
+        byte[] bytes = new byte[UpdateState.BytesMax];
+        int plain = UpdateState.Write(6, 0, null!, UpdateStates.Idle, 0, 0, 0, "0.1.0", bytes, 0);
+        int count = UpdateState.WriteBoard("xiao-esp32c3", bytes, 0, plain);
+        byte[] longest = new byte[UpdateState.BytesMax];
+        int most = UpdateState.WriteBoard(new string('b', 40), longest, 0, UpdateState.Write(6, 0, null!, UpdateStates.Idle, 0, 0, 0, new string('v', 40), longest, 0));
+        Assert.Multiple(() =>
+        {
+            Assert.That(UpdateState.IsValid(bytes, 0, plain) && UpdateState.IsValid(bytes, 0, count), Is.True);
+            Assert.That(UpdateState.Board(bytes, 0, plain), Is.Empty);
+            Assert.That(UpdateState.Board(bytes, 0, count), Is.EqualTo("xiao-esp32c3"));
+            Assert.That(UpdateState.WriteBoard("", bytes, 0, plain), Is.EqualTo(plain), "no name, no byte");
+            Assert.That(most, Is.EqualTo(UpdateState.BytesMax));
+            Assert.That(UpdateState.IsValid(longest, 0, most), Is.True);
+            Assert.That(Enumerable.Range(plain + 1, count - plain - 1).Where(cut => UpdateState.IsValid(bytes, 0, cut)), Is.Empty, "cut");
+            Assert.That(UpdateState.IsValid(Changed(bytes, plain, 0), 0, plain + 1), Is.False);
+            Assert.That(UpdateState.IsValid(Changed(bytes, plain + 3, 7), 0, count), Is.False);
+            Assert.That(UpdateState.IsValid(Changed(bytes, UpdateState.VersionOffset, 16), 0, count), Is.False);
         });
     }
 
