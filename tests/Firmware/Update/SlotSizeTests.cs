@@ -33,7 +33,7 @@ public sealed class SlotSizeTests
         TestContext.Out.WriteLine($"two slots {slots:N0}, ring of 24,000 and all else {Blocks(24_000) + others:N0}; of {Smallest:N0}");
         Assert.Multiple(() =>
         {
-            Assert.That(flash, Is.InRange(80_000, 200_000));
+            Assert.That(flash, Is.InRange(100_000, 165_000));
             Assert.That(memory, Is.LessThan(flash / 4), "OfferJudge counts a quarter");
             Assert.That(slots + Blocks(24_000) + others, Is.GreaterThan(Smallest), "256 KB do not hold two slots and the smallest ring");
             Assert.That(slots + Blocks(98_304) + others, Is.LessThan(1 << 20), "2 MB do");
