@@ -9,7 +9,8 @@ namespace DePIN.Firmware
     /// <summary>Starting and ending the node's side threads (serial, light, publishing), and the verdict whether it may sign at all.</summary>
     public static class Stages
     {
-        private const int StopMs = 15000;
+        /// <summary>For a side thread to end.</summary>
+        public const int StopMs = 15000;
 
         /// <summary>Between two looks for an absent key.</summary>
         public const int KeyRetryMs = 30000;

@@ -19,6 +19,7 @@ namespace DePIN.Firmware.Board
         public const int IntervalMsMax = 86400000;
         public const int RingBytesMax = 2097152;
         public const int WindowMax = 32;
+        public const int DriveBytesMax = 16777216;
         public const int ShuntMicroohmMin = 100;
         public const int ShuntMicroohmMax = 1000000;
         public const int SleepRoundsMax = 100000;
@@ -96,7 +97,7 @@ namespace DePIN.Firmware.Board
         /// <summary>Between two frames about the node itself, seconds; 0: none.</summary>
         public int HealthSeconds = 3600;
 
-        /// <summary>X || Y, 64 bytes, of who may command a locked board; null: nobody.</summary>
+        /// <summary>X || Y, 64 bytes, of who may command a locked board and update it over the air; null: nobody.</summary>
         public byte[] OperatorKey;
 
         /// <summary>PEM of the authority that signed the gateway's certificate, from the enrolment; null: <see cref="TlsCaFile"/> has it.</summary>
@@ -113,6 +114,12 @@ namespace DePIN.Firmware.Board
 
         /// <summary>A node that sleeps connects when it owes so many frames.</summary>
         public int PublishFrames = 1;
+
+        /// <summary>Size of the flash drive, when the module has another flash chip than the board's description says.</summary>
+        public int DriveBytes = BoardPins.DriveBytes;
+
+        /// <summary>How long a new release is healthy before it stays, seconds.</summary>
+        public int UpdateHealthySeconds = 600;
 
         /// <summary>What is wrong, naming the key; null when nothing is.</summary>
         public string Problem;
@@ -288,6 +295,8 @@ namespace DePIN.Firmware.Board
                 case "sleep": DeepSleep = SleepOf(key, value); break;
                 case "publish-frames": PublishFrames = Number(key, value, 1, PublishFramesMax); break;
                 case "health-s": HealthSeconds = Number(key, value, 0, 86400); break;
+                case "drive-bytes": DriveBytes = Number(key, value, 65536, DriveBytesMax); break;
+                case "update-healthy-s": UpdateHealthySeconds = Number(key, value, 1, 86400); break;
                 default: Note("unknown key " + key); break;
             }
         }

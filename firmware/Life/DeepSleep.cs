@@ -44,9 +44,10 @@ namespace DePIN.Firmware.Life
         private int _ceilingMs;
         private long _wakeUptimeMs;
 
-        public DeepSleep(NodeSettings settings, NodeTime time)
+        /// <param name="staysAwake">Whatever the setting says: a new release is on trial.</param>
+        public DeepSleep(NodeSettings settings, NodeTime time, bool staysAwake = false)
         {
-            _enabled = settings.DeepSleep;
+            _enabled = settings.DeepSleep && !staysAwake;
             _settings = settings;
             _time = time;
             _wokeByTimer = _enabled ? ChipSleep.WokeByTimer() : 0;

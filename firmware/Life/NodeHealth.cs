@@ -33,6 +33,9 @@ namespace DePIN.Firmware.Life
         /// <summary>The gateway took the connection and it stands.</summary>
         public bool IsConnected;
 
+        /// <summary>The gateway acknowledged a frame since boot.</summary>
+        public bool HasAcknowledged;
+
         /// <summary>The clock was set by a time server or the gateway.</summary>
         public bool IsClockSet;
 

@@ -47,6 +47,7 @@ namespace DePIN.Firmware.Publish
         private readonly byte[] _frame = new byte[FrameFormat.FrameBytesMax];
         private readonly string _frameTopic;
         private readonly string _verdictTopic;
+        private SideChannel _side;
         private MqttClient _client;
         private ulong _nextSequence;
         private uint _published;
@@ -71,6 +72,12 @@ namespace DePIN.Firmware.Publish
             _inFlight = new InFlight(settings.Window);
             _frameTopic = Topics.Frame(key.IdText);
             _verdictTopic = Topics.Verdict(key.IdText);
+        }
+
+        /// <summary>Takes something else along, QoS 0 and only when no frame can be sent; null: nothing. Before <see cref="Run"/>.</summary>
+        public void Carry(SideChannel side)
+        {
+            _side = side;
         }
 
         /// <summary>Runs until a stop is asked for. Nothing that happens on the network ends it.</summary>
@@ -153,16 +160,35 @@ namespace DePIN.Firmware.Publish
 
             // Acknowledged before the first frame: a refusal without a listener would be a closed connection without a reason.
             _subscribed.Reset();
-            client.Subscribe(new string[] { _verdictTopic, Topics.Time },
-                new MqttQoSLevel[] { MqttQoSLevel.AtMostOnce, MqttQoSLevel.AtMostOnce });
+            string[] topics = Subscriptions();
+            client.Subscribe(topics, new MqttQoSLevel[topics.Length]); // all of them at most once, which is 0
             if (!_subscribed.WaitOne(SubscribeMs, false))
             {
                 throw new InvalidOperationException("the gateway did not answer the subscription");
             }
 
             _health.IsConnected = true;
+            if (_side != null)
+            {
+                _side.OnConnected();
+            }
+
             NodeLog.Event("connected", "host=" + _settings.GatewayHost + " port=" + _settings.GatewayPort.ToString() + " "
                 + _store.Describe());
+        }
+
+        private string[] Subscriptions()
+        {
+            int others = _side == null ? 0 : _side.Incoming.Length;
+            string[] topics = new string[2 + others];
+            topics[0] = _verdictTopic;
+            topics[1] = Topics.Time;
+            for (int i = 0; i < others; i++)
+            {
+                topics[2 + i] = _side.Incoming[i];
+            }
+
+            return topics;
         }
 
         private void SendWhileConnected(StopSignal stop)
@@ -170,7 +196,7 @@ namespace DePIN.Firmware.Publish
             while (!stop.IsRequested && !_broken && _client.IsConnected)
             {
                 _watchdog.Expect(Watchdog.Publishing, _time.UptimeMs(), IdleMs);
-                if (!SendNext())
+                if (!SendNext() && !SendAside())
                 {
                     _store.WaitForFrame(IdleMs);
                 }
@@ -225,6 +251,29 @@ namespace DePIN.Firmware.Publish
             return true;
         }
 
+        // What is sent beside frames has no answer to wait for: it never stands in a frame's way.
+        private bool SendAside()
+        {
+            if (_side == null)
+            {
+                return false;
+            }
+
+            string topic;
+            byte[] message = _side.TakeOutgoing(out topic);
+            if (message == null)
+            {
+                return false;
+            }
+
+            lock (_gate)
+            {
+                _client.Publish(topic, message, null, null, MqttQoSLevel.AtMostOnce, false);
+            }
+
+            return true;
+        }
+
         private void OnPublished(object sender, MqttMsgPublishedEventArgs e)
         {
             lock (_gate)
@@ -245,6 +294,7 @@ namespace DePIN.Firmware.Publish
                     {
                         _acked++;
                         _answered = true;
+                        _health.HasAcknowledged = true;
                         _windowNow = _settings.Window;
                         _reconnect.Reset();
                         _later.Reset();
@@ -267,6 +317,10 @@ namespace DePIN.Firmware.Publish
             else if (e.Topic == _verdictTopic && VerdictMessage.IsValid(e.Message, 0, e.Message.Length))
             {
                 OnVerdict(sender, e.Message);
+            }
+            else if (_side != null && sender == _client)
+            {
+                _side.OnMessage(e.Topic, e.Message);
             }
         }
 

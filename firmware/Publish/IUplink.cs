@@ -2,6 +2,12 @@ using DePIN.Firmware.Board;
 
 namespace DePIN.Firmware.Publish
 {
+    /// <summary>Work that a connection is kept open for.</summary>
+    public interface ISideWork
+    {
+        bool IsBusy { get; }
+    }
+
     /// <summary>The way to the gateway of a node that sleeps: opened for a while, emptied, closed. Both calls end in bounded time.</summary>
     public interface IUplink
     {

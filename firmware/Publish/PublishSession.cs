@@ -16,6 +16,9 @@ namespace DePIN.Firmware.Publish
         /// <summary>Of sending. Frames that are left are owed as before.</summary>
         public const int PublishMs = 120000;
 
+        /// <summary>Of a new release's pieces; what is missing then comes with the next connection.</summary>
+        public const int SideWorkMs = 600000;
+
         /// <summary>The gateway's time comes right behind the subscription.</summary>
         private const int TimeMs = 5000;
         private const int EndMs = 15000;
@@ -39,6 +42,9 @@ namespace DePIN.Firmware.Publish
             _time = time;
             _timeServer = timeServer;
         }
+
+        /// <summary>What the connection is kept open for when everything is sent; null: nothing.</summary>
+        public ISideWork SideWork { get; set; }
 
         public bool Open(StopSignal stop)
         {
@@ -74,6 +80,11 @@ namespace DePIN.Firmware.Publish
             long start = _time.UptimeMs();
             long now = start;
             while (now < start + PublishMs && (_store.Owed > 0 || (!_clock.IsSynchronised && now < start + TimeMs)) && !stop.Wait(PollMs))
+            {
+                now = _time.UptimeMs();
+            }
+
+            while (SideWork != null && SideWork.IsBusy && now < start + SideWorkMs && !stop.Wait(PollMs))
             {
                 now = _time.UptimeMs();
             }

@@ -11,14 +11,15 @@ namespace DePIN.VirtualBoard;
 /// <param name="Seed">Of the model's noise.</param>
 /// <param name="Json">Events as JSON lines instead of plain ones.</param>
 /// <param name="ParentProcess">Switch off when this process is gone; 0: nobody's.</param>
+/// <param name="UseLoader">Start what the slots on flash hold, through the firmware's loader, instead of the firmware this is built with.</param>
 /// <param name="HasSecureElement">An ATECC608B is on the bus at 0x60; FOLDER/atecc608.json is its silicon.</param>
 /// <param name="Control">A file whose lines press the button, bring access points, pull the plug; empty: none, and the network is simply there.</param>
-public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false, string Control = "")
+public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false, string Control = "", bool UseLoader = false)
 {
     public const string Usage =
         """
         DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board NAME] [--json] [--parent PID]
-                            [--secure-element atecc608] [--control FILE]
+                            [--secure-element atecc608] [--control FILE] [--loader]
 
           --folder DIR    the board: DIR/flash is its I: drive (settings in DIR/flash/node.conf), made when it is missing
           --sense host    this computer's own measurements (default)
@@ -30,6 +31,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
           --parent PID    switch off when that process is gone
           --secure-element atecc608   a simulated ATECC608B at address 0x60; DIR/atecc608.json is its silicon, blank when it is missing
           --control FILE  lines that press the button, bring and take access points, pull the serial plug; read on while the board runs
+          --loader        start what the slots on flash hold (slot-a.du, app-a.*; firmware/Update), as a board that takes updates does
         """;
 
     /// <summary>Reads the arguments; <paramref name="error"/> says what is wrong with them, and the result is null then.</summary>
@@ -43,6 +45,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
         bool json = false;
         bool hasSecureElement = false;
         string control = "";
+        bool useLoader = false;
         error = "";
         for (int i = 0; i < args.Length; i++)
         {
@@ -50,6 +53,12 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
             if (name == "--json")
             {
                 json = true;
+                continue;
+            }
+
+            if (name == "--loader")
+            {
+                useLoader = true;
                 continue;
             }
 
@@ -107,6 +116,6 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
             return null;
         }
 
-        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement, control);
+        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement, control, useLoader);
     }
 }

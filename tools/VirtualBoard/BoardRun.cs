@@ -20,7 +20,10 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
 
     private readonly Lock _gate = new();
     private readonly ManualResetEventSlim _off = new();
-    private StopSignal _stop = new();
+    private ManualResetEvent _stop = new(false);
+
+    /// <summary>Where the slots are, told to the loader; null starts the firmware that this program is built with.</summary>
+    public string? LoaderRoot { get; init; }
 
     /// <summary>Runs until it is switched off.</summary>
     public void Run()
@@ -29,10 +32,10 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
         bool woken = false;
         while (!_off.IsSet)
         {
-            StopSignal stop;
+            ManualResetEvent stop;
             lock (_gate)
             {
-                _stop = stop = new StopSignal();
+                _stop = stop = new ManualResetEvent(false);
             }
 
             if (_off.IsSet)
@@ -52,7 +55,7 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
             woken = false;
             try
             {
-                DePIN.Firmware.Program.Start(flash, time ?? new DeviceTime(), stop);
+                Start(stop);
                 log.WriteLine(_off.IsSet ? "off" : "restart");
             }
             catch (VirtualDeepSleepException sleep)
@@ -62,7 +65,7 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 log.WriteLine($"fault where=start message={e.GetType().Name}: {e.Message}");
-                stop.Request();
+                stop.Set();
                 _off.Wait(FaultRestartMs);
             }
         }
@@ -74,7 +77,7 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
         lock (_gate)
         {
             _off.Set();
-            _stop.Request();
+            _stop.Set();
         }
     }
 
@@ -98,6 +101,19 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
         using ManualResetEventSlim over = new();
         using ITimer timer = hardware.Time.CreateTimer(_ => over.Set(), null, length > TimeSpan.Zero ? length : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         return WaitHandle.WaitAny([over.WaitHandle, _off.WaitHandle]) == 0;
+    }
+
+    // The loader loads another copy of the firmware, whose types are not ours: a path and an event are all that crosses.
+    private void Start(ManualResetEvent stop)
+    {
+        if (LoaderRoot is null)
+        {
+            DePIN.Firmware.Program.Start(flash, time ?? new DeviceTime(), new StopSignal(stop));
+        }
+        else if (!new DePIN.Loader.SlotLoader(flash, LoaderRoot, stop).Run())
+        {
+            _off.Wait(FaultRestartMs);
+        }
     }
 
     private void Watch(int process)

@@ -33,7 +33,7 @@ try
 
     using ControlFile? control = options.Control.Length > 0 ? ControlFile.Follow(hardware, options.Control, console.WriteLine) : null;
     WifiFile.Connect(hardware, options.Folder);
-    using BoardRun board = new(hardware, flash, console);
+    using BoardRun board = new(hardware, flash, console) { LoaderRoot = options.UseLoader ? Path.Combine(options.Folder, "flash") + Path.DirectorySeparatorChar : null };
     using IDisposable signals = board.SwitchOffOnSignals();
     board.SwitchOffWithout(options.ParentProcess);
     board.Run();

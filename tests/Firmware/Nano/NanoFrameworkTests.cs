@@ -45,7 +45,7 @@ public sealed class NanoFrameworkTests
 
     private static readonly HashSet<string> Members = LoadMembers();
 
-    private static IEnumerable<string> Assemblies => ["DePIN.Firmware.dll", "DePIN.Protocol.dll"];
+    private static IEnumerable<string> Assemblies => ["DePIN.Firmware.dll", "DePIN.Loader.dll", "DePIN.Protocol.dll"];
 
     [TestCaseSource(nameof(Assemblies))]
     public void Every_member_it_uses_exists_on_the_board(string file)
@@ -137,7 +137,8 @@ public sealed class NanoFrameworkTests
             .Where(path => !path.StartsWith("..", StringComparison.Ordinal)).Select(path => path.Replace('\\', '/'));
         IEnumerable<string> there = Directory.GetFiles(folder, "*.cs", SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/'))
-            .Where(path => !path.StartsWith("obj/", StringComparison.Ordinal) && !path.StartsWith("bin/", StringComparison.Ordinal));
+            .Where(path => !path.StartsWith("obj/", StringComparison.Ordinal) && !path.StartsWith("bin/", StringComparison.Ordinal)
+                && !path.StartsWith("Loader/", StringComparison.Ordinal));
 
         // Of the boards' constants one file is taken, the one that the property Board names.
         Assert.That(there.Where(path => path.StartsWith("Board/Generated/", StringComparison.Ordinal)), Has.One.EqualTo($"Board/Generated/{BoardPins.BoardName}.cs"));
@@ -152,10 +153,41 @@ public sealed class NanoFrameworkTests
     }
 
     [Test]
-    public void Packages_references_and_hint_paths_of_the_boards_project_agree()
+    public void The_loaders_project_lists_its_sources_and_everything_they_need()
     {
-        XDocument project = XDocument.Load(Repository.PathOf("firmware", "DePIN.Firmware.nfproj"));
-        XDocument packages = XDocument.Load(Repository.PathOf("firmware", "packages.config"));
+        XDocument project = XDocument.Load(Repository.PathOf("firmware", "Loader", "DePIN.Loader.nfproj"));
+        string[] listed = [.. Items(project, "Compile").Select(item => item.Attribute("Include")!.Value.Replace('\\', '/'))];
+        string folder = Repository.PathOf("firmware", "Loader");
+        Assert.That(listed.Where(path => !path.StartsWith("..", StringComparison.Ordinal)), Is.EquivalentTo(Directory.GetFiles(folder, "*.cs").Select(Path.GetFileName)));
+        Assert.That(listed.Where(path => !path.Contains("$(Board)", StringComparison.Ordinal)).Select(path => Path.Combine(folder, path)), Is.All.Matches<string>(File.Exists));
+
+        // Every type that the loader's IL names, and every type that those name in turn, is declared in a listed file.
+        string sources = string.Concat(listed.Select(path => File.ReadAllText(Path.Combine(folder, path.Replace("$(Board)", BoardPins.BoardName, StringComparison.Ordinal)))));
+        using AssemblyDefinition loader = Read("DePIN.Loader.dll");
+        using AssemblyDefinition firmware = Read("DePIN.Firmware.dll");
+        using AssemblyDefinition protocol = Read("DePIN.Protocol.dll");
+        Dictionary<string, TypeDefinition> types = new[] { loader, firmware, protocol }.SelectMany(assembly => assembly.MainModule.Types)
+            .Where(type => type.Namespace.StartsWith("DePIN", StringComparison.Ordinal)).ToDictionary(type => type.FullName);
+        Queue<TypeDefinition> open = new(types.Values.Where(type => type.Namespace == "DePIN.Loader"));
+        HashSet<string> needed = [.. open.Select(type => type.FullName)];
+        while (open.TryDequeue(out TypeDefinition? type))
+        {
+            foreach (TypeDefinition next in NamedBy(type).Select(name => types.GetValueOrDefault(name)).OfType<TypeDefinition>().Where(next => needed.Add(next.FullName)))
+            {
+                open.Enqueue(next);
+            }
+        }
+
+        Assert.That(needed, Has.Count.GreaterThan(10));
+        Assert.That(needed.Select(name => name[(name.LastIndexOf('.') + 1)..]).Where(name => !System.Text.RegularExpressions.Regex.IsMatch(sources, $@"\b(class|enum|interface) {name}\b")), Is.Empty);
+    }
+
+    [TestCase("firmware", "DePIN.Firmware.nfproj", @"..\packages\")]
+    [TestCase("firmware/Loader", "DePIN.Loader.nfproj", @"..\..\packages\")]
+    public void Packages_references_and_hint_paths_of_the_boards_project_agree(string folder, string file, string root)
+    {
+        XDocument project = XDocument.Load(Repository.PathOf(folder, file));
+        XDocument packages = XDocument.Load(Repository.PathOf(folder, "packages.config"));
         Dictionary<string, string> versions = packages.Root!.Elements("package")
             .ToDictionary(package => package.Attribute("id")!.Value, package => package.Attribute("version")!.Value);
         HashSet<string> used = [];
@@ -163,10 +195,10 @@ public sealed class NanoFrameworkTests
         {
             string assembly = reference.Attribute("Include")!.Value;
             string hint = reference.Elements().Single(element => element.Name.LocalName == "HintPath").Value;
-            string package = versions.Keys.Where(id => hint.StartsWith($"..\\packages\\{id}.{versions[id]}\\", StringComparison.Ordinal)).MaxBy(id => id.Length)!;
+            string package = versions.Keys.Where(id => hint.StartsWith($"{root}{id}.{versions[id]}\\", StringComparison.Ordinal)).MaxBy(id => id.Length)!;
 
             Assert.That(package, Is.Not.Null, $"{hint} is a package of packages.config at its version");
-            Assert.That(hint, Is.EqualTo($"..\\packages\\{package}.{versions[package]}\\lib\\{assembly}.dll"));
+            Assert.That(hint, Is.EqualTo($"{root}{package}.{versions[package]}\\lib\\{assembly}.dll"));
             used.Add(package);
         }
 
@@ -175,10 +207,17 @@ public sealed class NanoFrameworkTests
     }
 
     [Test]
-    public void The_solution_lists_the_boards_project_without_building_it()
+    public void The_loader_is_deployed_with_the_very_libraries_the_firmware_is_compiled_against()
+    {
+        Assert.That(File.ReadAllText(Repository.PathOf("firmware", "Loader", "packages.config")), Is.EqualTo(File.ReadAllText(Repository.PathOf("firmware", "packages.config"))));
+    }
+
+    [TestCase("DePIN.Firmware.nfproj")]
+    [TestCase("Loader/DePIN.Loader.nfproj")]
+    public void The_solution_lists_the_boards_project_without_building_it(string file)
     {
         string solution = File.ReadAllText(Repository.PathOf("DePIN.Edge.sln"));
-        XDocument project = XDocument.Load(Repository.PathOf("firmware", "DePIN.Firmware.nfproj"));
+        XDocument project = XDocument.Load(Repository.PathOf("firmware", file));
         string id = project.Descendants().Single(element => element.Name.LocalName == "ProjectGuid").Value;
 
         Assert.That(solution, Does.Contain(id));
@@ -193,6 +232,18 @@ public sealed class NanoFrameworkTests
 
         Assert.That(conditional, Is.Empty);
     }
+
+    private static IEnumerable<string> NamedBy(TypeDefinition type) =>
+        type.Methods.Where(method => method.HasBody).SelectMany(method => method.Body.Instructions).Select(instruction => instruction.Operand switch
+        {
+            TypeReference named => named.GetElementType().FullName,
+            MemberReference member => member.DeclaringType.GetElementType().FullName,
+            _ => "",
+        })
+        .Concat(type.Methods.SelectMany(method => method.Parameters.Select(parameter => parameter.ParameterType).Append(method.ReturnType)).Select(named => named.GetElementType().FullName))
+        .Concat(type.Fields.Select(field => field.FieldType.GetElementType().FullName))
+        .Concat(type.Interfaces.Select(item => item.InterfaceType.FullName))
+        .Concat(type.NestedTypes.SelectMany(NamedBy));
 
     private static IEnumerable<XElement> Items(XDocument project, string name) =>
         project.Descendants().Where(element => element.Name.LocalName == name && element.Attribute("Include") is not null);
