@@ -5,6 +5,7 @@ using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
 using DePIN.Cli.Network;
 using DePIN.Cli.Peers;
+using DePIN.Cli.Ports;
 using DePIN.Cli.Prove;
 using DePIN.Cli.Status;
 using DePIN.Cli.Terminal;
@@ -21,6 +22,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits
     DeviceCommand.Create(),    // the devices a gateway knows
     BoardCommand.Create(),     // the boards a node can be built on
+    PortsCommand.Create(),     // the serial ports of this computer
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures
 };

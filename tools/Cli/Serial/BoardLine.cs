@@ -12,9 +12,12 @@ public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string Device
 /// Asks a board over its serial line, one request at a time: each is sent again while no answer comes (a board may still be
 /// starting, and noise may eat a frame), an answer counts only with a good CRC and its request's sequence, and the number of tries is bounded.
 /// </summary>
-public sealed class BoardLine(SerialLine line, string name) : IDisposable
+/// <param name="line">The board's serial line; closed with this.</param>
+/// <param name="name">In messages.</param>
+/// <param name="tries">How often a request is sent.</param>
+public sealed class BoardLine(SerialLine line, string name, int tries = BoardLine.TriesDefault) : IDisposable
 {
-    private const int TriesMax = 20;
+    private const int TriesDefault = 20;
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
 
@@ -62,7 +65,7 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
         sequence++;
         byte[] frame = new byte[SerialFrame.FrameBytesMax];
         int count = SerialFrame.Write(request, sequence, data, 0, data.Length, frame, 0);
-        for (int tries = 0; tries < TriesMax; tries++)
+        for (int tried = 0; tried < tries; tried++)
         {
             using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             patience.CancelAfter(AnswerTimeout);
@@ -77,11 +80,12 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
             }
             catch (Exception error) when (error is ChannelClosedException or IOException or ObjectDisposedException)
             {
-                throw Wrong("its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
+                SerialException? known = error as SerialException ?? error.InnerException as SerialException;
+                throw Wrong("its serial line hung up: " + (error.InnerException ?? error).Message, known?.Remedy ?? "check the cable and that the board is powered, then run the command again", known?.Code ?? "serial.unplugged");
             }
         }
 
-        throw Wrong($"no answer to request 0x{request:x2} in {TriesMax} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that no other program has its port open");
+        throw Wrong($"no answer to request 0x{request:x2} in {tries} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that this is its provisioning port", "board.no-answer");
     }
 
     private async Task<byte[]> AnswerAsync(byte response, CancellationToken patience)
@@ -101,12 +105,12 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
 
                     if (decoder.Sequence == sequence && decoder.Type == SerialTypes.Error)
                     {
-                        throw Wrong($"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
+                        throw Wrong($"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again", "board.refused");
                     }
                 }
             }
         }
     }
 
-    private CliError Wrong(string what, string remedy) => new(ExitCode.Unreachable, $"board {name}: {what}", remedy);
+    private CliError Wrong(string what, string remedy, string code = "board.wrong-answer") => new(ExitCode.Unreachable, $"board {name}: {what}", remedy, code);
 }
