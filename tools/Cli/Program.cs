@@ -3,6 +3,7 @@ using DePIN.Cli.Bench;
 using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
+using DePIN.Cli.Flash;
 using DePIN.Cli.Key;
 using DePIN.Cli.Network;
 using DePIN.Cli.Peers;
@@ -24,6 +25,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     DeviceCommand.Create(),    // the devices a gateway knows
     BoardCommand.Create(),     // the boards a node can be built on
     PortsCommand.Create(),     // the serial ports of this computer
+    FlashCommand.Create(),     // runtime and application onto a board
     KeyCommand.Create(),       // the owner's key in a keystore
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures

@@ -5,9 +5,6 @@ using DePIN.Protocol;
 
 namespace DePIN.Cli.Serial;
 
-/// <summary>Who a board says it is: shared/Protocol/SerialIdentity.cs.</summary>
-public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string DeviceId, byte State, string Firmware, string Board);
-
 /// <summary>
 /// Asks a board over its serial line, one request at a time: each is sent again while no answer comes (a board may still be
 /// starting, and noise may eat a frame), an answer counts only with a good CRC and its request's sequence, and the number of tries is bounded.
@@ -27,17 +24,7 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
     public async Task<BoardIdentity> IdentifyAsync(CancellationToken cancel)
     {
         byte[] data = await AskAsync(SerialTypes.IdentityRequest, SerialTypes.IdentityResponse, [], cancel).ConfigureAwait(false);
-        if (!SerialIdentity.IsValid(data, 0, data.Length))
-        {
-            throw Wrong("its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
-        }
-
-        byte[] key = data[SerialIdentity.PublicKeyOffset..(SerialIdentity.PublicKeyOffset + DeviceId.PublicKeyBytes)];
-        int firmware = SerialIdentity.FirmwareTextOffset(0);
-        int board = SerialIdentity.BoardTextOffset(data, 0);
-        return new BoardIdentity(
-            SerialIdentity.KeyKind(data, 0), key, DeviceId.ToText(data, SerialIdentity.DeviceIdOffset), SerialIdentity.State(data, 0),
-            Encoding.UTF8.GetString(data, firmware, SerialIdentity.FirmwareBytes(data, 0)), Encoding.UTF8.GetString(data, board, SerialIdentity.BoardBytes(data, 0)));
+        return BoardIdentity.TryParse(data) ?? throw Wrong("its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
     }
 
     /// <summary>The device's signature r ‖ s (64 bytes) over its claim for this chain, registry and owner.</summary>
