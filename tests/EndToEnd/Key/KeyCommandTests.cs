@@ -115,7 +115,7 @@ public sealed class KeyCommandTests
             if (!typed && output.ToString().Contains("passphrase: ", StringComparison.Ordinal))
             {
                 typed = true;
-                await process.StandardInput.WriteAsync(Passphrase + "x\b\r"); // a slip and a backspace
+                await process.StandardInput.WriteAsync(Passphrase + "x\u007f\n"); // pasted at once, with a slip and its deletion
                 await process.StandardInput.FlushAsync();
             }
         }

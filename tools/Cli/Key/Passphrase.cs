@@ -93,6 +93,13 @@ public sealed class Passphrase : IDisposable
 
     private static Passphrase Ask(string prompt)
     {
+        if (!OperatingSystem.IsWindows())
+        {
+            byte[] line = GC.AllocateArray<byte>(BytesMax, pinned: true);
+            int bytes = HiddenInput.ReadLine(prompt, line);
+            return bytes >= 0 ? new Passphrase(line, bytes) : throw TooLong();
+        }
+
         char[] typed = GC.AllocateArray<char>(BytesMax, pinned: true);
         int count = 0;
         Console.Error.Write(prompt);
