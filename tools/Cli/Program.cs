@@ -5,6 +5,7 @@ using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
 using DePIN.Cli.Flash;
 using DePIN.Cli.Key;
+using DePIN.Cli.Label;
 using DePIN.Cli.Network;
 using DePIN.Cli.Peers;
 using DePIN.Cli.Ports;
@@ -26,6 +27,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     BoardCommand.Create(),     // the boards a node can be built on
     PortsCommand.Create(),     // the serial ports of this computer
     FlashCommand.Create(),     // runtime and application onto a board
+    LabelCommand.Create(),     // labels with a QR code for devices
     KeyCommand.Create(),       // the owner's key in a keystore
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures
