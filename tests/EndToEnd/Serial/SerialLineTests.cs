@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using System.Threading.Channels;
 using DePIN.Cli.Serial;
@@ -6,6 +7,7 @@ using DePIN.Cli.Terminal;
 using DePIN.Protocol;
 using DePIN.Tests.Harness;
 using DePIN.VirtualBoard.Hardware;
+using Microsoft.Win32.SafeHandles;
 
 namespace DePIN.EndToEnd.Tests.Serial;
 
@@ -46,6 +48,20 @@ public sealed class SerialLineTests
 
         using SerialLine line = SerialLine.Open(terminal.Path);
         Assert.DoesNotThrow(() => line.Write("x"u8));
+    }
+
+    [Test, Platform("Linux")]
+    public void A_port_is_exclusive_while_it_is_open_and_not_longer()
+    {
+        // Root passes TIOCEXCL, so the flag itself is looked at: TIOCGEXCL.
+        using SafeFileHandle other = new(NativeMethods.Open(terminal.Path, 2 | 0x100), ownsHandle: true); // O_RDWR | O_NOCTTY; .NET would lock it
+        byte[] flag = new byte[4];
+        using (UnixSerialDevice.Open(terminal.Path, SerialLine.BaudDefault))
+        {
+            Assert.That((NativeMethods.Control(other, 0x80045440, flag), flag[0]), Is.EqualTo((0, 1)));
+        }
+
+        Assert.That((NativeMethods.Control(other, 0x80045440, flag), flag[0]), Is.EqualTo((0, 0)));
     }
 
     [Test]
@@ -178,7 +194,7 @@ public sealed class SerialLineTests
     }
 
     [Test]
-    public async Task Opening_leaves_a_bridges_lines_at_rest_and_a_reset_pulls_only_the_one_that_resets()
+    public async Task A_reset_pulls_only_the_line_that_resets_and_never_asks_for_download_mode()
     {
         RecordingDevice device = new();
         ManualTimeProvider time = new();
@@ -244,6 +260,17 @@ public sealed class SerialLineTests
             await stop.CancelAsync();
             await answering;
         }
+    }
+
+    private static class NativeMethods
+    {
+        [DllImport("libc", EntryPoint = "open", SetLastError = true, CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        public static extern int Open(string path, int flags);
+
+        [DllImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        public static extern int Control(SafeFileHandle handle, nuint request, [In, Out] byte[] argument);
     }
 
     /// <summary>A port that does nothing and remembers its lines.</summary>

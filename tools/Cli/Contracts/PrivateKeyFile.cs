@@ -69,7 +69,12 @@ public static class PrivateKeyFile
         ReadOnlySpan<byte> digits = content.Trim(" \t\r\n"u8);
         digits = digits.StartsWith("0x"u8) ? digits[2..] : digits;
         byte[] secret = GC.AllocateArray<byte>(EthereumCrypto.PrivateKeyBytes, pinned: true);
-        return content.Length <= HexBytesMax && digits.Length == 2 * EthereumCrypto.PrivateKeyBytes
-            && Convert.FromHexString(digits, secret, out _, out _) == System.Buffers.OperationStatus.Done ? secret : throw new FormatException();
+        if (content.Length <= HexBytesMax && digits.Length == 2 * EthereumCrypto.PrivateKeyBytes && Convert.FromHexString(digits, secret, out _, out _) == System.Buffers.OperationStatus.Done)
+        {
+            return secret;
+        }
+
+        CryptographicOperations.ZeroMemory(secret);
+        throw new FormatException();
     }
 }

@@ -132,7 +132,15 @@ public sealed class UnixSerialDevice : ISerialDevice
         }
     }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose()
+    {
+        if (!handle.IsClosed)
+        {
+            // The kernel forgets it only when nobody has the port any more, and a virtual board keeps its own end of it open.
+            _ = NativeMethods.Control(handle, Mac ? 0x2000740Eu : 0x540Du, 0); // TIOCNXCL
+            handle.Dispose();
+        }
+    }
 
     private void SetBits(uint request, int bits)
     {
