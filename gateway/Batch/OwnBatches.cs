@@ -41,6 +41,9 @@ public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher
         return derived;
     }
 
+    /// <inheritdoc/>
+    public ulong FirstMissing(ulong from) => log.FirstMissingBatch(from);
+
     /// <summary>True when a batch is this gateway's own and in its store.</summary>
     public bool Has(BatchSummary batch)
     {

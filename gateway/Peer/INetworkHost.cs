@@ -23,6 +23,9 @@ public interface INetworkHost
     /// <summary>An own batch as the frame store has it, derived from its frames; null when there is none with that number (yet).</summary>
     BatchSummary? OwnBatch(ulong number);
 
+    /// <summary>The lowest number from this one on that no own batch in the frame store has.</summary>
+    ulong FirstMissingOwn(ulong from);
+
     /// <summary>An own batch came back from peers because this gateway lost its disk: its body is to be fetched and put into the frame store. Repeated, from other peers too, until <see cref="OwnBatch"/> has it; <see cref="NetworkCore.RestoreFailed"/> when the peer does not have the body.</summary>
     void RestoreOwn(Address from, BatchSummary batch);
 

@@ -132,8 +132,14 @@ internal sealed class PeerView(Address gateway)
     /// <summary>The same for own batches.</summary>
     public long MineAskedUntilMs { get; set; }
 
+    /// <summary>All it knows of our own batches up to this number was looked at, or is here.</summary>
+    public ulong HeardThrough { get; set; }
+
+    /// <summary>The lowest of our numbers of which it gave a batch that could not be believed yet; 0: none.</summary>
+    public ulong Unbelieved { get; set; }
+
     /// <summary>True when all it claims of our own batches was looked at.</summary>
-    public bool IsHeardOut { get; set; }
+    public bool IsHeardOut => Status is { } status && status.YourHighest <= HeardThrough;
 }
 
 /// <summary>A question repeated with doubled pauses.</summary>

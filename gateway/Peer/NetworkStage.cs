@@ -6,11 +6,14 @@ using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Peer;
 
-/// <summary>Own batches as the frame store has them. All but <see cref="Find"/> and <see cref="IsEmpty"/> only begin something.</summary>
+/// <summary>Own batches as the frame store has them. All but <see cref="Find"/>, <see cref="FirstMissing"/> and <see cref="IsEmpty"/> only begin something.</summary>
 public interface IOwnBatches
 {
     /// <summary>The batch of that number, derived from its frames; null when there is none. Inconsistent when the frames are not those it was cut from.</summary>
     BatchSummary? Find(ulong number);
+
+    /// <summary>The lowest number from this one on that no batch in the store has.</summary>
+    ulong FirstMissing(ulong from);
 
     /// <summary>True when the store has no batch.</summary>
     bool IsEmpty { get; }
@@ -147,6 +150,8 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     bool INetworkHost.HasBody(BatchSummary batch) => _bodies.Has(batch);
 
     BatchSummary? INetworkHost.OwnBatch(ulong number) => _own.Find(number);
+
+    ulong INetworkHost.FirstMissingOwn(ulong from) => _own.FirstMissing(from);
 
     void INetworkHost.Recut(ulong number) => _own.Recut(number);
 

@@ -19,6 +19,8 @@ internal sealed class Repairing(NetworkContext network)
     private long _statusDueMs;
     private long _beganMs = -1;
     private bool _isSafe;
+    private ulong _restoreFrom; // the turn of the next own batch to fetch
+    private ulong _firstMissing = 1; // own batches below it are all in the store
     private (ulong Entries, long Void)? _recutsFor; // what was known when void batches were looked at
     private NetworkRules Rules => network.Rules;
 
@@ -74,7 +76,8 @@ internal sealed class Repairing(NetworkContext network)
         PeerView peer = network.Peer(from);
         peer.Status = status;
         peer.HasNothingNew = false;
-        peer.IsHeardOut = status.YourHighest == 0 || network.Host.OwnBatch(status.YourHighest) is not null;
+        if (peer.Unbelieved > 0) (peer.HeardThrough, peer.Unbelieved) = (peer.Unbelieved - 1, 0); // the ledger may vouch for it by now
+        if (!peer.IsHeardOut) peer.HeardThrough = Math.Max(peer.HeardThrough, FirstMissing() - 1);
     }
 
     public void OnGetBatches(Address from, GetBatchesMessage message)
@@ -130,17 +133,24 @@ internal sealed class Repairing(NetworkContext network)
                 return;
             }
 
+            if (_mine.Count >= PeerLimits.RunsMax && !_mine.ContainsKey(header.Number)) return; // asked for again when there is room
             last = header.Number;
+            peer.HeardThrough = Math.Max(peer.HeardThrough, last);
             if (network.Host.OwnBatch(header.Number) is not null) continue;
             Hash32 digest = header.Digest(Rules.Domain);
             bool signed = given.Attestations.Any(a => a.Gateway == network.Self && network.Host.IsOver(a, digest));
             bool anchored = network.Log.Find(given.Batch.Id) is { State: BatchState.Anchored } record && record.Summary.Hash == given.Batch.Hash;
-            if (!signed && !anchored) continue; // nobody can make us believe in a batch we did not sign
+            if (!signed && !anchored)
+            {
+                if (peer.Unbelieved == 0 || header.Number < peer.Unbelieved) peer.Unbelieved = header.Number;
+                continue; // nobody can make us believe in a batch we did not sign
+            }
+
             if (_mine.TryGetValue(header.Number, out LostBatch? known))
             {
                 if (known.Batch.Batch.Hash == given.Batch.Hash) known.Sources.Add(from);
             }
-            else if (_mine.Count < PeerLimits.RunsMax)
+            else
             {
                 _mine[header.Number] = new LostBatch(given, from);
                 _isSafe = false;
@@ -148,20 +158,21 @@ internal sealed class Repairing(NetworkContext network)
             }
         }
 
-        // All it knows is here (or it lied about more): it does not hold signing up.
-        if (message.Batches.Count == 0 || last >= peer.Status?.YourHighest) peer.IsHeardOut = true;
+        // It knows no more (or lied about more): it does not hold signing up.
+        if (message.Batches.Count == 0 && peer.Status is { } status) peer.HeardThrough = Math.Max(peer.HeardThrough, status.YourHighest);
     }
 
     /// <summary>
     /// A peer did not have the body of an own batch. When every other gateway said so and the ledger holds the batch, its frames are gone here but proven
-    /// for ever: go on after it. One that is away may be the one that has it.
+    /// for ever: go on without it. One that is away may be the one that has it; meanwhile the next ones are fetched.
     /// </summary>
     public void OnRestoreFailed(ulong number, Address source)
     {
         if (!_mine.TryGetValue(number, out LostBatch? lost)) return;
         lost.Sources.Remove(source);
         lost.Without.Add(source);
-        if (network.Network?.Members.All(m => m.Gateway == network.Self || lost.Without.Contains(m.Gateway)) == true && network.Log.Find(lost.Batch.Batch.Id) is { State: BatchState.Anchored } && number == _mine.Keys.First() && network.Host.IsStoreEmpty) _mine.Remove(number);
+        _restoreFrom = number + 1; // the next one's turn: nobody may have this one
+        if (network.Network?.Members.All(m => m.Gateway == network.Self || lost.Without.Contains(m.Gateway)) == true && network.Log.Find(lost.Batch.Batch.Id) is { State: BatchState.Anchored }) _mine.Remove(number);
         _restore.Reset();
     }
 
@@ -324,25 +335,21 @@ internal sealed class Repairing(NetworkContext network)
 
     private void AskForMine(PeerView peer, long now)
     {
-        if (peer.IsHeardOut || peer.Status is not { YourHighest: > 0 } status || peer.MineAskedUntilMs > now || _mine.Count >= PeerLimits.RunsMax) return;
-        ulong from = _mine.Count > 0 ? _mine.Keys.Last() + 1 : 1;
-        if (_mine.Count == 0)
-            while (from < status.YourHighest && network.Host.OwnBatch(from) is not null) from++;
-        else if (from > status.YourHighest)
-        {
-            from = _mine.Keys.First(); // this peer may be another source
-        }
-
+        if (peer.Status is null || peer.IsHeardOut || peer.MineAskedUntilMs > now || _mine.Count >= PeerLimits.RunsMax) return;
+        // From the lowest hole that it was not heard about: peers know different numbers, and each that knows one is a source of it.
+        ulong from = Math.Max(peer.HeardThrough + 1, FirstMissing());
         peer.MineAskedUntilMs = now + 2 * Rules.RetryMs;
         network.Host.Send(peer.Gateway, new GetMineMessage(from));
     }
 
-    /// <summary>Own batches that came back, in the order of their numbers.</summary>
+    private ulong FirstMissing() => _firstMissing = network.Host.FirstMissingOwn(_firstMissing);
+
+    /// <summary>Fetches own batches back, by turns from the lowest number on: the store takes them in any order.</summary>
     private void Restore()
     {
         while (_mine.Count > 0)
         {
-            (ulong number, LostBatch lost) = _mine.First();
+            (ulong number, LostBatch lost) = _mine.FirstOrDefault(m => m.Key >= _restoreFrom) is { Key: > 0 } next ? next : _mine.First();
             (CertifiedBatch batch, SortedSet<Address> sources) = (lost.Batch, lost.Sources);
             if (network.Host.OwnBatch(number) is { } here)
             {

@@ -82,6 +82,11 @@ public sealed partial class FrameLog
     /// <summary>The batch with a number, or null.</summary>
     public StoredBatch? BatchAt(ulong number) => Read(connection => Sql.First(connection, Batch, SelectBatch + "WHERE number = $0", (long)number));
 
+    /// <summary>The lowest number from this one on that no batch has: reads on until there is a hole.</summary>
+    public ulong FirstMissingBatch(ulong from) => Read(connection => Sql.Scalar(connection, "SELECT count(*) FROM batches WHERE number = $0", (long)from) == 0
+        ? from
+        : (ulong)Sql.Scalar(connection, "SELECT number + 1 FROM batches AS b WHERE number >= $0 AND NOT EXISTS (SELECT 1 FROM batches WHERE number = b.number + 1) ORDER BY number LIMIT 1", (long)from));
+
     /// <summary>Batches from a number on, ascending.</summary>
     public List<StoredBatch> Batches(ulong fromNumber, int count) => Read(connection => Sql.Rows(connection, Batch,
         SelectBatch + "WHERE number >= $0 ORDER BY number LIMIT $1", (long)fromNumber, Math.Clamp(count, 0, ReadFramesMax)));

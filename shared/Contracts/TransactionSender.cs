@@ -14,7 +14,7 @@ public sealed class TransactionFailedException : Exception
     public Hash32 TransactionHash { get; }
 }
 
-/// <summary>One account's transactions, one at a time. Not safe for concurrent use: two would take the same nonce.</summary>
+/// <summary>One account's transactions. Submit one after another, not concurrently: two would take the same nonce.</summary>
 public sealed class TransactionSender
 {
     /// <summary>How often a receipt is asked for.</summary>
@@ -54,7 +54,17 @@ public sealed class TransactionSender
     /// <exception cref="ExecutionRevertedException">It would revert, so it was not sent.</exception>
     /// <exception cref="TransactionFailedException">It was refused, or was mined and reverted.</exception>
     /// <exception cref="TimeoutException">It was not mined within <see cref="ReceiptWaitMs"/>.</exception>
-    public async Task<TransactionReceipt> SendAsync(Address? to, ReadOnlyMemory<byte> data, CancellationToken ct = default)
+    public async Task<TransactionReceipt> SendAsync(Address? to, ReadOnlyMemory<byte> data, CancellationToken ct = default) =>
+        await WaitAsync(await SubmitAsync(to, data, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+
+    /// <summary>Signs and sends, and does not wait: the next one may be submitted at once, and takes the next nonce.</summary>
+    /// <param name="to">The callee; null deploys <paramref name="data"/>.</param>
+    /// <param name="data">Call data or creation code.</param>
+    /// <param name="ct">Ends the call; the transaction may have been sent.</param>
+    /// <returns>The transaction's hash, for <see cref="WaitAsync"/>.</returns>
+    /// <exception cref="ExecutionRevertedException">It would revert, so it was not sent.</exception>
+    /// <exception cref="TransactionFailedException">It was refused.</exception>
+    public async Task<Hash32> SubmitAsync(Address? to, ReadOnlyMemory<byte> data, CancellationToken ct = default)
     {
         _chainId ??= await _client.GetChainIdAsync(ct).ConfigureAwait(false);
         ulong gas = await _client.EstimateGasAsync(new CallRequest(to, data, Account), ct).ConfigureAwait(false);
@@ -72,10 +82,13 @@ public sealed class TransactionSender
             throw new TransactionFailedException($"The node refused the transaction ({sent.Outcome}): {sent.Message}", signed.Hash);
         if (sent.Outcome == SendOutcome.NonceTooLow && await _client.GetTransactionReceiptAsync(signed.Hash, ct).ConfigureAwait(false) is null)
             throw new TransactionFailedException($"Another transaction of {Account} took nonce {nonce}: run this again.", signed.Hash);
-        return await WaitAsync(signed.Hash, ct).ConfigureAwait(false);
+        return signed.Hash;
     }
 
-    private async Task<TransactionReceipt> WaitAsync(Hash32 hash, CancellationToken ct)
+    /// <summary>Waits until a submitted transaction is mined. Safe for concurrent use.</summary>
+    /// <exception cref="TransactionFailedException">It was mined and reverted.</exception>
+    /// <exception cref="TimeoutException">It was not mined within <see cref="ReceiptWaitMs"/>.</exception>
+    public async Task<TransactionReceipt> WaitAsync(Hash32 hash, CancellationToken ct)
     {
         for (int waitedMs = 0; waitedMs <= ReceiptWaitMs; waitedMs += ReceiptPollMs)
         {

@@ -258,6 +258,12 @@ internal sealed class GatewayNode : INetworkHost
 
     public BatchSummary? OwnBatch(ulong number) => Store.Own(number);
 
+    public ulong FirstMissingOwn(ulong from)
+    {
+        while (Store.Own(from) is not null) from++;
+        return from;
+    }
+
     public void Recut(ulong number)
     {
         if (_simulation.Scenario.Mutation != Mutation.NoRecut) Store.Recut(number);

@@ -10,6 +10,7 @@ using DePIN.Cli.Network;
 using DePIN.Cli.Peers;
 using DePIN.Cli.Ports;
 using DePIN.Cli.Prove;
+using DePIN.Cli.Provision;
 using DePIN.Cli.Status;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Up;
@@ -23,6 +24,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     StatusCommand.Create(),    // what moves at a gateway, and what waits
     PeersCommand.Create(),     // a gateway's connections with the others
     NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits
+    ProvisionCommand.Create(), // boards from the box to the first verified frame
     DeviceCommand.Create(),    // the devices a gateway knows
     BoardCommand.Create(),     // the boards a node can be built on
     PortsCommand.Create(),     // the serial ports of this computer

@@ -130,6 +130,8 @@ internal sealed class ChainSide : INetworkHost, IDisposable
 
     BatchSummary? INetworkHost.OwnBatch(ulong number) => Own.GetValueOrDefault(number);
 
+    ulong INetworkHost.FirstMissingOwn(ulong from) => from;
+
     bool INetworkHost.IsStoreEmpty => Own.Count == 0;
 
     void INetworkHost.RestoreOwn(Address from, BatchSummary batch) { }

@@ -376,6 +376,7 @@ internal sealed class RecutAndRestoreTests
         Assert.That(await own.RestoreAsync(lost.Batches[2], default), Is.True);
         Assert.That(await own.RestoreAsync(lost.Batches[4], default), Is.True);
         Assert.That((own.Find(1), own.Find(4), own.Find(5)!.Hash), Is.EqualTo(((BatchSummary?)null, (BatchSummary?)null, lost.Batches[4].Hash)));
+        Assert.That(((ulong[])[1, 3, 4, 5]).Select(own.FirstMissing), Is.EqualTo((ulong[])[1, 4, 4, 6]));
         fresh.Restart();
         (own, batcher) = await lost.MoveToAsync(fresh, _anchored);
         byte[] next = lost.Next(1)[0];
@@ -387,6 +388,7 @@ internal sealed class RecutAndRestoreTests
         (own, batcher) = await lost.MoveToAsync(fresh, _anchored);
         AssertBack(fresh, own, lost);
         Assert.That((batcher.Last!.Number, batcher.Waiting), Is.EqualTo((6UL, 0L)));
+        Assert.That(own.FirstMissing(1), Is.EqualTo(7));
     }
 
     [Test]

@@ -224,6 +224,9 @@ internal sealed class CoreNetwork : IDisposable
             Start();
         }
 
+        /// <summary>The kept body of a batch is gone.</summary>
+        public void Forget(BatchSummary batch) => _bodies.Remove(batch.Hash);
+
         public void Step() => Guard(() =>
         {
             Core.ChainChanged(FollowsChain ? _network.Snapshot() with { TimeS = _network.TimeS - BehindS } : null);
@@ -265,6 +268,12 @@ internal sealed class CoreNetwork : IDisposable
         public bool Keeps(BatchSummary batch) => _bodies.Contains(batch.Hash);
 
         BatchSummary? INetworkHost.OwnBatch(ulong number) => Own.GetValueOrDefault(number);
+
+        ulong INetworkHost.FirstMissingOwn(ulong from)
+        {
+            while (Own.ContainsKey(from)) from++;
+            return from;
+        }
 
         bool INetworkHost.IsStoreEmpty => Own.Count == 0;
 

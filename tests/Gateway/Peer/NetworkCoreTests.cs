@@ -280,6 +280,66 @@ internal sealed class NetworkCoreTests
     }
 
     [Test]
+    public void Own_batches_that_the_first_peer_to_answer_never_had_come_back_from_the_others()
+    {
+        using CoreNetwork network = new(5);
+        (CoreNode victim, CoreNode late) = (network.Nodes[1], network.Nodes[4]);
+        CutWithout(network, victim, late);
+        network.Passes = (a, b) => (a != victim && b != victim) || a == late || b == late;
+        victim.LoseDisk();
+        network.Until(() => victim.Own.ContainsKey(4), "the late one gave what it has");
+        Assert.That(victim.Own.Keys, Is.EqualTo(new[] { 4UL }), "and no more");
+        network.Passes = (_, _) => true;
+
+        network.Until(() => victim.Own.Count == 4 && !victim.Core.IsRestoring, "the holes are filled by the others");
+        late.FollowsChain = true;
+        victim.Cut(1, 70, 75);
+        network.Until(() => network.Ledger.Sum(a => a.Batches) == 5, "it goes on");
+        network.AssertOneLedger();
+        Assert.That(network.Nodes.SelectMany(n => n.Log.Misconducts(10)), Is.Empty, "no number was signed twice");
+    }
+
+    [Test]
+    public void An_anchored_own_batch_whose_body_nobody_has_does_not_hold_the_others_up()
+    {
+        using CoreNetwork network = new(4);
+        CoreNode victim = network.Nodes[1];
+        for (int i = 0; i < 3; i++)
+        {
+            victim.Cut(1, (ulong)(i * 10 + 1), (ulong)(i * 10 + 5));
+            network.Run(30);
+        }
+
+        network.Until(() => network.Ledger.Sum(a => a.Batches) == 3, "anchored");
+        foreach (CoreNode node in network.Nodes) node.Forget(victim.Own[2]);
+        victim.LoseDisk();
+
+        network.Until(() => victim.Own.Count == 2 && !victim.Core.IsRestoring, "what there is came back");
+        Assert.That(victim.Own.Keys, Is.EqualTo(new[] { 1UL, 3UL }), "batch 2 is proven by the ledger, its frames are nowhere");
+        victim.Cut(1, 70, 75);
+        network.Until(() => network.Ledger.Sum(a => a.Batches) == 4, "it goes on");
+    }
+
+    /// <summary>Three batches are anchored while one gateway is cut off; it only learns the fourth.</summary>
+    private static void CutWithout(CoreNetwork network, CoreNode author, CoreNode late)
+    {
+        network.Passes = (a, b) => a != late && b != late;
+        for (int i = 0; i < 3; i++)
+        {
+            author.Cut(1, (ulong)(i * 10 + 1), (ulong)(i * 10 + 5));
+            network.Run(30);
+        }
+
+        network.Until(() => network.Ledger.Sum(a => a.Batches) == 3, "three are anchored");
+        late.FollowsChain = false;
+        author.Cut(1, 40, 45);
+        network.Until(() => author.StateOf(author.Id(4)) == BatchState.Certified, "the fourth is certified");
+        network.Passes = (_, _) => true;
+        network.Until(() => late.StateOf(author.Id(4)) is not null, "the late one has it");
+        Assert.That(late.StateOf(author.Id(2)), Is.Null);
+    }
+
+    [Test]
     public void A_newcomer_learns_the_ledger_from_peers_and_takes_part()
     {
         using CoreNetwork network = new(5, active: 4);

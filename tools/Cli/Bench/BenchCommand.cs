@@ -18,6 +18,7 @@ public static class BenchCommand
         CreateOne("sign", "The device's managed signer, beside this machine's native one.", SignBench.RunAsync),
         CreateOne("batch", "Frames a second into a batch's root and proofs, beside Keccak alone.", BatchAsync),
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
+        CreateOne("provision", "Seconds a board with 1, 4 and 16 lanes, and how much of them is waiting for the board.", ProvisionBench.RunAsync),
         NetworkBenchCommand.Create(),
     };
 

@@ -5,6 +5,36 @@ using DePIN.Protocol;
 
 namespace DePIN.Cli.Serial;
 
+/// <summary>Why a board's answer did not come.</summary>
+public enum BoardErrorKind
+{
+    /// <summary>No answer in all tries.</summary>
+    NoAnswer,
+
+    /// <summary>The line hung up.</summary>
+    HungUp,
+
+    /// <summary>The board has no key that it may use.</summary>
+    NoKey,
+
+    /// <summary>The board refused, or answered something else.</summary>
+    Refused,
+}
+
+/// <summary>A board did not do what it was asked.</summary>
+public sealed class BoardError(BoardErrorKind kind, string message, string remedy) : CliError(Terminal.ExitCode.Unreachable, message, remedy, CodeOf(kind))
+{
+    public BoardErrorKind Kind { get; } = kind;
+
+    private static string CodeOf(BoardErrorKind kind) => kind switch
+    {
+        BoardErrorKind.NoAnswer => "board.no-answer",
+        BoardErrorKind.HungUp => "serial.unplugged",
+        BoardErrorKind.NoKey => "board.no-key",
+        _ => "board.refused",
+    };
+}
+
 /// <summary>
 /// Asks a board over its serial line, one request at a time: each is sent again while no answer comes (a board may still be
 /// starting, and noise may eat a frame), an answer counts only with a good CRC and its request's sequence, and the number of tries is bounded.
@@ -16,6 +46,9 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
 {
     private const int TriesDefault = 20;
 
+    /// <summary>The firmware's SerialService.ErrorNoKey.</summary>
+    private const byte NoKeyCode = 3;
+
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
 
     private readonly SerialDecoder decoder = new();
@@ -24,14 +57,15 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
     public async Task<BoardIdentity> IdentifyAsync(CancellationToken cancel)
     {
         byte[] data = await AskAsync(SerialTypes.IdentityRequest, SerialTypes.IdentityResponse, [], cancel).ConfigureAwait(false);
-        return BoardIdentity.TryParse(data) ?? throw Wrong("its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
+        return BoardIdentity.TryParse(data)
+            ?? throw Wrong(BoardErrorKind.Refused, "its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
     }
 
     /// <summary>The device's signature r ‖ s (64 bytes) over its claim for this chain, registry and owner.</summary>
     public async Task<byte[]> ClaimAsync(byte[] chainId32, byte[] registry20, byte[] owner20, CancellationToken cancel)
     {
         byte[] data = await AskAsync(SerialTypes.ClaimRequest, SerialTypes.ClaimResponse, [.. chainId32, .. registry20, .. owner20], cancel).ConfigureAwait(false);
-        return data.Length == 64 ? data : throw Wrong($"its claim has {data.Length} bytes and not 64", "flash the firmware of this version onto the board");
+        return data.Length == 64 ? data : throw Wrong(BoardErrorKind.Refused, $"its claim has {data.Length} bytes and not 64", "flash the firmware of this version onto the board");
     }
 
     /// <summary>Gives the board its settings, lines of key=value.</summary>
@@ -46,7 +80,7 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
     {
         if (data.Length > SerialFrame.DataBytesMax)
         {
-            throw Wrong($"the request has {data.Length} bytes of data, at most {SerialFrame.DataBytesMax} fit", "give shorter settings");
+            throw Wrong(BoardErrorKind.Refused, $"the request has {data.Length} bytes of data, at most {SerialFrame.DataBytesMax} fit", "give shorter settings");
         }
 
         sequence++;
@@ -68,11 +102,11 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
             catch (Exception error) when (error is ChannelClosedException or IOException or ObjectDisposedException)
             {
                 SerialException? known = error as SerialException ?? error.InnerException as SerialException;
-                throw Wrong("its serial line hung up: " + (error.InnerException ?? error).Message, known?.Remedy ?? "check the cable and that the board is powered, then run the command again", known?.Code ?? "serial.unplugged");
+                throw Wrong(BoardErrorKind.HungUp, "its serial line hung up: " + (error.InnerException ?? error).Message, known?.Remedy ?? "check the cable and that the board is powered, then run the command again");
             }
         }
 
-        throw Wrong($"no answer to request 0x{request:x2} in {tries} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that this is its provisioning port", "board.no-answer");
+        throw Wrong(BoardErrorKind.NoAnswer, $"no answer to request 0x{request:x2} in {tries} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that this is its provisioning port");
     }
 
     private async Task<byte[]> AnswerAsync(byte response, CancellationToken patience)
@@ -92,12 +126,12 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
 
                     if (decoder.Sequence == sequence && decoder.Type == SerialTypes.Error)
                     {
-                        throw Wrong($"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again", "board.refused");
+                        throw Wrong(data is [NoKeyCode, ..] ? BoardErrorKind.NoKey : BoardErrorKind.Refused, $"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
                     }
                 }
             }
         }
     }
 
-    private CliError Wrong(string what, string remedy, string code = "board.wrong-answer") => new(ExitCode.Unreachable, $"board {name}: {what}", remedy, code);
+    private BoardError Wrong(BoardErrorKind kind, string what, string remedy) => new(kind, $"board {name}: {what}", remedy);
 }

@@ -5,7 +5,7 @@ namespace DePIN.Cli.Terminal;
 /// wrong is one of these; any other exception is a defect and is shown as such. A code, where one is given, is for programs: it never
 /// changes, while words may.
 /// </summary>
-public sealed class CliError(int exitCode, string message, string remedy, string? code = null) : Exception(message)
+public class CliError(int exitCode, string message, string remedy, string? code = null) : Exception(message)
 {
     public int ExitCode { get; } = exitCode;
 

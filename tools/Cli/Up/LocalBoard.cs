@@ -31,6 +31,20 @@ public sealed class LocalBoard : IAsyncDisposable
     /// <summary>Opens the board's serial line.</summary>
     public async Task<BoardLine> OpenSerialAsync(CancellationToken cancel)
     {
+        string path = await SerialPathAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            return new BoardLine(SerialLine.Open(path), State.Name);
+        }
+        catch (IOException error)
+        {
+            throw new CliError(ExitCode.Unreachable, $"{State.Name}: {error.Message}", "check that pseudo-terminals (/dev/pts) are mounted and allowed for this user");
+        }
+    }
+
+    /// <summary>The pseudo-terminal that is the board's serial port.</summary>
+    public async Task<string> SerialPathAsync(CancellationToken cancel)
+    {
         Task<int> ended = Process.WaitAsync(cancel);
         try
         {
@@ -40,15 +54,11 @@ public sealed class LocalBoard : IAsyncDisposable
                 throw Process.Ended();
             }
 
-            return new BoardLine(SerialLine.Open(await serial.Task.ConfigureAwait(false)), State.Name);
+            return await serial.Task.ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             throw new CliError(ExitCode.Unreachable, $"{State.Name} named no serial line within {SerialTimeout.TotalSeconds:0} s", $"its last lines: {Process.Tail()}");
-        }
-        catch (IOException error)
-        {
-            throw new CliError(ExitCode.Unreachable, $"{State.Name}: {error.Message}", "check that pseudo-terminals (/dev/pts) are mounted and allowed for this user");
         }
     }
 

@@ -14,7 +14,7 @@ public sealed class LocalChain : IAsyncDisposable
 {
     public const ulong EpochSeconds = 4;
 
-    private const string OwnerKeyFile = "owner.key";
+    public const string OwnerKeyFile = "owner.key";
 
     /// <summary>1,000 ether, in wei.</summary>
     private const string Funds = "0x3635c9adc5dea00000";

@@ -1,0 +1,137 @@
+using System.Text.Json;
+using DePIN.Cli.Bench;
+using DePIN.Cli.Provision;
+using DePIN.Cli.Terminal;
+using DePIN.Cli.Up;
+using DePIN.Contracts;
+using DePIN.EndToEnd.Tests.Cli;
+using DePIN.Evidence;
+using DePIN.Tests.Harness;
+
+namespace DePIN.EndToEnd.Tests.Provision;
+
+/// <summary>`depin provision` as a technician runs it: the built program, real pseudo-terminals, boards that run the firmware, a real chain and gateway.</summary>
+public sealed class ProvisionTests
+{
+    private TempFolder _folder = null!;
+    private ProvisionFloor _floor = null!;
+
+    [SetUp]
+    public async Task StartAsync()
+    {
+        _folder = new TempFolder();
+        _floor = await ProvisionFloor.StartAsync(_folder.Sub("floor"), CancellationToken.None);
+    }
+
+    [TearDown]
+    public async Task EndAsync()
+    {
+        await _floor.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    private string ReportFolder => Path.Combine(_folder.Path, "report");
+
+    [Test]
+    public async Task Sixteen_boards_at_once_end_with_sixteen_verified_frames_rows_names_and_owned_devices()
+    {
+        const int Boards = 16;
+        for (int i = 0; i < Boards; i++) _floor.Plug();
+        string manifest = Path.Combine(_folder.Path, "devices.csv");
+        await File.WriteAllLinesAsync(manifest, ["device,name,location", .. Enumerable.Range(1, Boards).Select(n => $",roof-{n:00},\"Wien, Haus {n}\"")]);
+
+        CliProcess run = await RunAsync("--manifest", manifest);
+
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Output + run.Errors);
+        List<ReportLine> lines = Report();
+        string[] rows = await File.ReadAllLinesAsync(Path.Combine(ReportFolder, "report.csv"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(lines, Has.Count.EqualTo(Boards));
+            Assert.That(lines.Select(line => line.Code), Is.All.EqualTo("P000"));
+            Assert.That(lines.Select(line => line.Device), Is.Unique);
+            Assert.That(lines.Select(line => line.Name), Is.EquivalentTo(Enumerable.Range(1, Boards).Select(n => $"roof-{n:00}")));
+            Assert.That(lines.Select(line => line.Sequence), Is.All.GreaterThan(0));
+            Assert.That(rows, Has.Length.EqualTo(Boards + 1));
+            Assert.That(rows.Skip(1).Select(row => CsvText.Split(row)!.Count), Is.All.EqualTo(CsvText.Split(rows[0])!.Count));
+        });
+        DeviceRegistryReader registry = new(_floor.Chain.Client, _floor.Chain.Deployment.DeviceRegistry);
+        foreach (ReportLine line in lines)
+        {
+            byte[] device = Convert.FromHexString(line.Device);
+            Assert.That(await registry.ReadOwnerAsync(device), Is.EqualTo(_floor.Chain.Owner));
+            JsonElement frame = await _floor.Gateway.Api.GetAsync($"/api/devices/{line.Device}/frames/{line.Sequence}", CancellationToken.None);
+            Assert.That(frame.GetProperty("state").GetString(), Is.AnyOf("stored", "batched", "certified", "anchored"), "the gateway verified and keeps it");
+        }
+    }
+
+    [Test]
+    public async Task Run_again_a_finished_board_is_passed_over_and_nothing_is_registered_or_paid_twice()
+    {
+        _floor.Plug();
+        Assert.That((await RunAsync()).ExitCode, Is.EqualTo(ExitCode.Ok));
+        ulong nonce = await _floor.Chain.Client.GetTransactionCountAsync(_floor.Chain.Owner, BlockTag.Latest);
+
+        CliProcess again = await RunAsync("--json");
+
+        Assert.That(again.ExitCode, Is.EqualTo(ExitCode.Ok), again.Output + again.Errors);
+        Assert.That(JsonDocument.Parse(again.Output).RootElement.GetProperty("code").GetString(), Is.EqualTo("P001"));
+        Assert.That(await _floor.Chain.Client.GetTransactionCountAsync(_floor.Chain.Owner, BlockTag.Latest), Is.EqualTo(nonce));
+    }
+
+    [Test]
+    public async Task With_the_gateway_away_it_says_so_and_the_next_run_finishes_without_a_second_registration()
+    {
+        _floor.Plug();
+        await _floor.Gateway.KillAsync();
+
+        CliProcess away = await RunAsync("--json");
+
+        Assert.That(away.ExitCode, Is.EqualTo(ExitCode.Failed), away.Output + away.Errors);
+        Assert.That(Report()[^1].Code, Is.EqualTo("P601"));
+        Assert.That(Report()[^1].Step, Is.EqualTo("enrol"));
+        ulong nonce = await _floor.Chain.Client.GetTransactionCountAsync(_floor.Chain.Owner, BlockTag.Latest);
+        await _floor.Gateway.LaunchAsync(CancellationToken.None);
+
+        CliProcess again = await RunAsync("--json");
+
+        Assert.That(again.ExitCode, Is.EqualTo(ExitCode.Ok), again.Output + again.Errors);
+        Assert.That(await _floor.Chain.Client.GetTransactionCountAsync(_floor.Chain.Owner, BlockTag.Latest), Is.EqualTo(nonce), "registered before");
+    }
+
+    [Test]
+    public async Task Without_a_network_claims_are_collected_and_registered_later_and_the_frames_arrive()
+    {
+        _floor.Plug();
+        _floor.Plug();
+        string claims = Path.Combine(_folder.Path, "claims.jsonl");
+        string[] ports = await PortsAsync();
+        CliProcess collected = await CliProcess.RunAsync(_folder.Path, ["provision", "--template", _floor.Template, "--collect", claims, "--report", ReportFolder, .. ports]);
+        Assert.That(collected.ExitCode, Is.EqualTo(ExitCode.Ok), collected.Output + collected.Errors);
+        Assert.That(Report().Select(line => line.Code), Is.All.EqualTo("P002"));
+        await File.AppendAllTextAsync(claims, "{\"chainId\":1,\"torn"); // a power cut
+
+        CliProcess registered = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", _floor.KeyFile);
+        CliProcess again = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", _floor.KeyFile);
+
+        Assert.That((registered.ExitCode, again.ExitCode), Is.EqualTo((ExitCode.Ok, ExitCode.Ok)), registered.Output + registered.Errors + again.Output + again.Errors);
+        foreach (ReportLine line in Report())
+        {
+            await Eventually.TrueAsync(
+                async () => await _floor.Gateway.Api.TryGetAsync($"/api/devices/{line.Device}", CancellationToken.None) is { } device && device.GetProperty("lastSequence").GetUInt64() > 0,
+                "frames that were kept meanwhile arrive", () => File.ReadAllText(Path.Combine(_folder.Path, "floor", "gateway.log")));
+        }
+    }
+
+    private async Task<string[]> PortsAsync()
+    {
+        string[] paths = await Task.WhenAll(_floor.Boards.Select(board => board.SerialPathAsync(CancellationToken.None)));
+        return [.. paths.SelectMany(path => new[] { "--port", path })];
+    }
+
+    private async Task<CliProcess> RunAsync(params string[] more) =>
+        await CliProcess.RunAsync(_folder.Path, ["provision", "--template", _floor.Template, "--key", _floor.KeyFile, "--report", ReportFolder, .. await PortsAsync(), .. more]);
+
+    private List<ReportLine> Report() => [.. AppendOnlyFile.ReadLines(Path.Combine(ReportFolder, "report.jsonl"))
+        .Select(line => JsonSerializer.Deserialize<ReportLine>(line, new JsonSerializerOptions(JsonSerializerDefaults.Web))!)];
+}

@@ -1,0 +1,124 @@
+using System.CommandLine;
+using DePIN.Cli.Contracts;
+using DePIN.Cli.Gateway;
+using DePIN.Cli.Serial;
+using DePIN.Cli.Terminal;
+using DePIN.Contracts;
+using DePIN.Evidence;
+
+namespace DePIN.Cli.Provision;
+
+/// <summary>`depin provision`: boards from the box to the first verified frame, one lane a port. `provision register` sends collected claims.</summary>
+public static class ProvisionCommand
+{
+    /// <summary>Ports at once; a USB hub of hubs has not more.</summary>
+    private const int PortsMax = 64;
+
+    public static Command Create()
+    {
+        Option<string> template = new("--template") { Description = "The job: chain, owner, gateway, settings (see tools/Cli/Provision/README.md).", HelpName = "FILE", Required = true };
+        Option<string[]> ports = new("--port") { Description = "A serial port; may be given several times: a lane each.", HelpName = "PORT", Required = true };
+        Option<string?> key = new("--key") { Description = "Key file of the account that pays for the registrations (mode 0600).", HelpName = "FILE" };
+        Option<string?> collect = new("--collect") { Description = "Instead of registering, keep the claims in this file: for places without a network.", HelpName = "FILE" };
+        Option<string?> manifest = new("--manifest") { Description = "CSV with device,name,location.", HelpName = "FILE" };
+        Option<string> report = new("--report") { Description = "Folder of report.csv and report.jsonl; both are only added to.", HelpName = "DIR", DefaultValueFactory = _ => "provisioned" };
+        Option<bool> json = new("--json") { Description = "The report's JSON lines on standard output." };
+        Command command = new("provision", "Boards from the box to the first verified frame, a lane a port. Run it again after any failure: it goes on.")
+        {
+            template, ports, key, collect, manifest, report, json, CreateRegister(),
+        };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            ProvisionJob job = ProvisionJob.Read(parsed.GetValue(template)!);
+            List<string> names = [.. parsed.GetValue(ports)!.Distinct()];
+            if (names.Count > PortsMax) throw new CliError(ExitCode.BadInput, $"{names.Count} ports", $"give at most {PortsMax} at once");
+            return await RunAsync(job, [.. names.Select(name => new SerialBoardPort(name))], parsed.GetValue(key), parsed.GetValue(collect), parsed.GetValue(manifest),
+                parsed.GetValue(report)!, parsed.GetValue(json), cancel).ConfigureAwait(false);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        ProvisionJob job, IReadOnlyList<IBoardPort> ports, string? keyFile, string? collectFile, string? manifestFile, string reportFolder, bool json, CancellationToken cancel)
+    {
+        if ((keyFile is null) == (collectFile is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
+        using ProvisionReport report = ProvisionReport.Open(reportFolder);
+        DeviceManifest manifest = manifestFile is null ? DeviceManifest.Empty() : DeviceManifest.Read(manifestFile, report);
+        using GatewayApi gateway = new(job.GatewayApi.ToString());
+        using HttpClient http = new();
+        using GatewaySigner? payer = keyFile is null ? null : PrivateKeyFile.Read(keyFile);
+        using ClaimRegistrar? registrar = payer is null ? null : await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
+        using ClaimCollector? collector = collectFile is null ? null : new ClaimCollector(collectFile, job.Contracts.ChainId, job.Contracts.DeviceRegistry, job.OwnerAddress);
+        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System);
+        List<ProvisionLane> lanes = [.. ports.Select(port => new ProvisionLane(run, port))];
+        Task<ReportLine[]> work = Task.WhenAll(lanes.Select(lane => Task.Run(() => lane.RunAsync(cancel), CancellationToken.None)));
+        await ProvisionView.For(json).ShowAsync(lanes, work).ConfigureAwait(false);
+        ReportLine[] results = await work.ConfigureAwait(false);
+        int succeeded = results.Count(line => line.Code[1] == '0');
+        Console.Error.WriteLine($"{succeeded} of {results.Length} boards are done; the report is {report.TableFile}{(report.Torn > 0 ? $" ({report.Torn} unreadable lines of an earlier run were passed over)" : "")}");
+        return cancel.IsCancellationRequested ? ExitCode.Interrupted : succeeded == results.Length ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    private static Command CreateRegister()
+    {
+        Argument<string> file = new("claims") { Description = "What --collect wrote.", HelpName = "FILE" };
+        Option<string> template = new("--template") { Description = "The job.", HelpName = "FILE", Required = true };
+        Option<string> key = new("--key") { Description = "Key file of the account that pays (mode 0600).", HelpName = "FILE", Required = true };
+        Command command = new("register", "Registers collected claims; those that are registered already are passed over.") { file, template, key };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            ProvisionJob job = ProvisionJob.Read(parsed.GetValue(template)!);
+            List<CollectedClaim> claims = ClaimCollector.Read(parsed.GetValue(file)!);
+            if (claims.Count == 0) throw new CliError(ExitCode.BadInput, $"{parsed.GetValue(file)} holds no claim", "name the file that --collect wrote");
+            using HttpClient http = new();
+            using GatewaySigner payer = PrivateKeyFile.Read(parsed.GetValue(key)!);
+            using ClaimRegistrar registrar = await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
+            return await RegisterAsync(job, claims, registrar, cancel).ConfigureAwait(false);
+        });
+        return command;
+    }
+
+    private static async Task<int> RegisterAsync(ProvisionJob job, IReadOnlyList<CollectedClaim> claims, ClaimRegistrar registrar, CancellationToken cancel)
+    {
+        int failed = 0;
+        foreach (CollectedClaim claim in claims)
+        {
+            if (claim.ChainId != job.Contracts.ChainId || claim.Registry != job.Contracts.DeviceRegistry.ToString() || claim.Owner != job.OwnerAddress.ToString())
+            {
+                throw new CliError(ExitCode.BadInput, $"the claim of {claim.Device} is for chain {claim.ChainId}, registry {claim.Registry}, owner {claim.Owner}", "give the template that it was collected with");
+            }
+
+            BoardIdentity board = new(claim.KeyKind, Convert.FromHexString(claim.PublicKey), claim.Device, State: 0, Firmware: "", Board: "");
+            try
+            {
+                await registrar.FileAsync(board, Convert.FromHexString(claim.Signature), cancel).ConfigureAwait(false);
+                Console.WriteLine($"{claim.Device}: registered");
+            }
+            catch (ProvisionException error)
+            {
+                failed++;
+                Console.WriteLine($"{claim.Device}: {error.Code.Code} {error.Message}");
+                Console.WriteLine($"  → {error.Code.Next}");
+            }
+        }
+
+        return failed == 0 ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    private static async Task<ClaimRegistrar> OpenRegistrarAsync(ProvisionJob job, HttpClient http, GatewaySigner payer, CancellationToken cancel)
+    {
+        EthereumClient client = new(new JsonRpc(http, new JsonRpcSettings(job.Rpc), TimeProvider.System, new Random()));
+        try
+        {
+            ulong chain = await client.GetChainIdAsync(cancel).ConfigureAwait(false);
+            if (chain != job.Contracts.ChainId)
+                throw new CliError(ExitCode.BadInput, $"{job.Rpc} is chain {chain}, the deployment record is of chain {job.Contracts.ChainId}", "mend rpc or deployment in the template");
+        }
+        catch (Exception error) when (error is not (CliError or OperationCanceledException))
+        {
+            throw new CliError(ExitCode.Unreachable, $"the chain at {job.Rpc} does not answer: {error.Message}", "check the template's rpc and the network; without a network use --collect");
+        }
+
+        return new ClaimRegistrar(client, job.Contracts.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
+    }
+}
