@@ -3,9 +3,13 @@ using DePIN.Cli.Bench;
 using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
+using DePIN.Cli.Flash;
+using DePIN.Cli.Key;
+using DePIN.Cli.Label;
 using DePIN.Cli.Network;
 using DePIN.Cli.Ota;
 using DePIN.Cli.Peers;
+using DePIN.Cli.Ports;
 using DePIN.Cli.Prove;
 using DePIN.Cli.Provision;
 using DePIN.Cli.Status;
@@ -25,6 +29,10 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     DeviceCommand.Create(),    // the devices a gateway knows
     BoardCommand.Create(),     // the boards a node can be built on
     OtaCommand.Create(),       // updates of the nodes' software: keys, packages, roll-outs
+    PortsCommand.Create(),     // the serial ports of this computer
+    FlashCommand.Create(),     // runtime and application onto a board
+    LabelCommand.Create(),     // labels with a QR code for devices
+    KeyCommand.Create(),       // the owner's key in a keystore
     ContractsCommand.Create(), // builds and deploys the contracts
     BenchCommand.Create(),     // measured figures
 };

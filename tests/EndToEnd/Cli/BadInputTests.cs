@@ -30,6 +30,11 @@ public sealed class BadInputTests
     [TestCase("board show", "NAME")]
     [TestCase("board generate --force", "--force")]
     [TestCase("contracts deploy --rpc http://127.0.0.1:1", "--key")]
+    [TestCase("label", "--public-key")]
+    [TestCase("label --public-key 1234", "1234")]
+    [TestCase("ports --all", "--all")]
+    [TestCase("flash --port /dev/null", "--board")]
+    [TestCase("flash --board esp8266", "esp8266")]
     [TestCase("bench nothing", "nothing")]
     [TestCase("bench network --gateways 1", "--gateways")]
     [TestCase("bench network --gateways 4,17", "--gateways")]
@@ -104,7 +109,7 @@ public sealed class BadInputTests
     {
         CliProcess run = await CliProcess.RunAsync(folder.Path, "--help");
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok));
-        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "board", "ota", "contracts", "bench"])
+        foreach (string command in (string[])["up", "prove", "verify", "status", "peers", "network", "device", "board", "ports", "flash", "provision", "ota", "label", "key", "contracts", "bench"])
         {
             Assert.That(run.Output, Does.Contain(command));
         }

@@ -100,7 +100,8 @@ public static class BoardCommand
         }
     }
 
-    private static BoardCatalog Load()
+    /// <summary>The boards of this working copy.</summary>
+    public static BoardCatalog Load()
     {
         try
         {

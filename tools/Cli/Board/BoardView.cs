@@ -37,6 +37,7 @@ public static class BoardView
             lines.Add($"        target {other.Target} {other.When}");
         }
 
+        lines.Add($"        or depin flash --board {board.Name} --image FILE, which also sees to it that the application runs");
         lines.Add($"build   with -p:Board={board.Name}");
         lines.Add("");
         lines.Add("pins");

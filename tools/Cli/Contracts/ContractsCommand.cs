@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DePIN.Cli.Key;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Verify;
 using DePIN.Contracts;
@@ -26,7 +27,8 @@ public static class ContractsCommand
     private static Command CreateDeploy()
     {
         Option<string> rpc = new("--rpc") { Description = "The chain's endpoint.", HelpName = "URL", Required = true };
-        Option<string> key = new("--key") { Description = "File with the paying account's private key, 64 hex digits, mode 0600. It gets no rights: the contracts have no owner.", HelpName = "FILE", Required = true };
+        Option<string> key = new("--key") { Description = "File with the paying account's private key: 64 hex digits or an Ethereum keystore, mode 0600. It gets no rights: the contracts have no owner.", HelpName = "FILE", Required = true };
+        Option<string?> passphrase = KeyCommand.PassphraseOption();
         Option<string[]> gateways = new("--gateway") { Description = "Address of a gateway of the first active set; once for each, 1 to 256.", HelpName = "ADDRESS", Required = true };
         Option<ulong> epoch = new("--epoch-seconds") { Description = $"Length of an epoch, 1 to {EpochSecondsMax}; at most one anchor is made in it.", DefaultValueFactory = _ => EpochSecondsDefault, HelpName = "N" };
         Option<string> output = new("--output", "-o") { Description = "Where the deployment record goes, which gateways are configured with.", DefaultValueFactory = _ => "deployment.json", HelpName = "FILE" };
@@ -37,9 +39,9 @@ public static class ContractsCommand
                 result.AddError($"--epoch-seconds is from 1 to {EpochSecondsMax}");
             }
         });
-        Command command = new("deploy", "Deploys GatewayRegistry, DeviceRegistry and Ledger.") { rpc, key, gateways, epoch, output };
+        Command command = new("deploy", "Deploys GatewayRegistry, DeviceRegistry and Ledger.") { rpc, key, passphrase, gateways, epoch, output };
         command.SetAction((parsed, cancel) => DeployAsync(
-            parsed.GetValue(rpc)!, parsed.GetValue(key)!, parsed.GetValue(gateways)!, parsed.GetValue(epoch), parsed.GetValue(output)!, cancel));
+            parsed.GetValue(rpc)!, parsed.GetValue(key)!, parsed.GetValue(passphrase), parsed.GetValue(gateways)!, parsed.GetValue(epoch), parsed.GetValue(output)!, cancel));
         return command;
     }
 
@@ -62,7 +64,7 @@ public static class ContractsCommand
         }
     }
 
-    private static async Task<int> DeployAsync(string rpc, string keyFile, string[] gateways, ulong epochSeconds, string output, CancellationToken cancel)
+    private static async Task<int> DeployAsync(string rpc, string keyFile, string? passphraseFile, string[] gateways, ulong epochSeconds, string output, CancellationToken cancel)
     {
         List<GatewayRegistry.Gateway> set = [];
         foreach (string text in gateways)
@@ -71,7 +73,7 @@ public static class ContractsCommand
                 : throw new CliError(ExitCode.BadInput, $"--gateway: '{text}' is no address", "give 0x and 40 hex digits; mixed case must have the right EIP-55 checksum"));
         }
 
-        using GatewaySigner key = PrivateKeyFile.Read(keyFile);
+        using GatewaySigner key = PrivateKeyFile.Read(keyFile, passphraseFile);
         using ChainClient chain = new(rpc);
         try
         {

@@ -1,46 +1,80 @@
 using System.Security.Cryptography;
+using DePIN.Cli.Key;
 using DePIN.Cli.Terminal;
 using DePIN.Evidence;
 
 namespace DePIN.Cli.Contracts;
 
-/// <summary>Reads an account's key from a file that only its owner may read; the text never reaches a message.</summary>
+/// <summary>
+/// Reads an account's key from a file that only its owner may read: 64 hex digits, or an Ethereum keystore, which asks for its passphrase.
+/// Neither key nor passphrase reaches a message. Every option that takes a key goes through here.
+/// </summary>
 public static class PrivateKeyFile
 {
-    private const int FileBytesMax = 128;
+    private const int HexBytesMax = 128;
 
-    public static GatewaySigner Read(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="passphraseFile">Of a keystore; null asks the environment, then the keyboard.</param>
+    public static GatewaySigner Read(string path, string? passphraseFile = null)
     {
+        byte[] content = ReadBytes(path);
         byte[] secret = [];
         try
         {
-            if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != 0)
+            if (IsKeystore(content))
             {
-                throw new CliError(ExitCode.BadInput, $"--key: {path} may be read by others than its owner", $"run: chmod 600 {path}");
+                using Passphrase passphrase = Passphrase.Take(passphraseFile);
+                return Keystore.Open(content, passphrase.Bytes);
             }
 
-            if (new FileInfo(path).Length > FileBytesMax)
-            {
-                throw Wrong(path);
-            }
-
-            string text = File.ReadAllText(path).Trim();
-            secret = Convert.FromHexString(text.StartsWith("0x", StringComparison.Ordinal) ? text[2..] : text);
+            secret = ParseHex(content);
             return new GatewaySigner(secret);
+        }
+        catch (KeystoreException error)
+        {
+            throw new CliError(ExitCode.BadInput, $"{path}: {error.Message}", error.Remedy, error.Code);
         }
         catch (Exception error) when (error is FormatException or ArgumentException)
         {
-            throw Wrong(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new CliError(ExitCode.BadInput, $"--key: {path} cannot be read: {error.Message}", "name a file with 64 hex digits and mode 0600");
+            throw new CliError(ExitCode.BadInput, $"--key: {path} holds no private key", "the file holds 64 hex digits and nothing else, or an Ethereum keystore", "key.no-key");
         }
         finally
         {
             CryptographicOperations.ZeroMemory(secret);
+            CryptographicOperations.ZeroMemory(content);
         }
     }
 
-    private static CliError Wrong(string path) => new(ExitCode.BadInput, $"--key: {path} holds no private key", "the file holds 64 hex digits and nothing else");
+    /// <summary>A file of a secret, whole; refused when others may read it.</summary>
+    public static byte[] ReadBytes(string path)
+    {
+        try
+        {
+            PrivateKeyMode.Check(path, "--key");
+            return new FileInfo(path).Length <= Keystore.FileBytesMax ? File.ReadAllBytes(path)
+                : throw new CliError(ExitCode.BadInput, $"--key: {path} holds no private key: it is too large", "the file holds 64 hex digits and nothing else, or an Ethereum keystore", "key.no-key");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.BadInput, $"--key: {path} cannot be read: {error.Message}", "name a file with 64 hex digits or an Ethereum keystore, mode 0600", "key.unreadable");
+        }
+    }
+
+    public static bool IsKeystore(ReadOnlySpan<byte> content) => content.TrimStart(" \t\r\n"u8).StartsWith("{"u8);
+
+    /// <summary>64 hex digits with or without 0x; no text of the key is made on the way.</summary>
+    /// <exception cref="FormatException">Anything else.</exception>
+    public static byte[] ParseHex(ReadOnlySpan<byte> content)
+    {
+        ReadOnlySpan<byte> digits = content.Trim(" \t\r\n"u8);
+        digits = digits.StartsWith("0x"u8) ? digits[2..] : digits;
+        byte[] secret = GC.AllocateArray<byte>(EthereumCrypto.PrivateKeyBytes, pinned: true);
+        if (content.Length <= HexBytesMax && digits.Length == 2 * EthereumCrypto.PrivateKeyBytes && Convert.FromHexString(digits, secret, out _, out _) == System.Buffers.OperationStatus.Done)
+        {
+            return secret;
+        }
+
+        CryptographicOperations.ZeroMemory(secret);
+        throw new FormatException();
+    }
 }

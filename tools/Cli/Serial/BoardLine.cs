@@ -7,9 +7,6 @@ using DePIN.Protocol;
 
 namespace DePIN.Cli.Serial;
 
-/// <summary>Who a board says it is: shared/Protocol/SerialIdentity.cs.</summary>
-public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string DeviceId, byte State, string Firmware, string Board);
-
 /// <summary>Why a board's answer did not come.</summary>
 public enum BoardErrorKind
 {
@@ -33,18 +30,29 @@ public enum BoardErrorKind
 }
 
 /// <summary>A board did not do what it was asked.</summary>
-public sealed class BoardError(BoardErrorKind kind, string message, string remedy) : CliError(Terminal.ExitCode.Unreachable, message, remedy)
+public sealed class BoardError(BoardErrorKind kind, string message, string remedy) : CliError(Terminal.ExitCode.Unreachable, message, remedy, CodeOf(kind))
 {
     public BoardErrorKind Kind { get; } = kind;
+
+    private static string CodeOf(BoardErrorKind kind) => kind switch
+    {
+        BoardErrorKind.NoAnswer => "board.no-answer",
+        BoardErrorKind.HungUp => "serial.unplugged",
+        BoardErrorKind.NoKey => "board.no-key",
+        _ => "board.refused",
+    };
 }
 
 /// <summary>
 /// Asks a board over its serial line, one request at a time: each is sent again while no answer comes (a board may still be
 /// starting, and noise may eat a frame), an answer counts only with a good CRC and its request's sequence, and the number of tries is bounded.
 /// </summary>
-public sealed class BoardLine(SerialLine line, string name) : IDisposable
+/// <param name="line">The board's serial line; closed with this.</param>
+/// <param name="name">In messages.</param>
+/// <param name="tries">How often a request is sent.</param>
+public sealed class BoardLine(SerialLine line, string name, int tries = BoardLine.TriesDefault) : IDisposable
 {
-    private const int TriesMax = 20;
+    private const int TriesDefault = 20;
 
     private const int JoinTriesMax = 2;
 
@@ -59,17 +67,8 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
     public async Task<BoardIdentity> IdentifyAsync(CancellationToken cancel)
     {
         byte[] data = await AskAsync(SerialTypes.IdentityRequest, SerialTypes.IdentityResponse, [], cancel).ConfigureAwait(false);
-        if (!SerialIdentity.IsValid(data, 0, data.Length))
-        {
-            throw Wrong(BoardErrorKind.Refused, "its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
-        }
-
-        byte[] key = data[SerialIdentity.PublicKeyOffset..(SerialIdentity.PublicKeyOffset + DeviceId.PublicKeyBytes)];
-        int firmware = SerialIdentity.FirmwareTextOffset(0);
-        int board = SerialIdentity.BoardTextOffset(data, 0);
-        return new BoardIdentity(
-            SerialIdentity.KeyKind(data, 0), key, DeviceId.ToText(data, SerialIdentity.DeviceIdOffset), SerialIdentity.State(data, 0),
-            Encoding.UTF8.GetString(data, firmware, SerialIdentity.FirmwareBytes(data, 0)), Encoding.UTF8.GetString(data, board, SerialIdentity.BoardBytes(data, 0)));
+        return BoardIdentity.TryParse(data)
+            ?? throw Wrong(BoardErrorKind.Refused, "its identity is malformed or its device id is not that of its public key", "flash the firmware of this version onto the board");
     }
 
     /// <summary>The device's signature r ‖ s (64 bytes) over its claim for this chain, registry and owner.</summary>
@@ -163,7 +162,7 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
         sequence++;
         byte[] frame = new byte[SerialFrame.FrameBytesMax];
         int count = SerialFrame.Write(request, sequence, data, 0, data.Length, frame, 0);
-        for (int tries = 0; tries < TriesMax; tries++)
+        for (int tried = 0; tried < tries; tried++)
         {
             using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             patience.CancelAfter(AnswerTimeout);
@@ -178,7 +177,7 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
             }
         }
 
-        throw Wrong(BoardErrorKind.NoAnswer, $"no answer to request 0x{request:x2} in {TriesMax} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that no other program has its port open");
+        throw Wrong(BoardErrorKind.NoAnswer, $"no answer to request 0x{request:x2} in {tries} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that this is its provisioning port");
     }
 
     private async Task<byte[]> AnswerAsync(byte response, CancellationToken patience)
@@ -252,8 +251,8 @@ public sealed class BoardLine(SerialLine line, string name) : IDisposable
     private int Next(byte[] answer, int length) => answer.Length == sizeof(uint) && BinaryPrimitives.ReadUInt32BigEndian(answer) is var next && next <= (uint)length ? (int)next
         : throw Wrong(BoardErrorKind.Refused, "it named no place in the enrolment", "flash the firmware of this version onto the board");
 
-    private BoardError HungUp(Exception error) =>
-        Wrong(BoardErrorKind.HungUp, "its serial line hung up: " + (error.InnerException ?? error).Message, "check the cable and that the board is powered, then run the command again");
+    private BoardError HungUp(Exception error) => Wrong(BoardErrorKind.HungUp, "its serial line hung up: " + (error.InnerException ?? error).Message,
+        (error as SerialException ?? error.InnerException as SerialException)?.Remedy ?? "check the cable and that the board is powered, then run the command again");
 
     private BoardError Wrong(BoardErrorKind kind, string what, string remedy) => new(kind, $"board {name}: {what}", remedy);
 }

@@ -33,7 +33,7 @@ public static class CommandLine
         }
         catch (CliError error)
         {
-            Console.Error.WriteLine($"depin: {error.Message}");
+            Console.Error.WriteLine($"depin: {error.Message}{(error.Code is { } code ? $" [{code}]" : "")}");
             Console.Error.WriteLine($"  → {error.Remedy}");
             return error.ExitCode;
         }
