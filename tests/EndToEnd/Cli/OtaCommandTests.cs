@@ -100,6 +100,7 @@ public sealed class OtaCommandTests
     public async Task A_mistake_says_what_to_do_and_writes_nothing(string line, string named)
     {
         File.WriteAllText(Path.Combine(folder.Path, "a.pe"), "an assembly");
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(Path.Combine(folder.Path, "a.pe"), UnixFileMode.UserRead | UnixFileMode.UserWrite); // also given as a key
         await Succeed("ota", "keygen", "--out", Path.Combine(folder.Path, "operator.pem"));
         string before = File.ReadAllText(Path.Combine(folder.Path, "operator.pem"));
         Expect(await CliProcess.RunAsync(folder.Path, line.Split(' ')), ExitCode.BadInput, named);

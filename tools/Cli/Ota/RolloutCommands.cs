@@ -69,6 +69,15 @@ public static class RolloutCommands
             {
                 Console.WriteLine(updates.Write());
             }
+            else if (Console.IsOutputRedirected)
+            {
+                // A pipe has no width to fold a table into.
+                Console.WriteLine($"{updates.Devices} devices have reported; operator {updates.Operator}");
+                foreach (RolloutJson rollout in updates.Rollouts)
+                {
+                    Console.WriteLine(string.Join(Environment.NewLine, [Line(rollout), .. rollout.FailedList.Select(d => $"  {d.Device} failed: {d.Reason}"), .. rollout.LeftOutList.Select(d => $"  {d.Device} left out: {d.Reason}")]));
+                }
+            }
             else
             {
                 AnsiConsole.Write(Draw(updates, api.Url));
@@ -178,7 +187,7 @@ public static class RolloutCommands
         }
     }
 
-    private static string Line(RolloutJson r) => $"{r.Rollout}  release {r.Release}  {r.State}  stage {r.Stage}/{r.StageCount}  target {r.Target}  offered {r.Offered}  working {r.Working}  "
+    private static string Line(RolloutJson r) => $"{r.Rollout}  {r.Board}  release {r.Release}  {r.State}  stage {r.Stage}/{r.StageCount}  target {r.Target}  offered {r.Offered}  working {r.Working}  "
         + $"confirmed {r.Confirmed}  failed {r.Failed}  left out {r.LeftOut}  waiting {r.Waiting}{(r.Reason.Length > 0 ? "  " + r.Reason : "")}";
 
     private static Rows Draw(UpdatesJson updates, Uri url)
