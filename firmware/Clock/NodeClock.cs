@@ -83,6 +83,12 @@ namespace DePIN.Firmware.Clock
             get { return _origin != ClockOrigin.None && ErrorMs <= SynchronisedErrorMsMax; }
         }
 
+        /// <summary>No good time, or soon none: three quarters of the error that a synchronised clock may have.</summary>
+        public bool NeedsTime
+        {
+            get { return _origin == ClockOrigin.None || ErrorMs > SynchronisedErrorMsMax / 4 * 3; }
+        }
+
         /// <summary>How far off the clock may be by now, ms: an upper bound from what its oscillators may drift; of no meaning before it was set.</summary>
         public long ErrorMs
         {

@@ -115,14 +115,14 @@ namespace DePIN.Firmware.Life
         {
             long now = _time.UptimeMs();
             return _settings.GatewayHost.Length > 0 && now >= _nextConnectMs
-                && (_store.Owed >= _settings.PublishFrames || (!_clock.IsSynchronised && now >= _nextClockMs));
+                && (_store.Owed >= _settings.PublishFrames || (_clock.NeedsTime && now >= _nextClockMs));
         }
 
         /// <summary>How the connection went: a failure makes the next try wait, ever longer.</summary>
         public void CountConnection(bool allSent)
         {
             long now = _time.UptimeMs();
-            _nextClockMs = _clock.IsSynchronised ? 0 : now + ClockAgainMs;
+            _nextClockMs = !_clock.NeedsTime ? 0 : now + ClockAgainMs;
             if (allSent)
             {
                 _ceilingMs = 0;

@@ -44,7 +44,7 @@ namespace DePIN.Firmware.Provision
             answer.AddLine("board", BoardPins.BoardName);
             answer.AddLine("uptime-s", (parts.Time.UptimeMs() / 1000).ToString());
             answer.AddLine("locked", locked.IsLocked ? "1" : "0");
-            answer.AddLine("wifi", Network.ConfiguredSsid);
+            answer.AddLine("wifi", WifiProbe.ConfiguredSsid);
             if (parts.Health != null)
             {
                 answer.AddLine("network", parts.Health.HasNetwork ? "1" : "0");

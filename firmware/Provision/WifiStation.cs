@@ -43,7 +43,7 @@ namespace DePIN.Firmware.Provision
         /// <summary>Whether a network is in the board's configuration: by us, or by nanoff.</summary>
         public static bool IsConfigured
         {
-            get { return Network.ConfiguredSsid.Length > 0; }
+            get { return WifiProbe.ConfiguredSsid.Length > 0; }
         }
 
         /// <summary>Whether something that was given up has still not come back: nothing new can begin.</summary>

@@ -1,6 +1,5 @@
 using System;
 using System.Device.Wifi;
-using System.Net.NetworkInformation;
 using System.Threading;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Life;
@@ -28,16 +27,6 @@ namespace DePIN.Firmware.Publish
             _health.HasNetwork = !_useWifi;
         }
 
-        /// <summary>The network in the board's configuration; empty: none.</summary>
-        public static string ConfiguredSsid
-        {
-            get
-            {
-                Wireless80211Configuration[] all = Wireless80211Configuration.GetAllWireless80211Configurations();
-                return all.Length > 0 && all[0].Ssid != null ? all[0].Ssid : "";
-            }
-        }
-
         /// <summary>Makes sure there is a network; waits at most 30 s, and 10 s more to find out why not. True at once when Wi-Fi is not used.</summary>
         public bool Join()
         {
@@ -49,7 +38,7 @@ namespace DePIN.Firmware.Publish
             using (CancellationTokenSource limit = new CancellationTokenSource(JoinMs))
             {
                 // A board that was given no network yet has nothing to wait for: whoever gives it one over serial would wait, too.
-                bool joined = ConfiguredSsid.Length > 0 && WifiNetworkHelper.Reconnect(false, 0, limit.Token);
+                bool joined = WifiProbe.ConfiguredSsid.Length > 0 && WifiNetworkHelper.Reconnect(false, 0, limit.Token);
                 _health.HasNetwork = joined;
                 bool refused = !joined && WifiProbe.IsOwnNetworkHeard();
                 _health.IsWifiRefused = refused;

@@ -79,7 +79,7 @@ namespace DePIN.Firmware.Publish
 
             long start = _time.UptimeMs();
             long now = start;
-            while (now < start + PublishMs && (_store.Owed > 0 || (!_clock.IsSynchronised && now < start + TimeMs)) && !stop.Wait(PollMs))
+            while (now < start + PublishMs && (_store.Owed > 0 || (_clock.NeedsTime && now < start + TimeMs)) && !stop.Wait(PollMs))
             {
                 now = _time.UptimeMs();
             }

@@ -1,5 +1,6 @@
 using System;
 using System.Device.Wifi;
+using System.Net.NetworkInformation;
 using System.Threading;
 using DePIN.Firmware.Board;
 
@@ -19,7 +20,7 @@ namespace DePIN.Firmware.Publish
         {
             try
             {
-                string own = Network.ConfiguredSsid;
+                string own = ConfiguredSsid;
                 WifiAdapter[] adapters = WifiAdapter.FindAllAdapters();
                 return own.Length > 0 && adapters.Length > 0 && IsHeard(adapters[0], own);
             }
@@ -27,6 +28,16 @@ namespace DePIN.Firmware.Publish
             {
                 NodeLog.Fault("wifi-probe", e);
                 return false;
+            }
+        }
+
+        /// <summary>The network in the board's configuration; empty: none.</summary>
+        public static string ConfiguredSsid
+        {
+            get
+            {
+                Wireless80211Configuration[] all = Wireless80211Configuration.GetAllWireless80211Configurations();
+                return all.Length > 0 && all[0].Ssid != null ? all[0].Ssid : "";
             }
         }
 

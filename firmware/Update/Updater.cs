@@ -57,6 +57,7 @@ namespace DePIN.Firmware.Update
         private byte[] _offerBytes;
         private byte[] _offerHash;
         private byte[] _later;
+        private readonly bool _sleeps;
         private int _connections;
         private int _file;
         private int _at;
@@ -88,6 +89,7 @@ namespace DePIN.Firmware.Update
             _health = health;
             _time = time;
             _startedMs = time.UptimeMs();
+            _sleeps = settings.DeepSleep;
             _healthyMs = settings.UpdateHealthySeconds * 1000;
             _line = new SideChannel(store, new string[] { Topics.UpdateManifest(idText), Topics.UpdateChunk(idText) },
                 new string[] { Topics.UpdateState(idText), Topics.UpdateGet(idText) });
@@ -472,7 +474,7 @@ namespace DePIN.Firmware.Update
             {
                 byte[] hash = _record.CandidateHash;
                 _record.Activate(_slot, hash, UpdateStates.Confirmed);
-                if (_settings.DeepSleep)
+                if (_sleeps)
                 {
                     stop.Request(); // it stayed awake for the trial: from the next start on it sleeps
                 }

@@ -89,7 +89,7 @@ namespace DePIN.Firmware.Sense.WifiSurvey
 
             _hasSurveyed = true;
             _lastSurveyMs = uptimeMs;
-            Add(samples, report.AvailableNetworks, Network.ConfiguredSsid, uptimeMs);
+            Add(samples, report.AvailableNetworks, WifiProbe.ConfiguredSsid, uptimeMs);
             return true;
         }
 

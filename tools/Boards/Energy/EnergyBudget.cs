@@ -15,7 +15,7 @@ public sealed record EnergyBudget(double Asleep, double Starts, double Sensing, 
 {
     private const double MsPerHour = 3_600_000;
     private const double DaysPerMonth = 30;
-    private const int ClockSeconds = 2_400;
+    private const int ClockSeconds = 1_800;
 
     public double MilliampHoursPerDay => Asleep + Starts + Sensing + Signing + Sending + Flash + Idle;
 
@@ -86,7 +86,7 @@ public sealed record EnergyBudget(double Asleep, double Starts, double Sensing, 
 
     private static double FlashWrites(EnergyUse use, double rounds, double frames) => (use.Sleeps ? rounds : 0) + frames + (use.HasElement ? frames : 0) + 48;
 
-    // Connections for frames, and for the time: NodeClock is good for 40 minutes of sleep. No more than one a wake-up.
+    // Connections for frames, and for the time: NodeClock.NeedsTime after 30 minutes of sleep. No more than one a wake-up.
     private static double Connections(EnergyUse use, double rounds, double frames)
     {
         double forFrames = frames / use.FramesPerConnection;

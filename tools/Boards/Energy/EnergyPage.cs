@@ -59,7 +59,7 @@ public static class EnergyPage
         Line(page, $"| {string.Join(" | ", new[] { budget.Asleep, budget.Starts, budget.Sensing, budget.Signing, budget.Sending, budget.Flash, budget.MilliampHoursPerDay }.Select(Number))} |");
         Line(page, "");
         Line(page, "Starts and sending are nearly all of it: a wake-up is a full start of chip, CLR and firmware, and an image with Wi-Fi on AutoConnect listens all the while. So a longer");
-        Line(page, "interval saves most, then fewer connections (`publish-frames`; the clock needs one every 40 minutes of sleep), then more rounds a frame. A");
+        Line(page, "interval saves most, then fewer connections (`publish-frames`; the clock asks for one every 30 minutes of sleep), then more rounds a frame. A");
         Line(page, "signature takes about half a second.");
         Line(page, "");
         Line(page, "## Sources");
