@@ -45,7 +45,7 @@ public sealed class EnergyTests
         Assert.That(budget.MilliampHoursPerDay, Is.EqualTo(24 * 50.99).Within(2));
     }
 
-    [TestCase(600, 6, 1, 24 + 36)]
+    [TestCase(600, 6, 1, 24 + 48)]
     [TestCase(600, 1, 1, 144)]
     [TestCase(3_600, 6, 1, 24)]
     public void A_sleeping_node_connects_for_frames_and_for_the_time(int interval, int rounds, int frames, double connections)
