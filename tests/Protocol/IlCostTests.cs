@@ -1,11 +1,14 @@
 // What hashing and signing cost on a board, in IL instructions: an ESP32 does roughly 1.2 to 3 million a second.
 
+using DePIN.BoardCost;
+
 namespace DePIN.Protocol.Tests;
 
 public sealed class IlCostTests
 {
     private const long SignatureIlMax = 600_000;
     private const long HashBlockIlMax = 6_000;
+    private const long FrameIlMax = 800_000;
 
     private static readonly Lazy<IlCounter> Counter = new(() => new IlCounter());
 
@@ -17,8 +20,8 @@ public sealed class IlCostTests
         List<long> costs = [];
         foreach (byte[] key in P256SignerTests.EdgeNumbers().Select(P256Reference.Bytes32).Take(60).Concat(Enumerable.Range(0, 40).Select(_ => random.Bytes(32))))
         {
-            object signer = Activator.CreateInstance(counter.Type<P256Signer>(), key)!;
-            var sign = counter.Type<P256Signer>().GetMethod(nameof(P256Signer.SignDigest))!
+            object signer = Activator.CreateInstance(counter.Twin(typeof(P256Signer)), key)!;
+            var sign = counter.Twin(typeof(P256Signer)).GetMethod(nameof(P256Signer.SignDigest))!
                 .CreateDelegate<Action<byte[], int, byte[], int>>(signer);
             byte[] digest = random.Bytes(32);
             byte[] signature = new byte[64];
@@ -43,12 +46,12 @@ public sealed class IlCostTests
         HashSet<long> costs = [];
         foreach (byte[] key in P256SignerTests.EdgeNumbers().Select(P256Reference.Bytes32).Concat(Enumerable.Range(0, 40).Select(_ => random.Bytes(32))))
         {
-            object signer = Activator.CreateInstance(counter.Type<P256Signer>(), key)!;
-            var read = counter.Type<P256Signer>().GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(signer);
+            object signer = Activator.CreateInstance(counter.Twin(typeof(P256Signer)), key)!;
+            var read = counter.Twin(typeof(P256Signer)).GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(signer);
             byte[] publicKey = new byte[64];
             read(publicKey, 0); // the first call, whose static constructors may count
-            object again = Activator.CreateInstance(counter.Type<P256Signer>(), key)!;
-            var readAgain = counter.Type<P256Signer>().GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(again);
+            object again = Activator.CreateInstance(counter.Twin(typeof(P256Signer)), key)!;
+            var readAgain = counter.Twin(typeof(P256Signer)).GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(again);
             costs.Add(counter.Measure(() => readAgain(publicKey, 0)));
         }
 
@@ -60,7 +63,7 @@ public sealed class IlCostTests
     public void A_block_of_the_hash_costs_at_most_6_thousand_instructions()
     {
         IlCounter counter = Counter.Value;
-        var hash = counter.Type<Sha256>().GetMethod(nameof(Sha256.Hash))!.CreateDelegate<Action<byte[], int, int, byte[], int>>();
+        var hash = counter.Twin(typeof(Sha256)).GetMethod(nameof(Sha256.Hash))!.CreateDelegate<Action<byte[], int, int, byte[], int>>();
         byte[] message = new byte[64 * 18];
         byte[] digest = new byte[32];
         long one = counter.Measure(() => hash(message, 0, 64, digest, 0));
@@ -68,5 +71,20 @@ public sealed class IlCostTests
         long block = (all - one) / 17;
         TestContext.Out.WriteLine($"IL instructions a block: {block:N0}; an empty message's hash {counter.Measure(() => hash(message, 0, 0, digest, 0)):N0}");
         Assert.That(block, Is.LessThanOrEqualTo(HashBlockIlMax));
+    }
+
+    [Test]
+    public void A_frame_costs_its_signature_and_little_more()
+    {
+        SignCost cost = SignCost.Measure(Counter.Value);
+        TestContext.Out.WriteLine(cost);
+        Assert.Multiple(() =>
+        {
+            Assert.That(cost.IlPerSignature, Is.InRange(100_000, SignatureIlMax));
+            Assert.That(cost.IlPerHashBlock, Is.InRange(1_000, HashBlockIlMax));
+            Assert.That(cost.HmacsPerSignature, Is.EqualTo(5), "K, V, K, V, and the nonce: RFC 6979, section 3.2, d to h");
+            Assert.That(cost.IlPerFrame, Is.InRange(cost.IlPerSignature + (2 * cost.IlPerHashBlock), FrameIlMax));
+            Assert.That(cost.SecondsPerSignature, Is.LessThan(0.5), "the slow end of the estimate");
+        });
     }
 }
