@@ -5,8 +5,8 @@ using System.Text;
 using Mono.Cecil;
 using Mono.Cecil.Cil;
 using AssemblyDefinition = Mono.Cecil.AssemblyDefinition;
-using MethodDefinition = Mono.Cecil.MethodDefinition;
 using MemberReference = Mono.Cecil.MemberReference;
+using MethodDefinition = Mono.Cecil.MethodDefinition;
 using TypeDefinition = Mono.Cecil.TypeDefinition;
 using TypeReference = Mono.Cecil.TypeReference;
 
