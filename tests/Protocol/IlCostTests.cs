@@ -20,8 +20,8 @@ public sealed class IlCostTests
         List<long> costs = [];
         foreach (byte[] key in P256SignerTests.EdgeNumbers().Select(P256Reference.Bytes32).Take(60).Concat(Enumerable.Range(0, 40).Select(_ => random.Bytes(32))))
         {
-            object signer = Activator.CreateInstance(counter.Twin(typeof(P256Signer)), key)!;
-            var sign = counter.Twin(typeof(P256Signer)).GetMethod(nameof(P256Signer.SignDigest))!
+            object signer = Activator.CreateInstance(counter.Type<P256Signer>(), key)!;
+            var sign = counter.Type<P256Signer>().GetMethod(nameof(P256Signer.SignDigest))!
                 .CreateDelegate<Action<byte[], int, byte[], int>>(signer);
             byte[] digest = random.Bytes(32);
             byte[] signature = new byte[64];
@@ -46,12 +46,12 @@ public sealed class IlCostTests
         HashSet<long> costs = [];
         foreach (byte[] key in P256SignerTests.EdgeNumbers().Select(P256Reference.Bytes32).Concat(Enumerable.Range(0, 40).Select(_ => random.Bytes(32))))
         {
-            object signer = Activator.CreateInstance(counter.Twin(typeof(P256Signer)), key)!;
-            var read = counter.Twin(typeof(P256Signer)).GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(signer);
+            object signer = Activator.CreateInstance(counter.Type<P256Signer>(), key)!;
+            var read = counter.Type<P256Signer>().GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(signer);
             byte[] publicKey = new byte[64];
             read(publicKey, 0); // the first call, whose static constructors may count
-            object again = Activator.CreateInstance(counter.Twin(typeof(P256Signer)), key)!;
-            var readAgain = counter.Twin(typeof(P256Signer)).GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(again);
+            object again = Activator.CreateInstance(counter.Type<P256Signer>(), key)!;
+            var readAgain = counter.Type<P256Signer>().GetMethod(nameof(P256Signer.ReadPublicKey))!.CreateDelegate<Action<byte[], int>>(again);
             costs.Add(counter.Measure(() => readAgain(publicKey, 0)));
         }
 
@@ -63,7 +63,7 @@ public sealed class IlCostTests
     public void A_block_of_the_hash_costs_at_most_6_thousand_instructions()
     {
         IlCounter counter = Counter.Value;
-        var hash = counter.Twin(typeof(Sha256)).GetMethod(nameof(Sha256.Hash))!.CreateDelegate<Action<byte[], int, int, byte[], int>>();
+        var hash = counter.Type<Sha256>().GetMethod(nameof(Sha256.Hash))!.CreateDelegate<Action<byte[], int, int, byte[], int>>();
         byte[] message = new byte[64 * 18];
         byte[] digest = new byte[32];
         long one = counter.Measure(() => hash(message, 0, 64, digest, 0));

@@ -50,6 +50,9 @@ public sealed class IlCounter
         return _context.LoadFromAssemblyName(type.Assembly.GetName()).GetType(type.FullName!, throwOnError: true)!;
     }
 
+    /// <summary>The same by name.</summary>
+    public Type Type<T>() => Twin(typeof(T));
+
     /// <summary>IL instructions executed by the action, which works on types of the counted copies.</summary>
     public long Measure(Action action) => Measure(action, out _);
 
