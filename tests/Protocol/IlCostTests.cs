@@ -6,9 +6,9 @@ namespace DePIN.Protocol.Tests;
 
 public sealed class IlCostTests
 {
+    private const long FrameIlMax = 800_000;
     private const long SignatureIlMax = 600_000;
     private const long HashBlockIlMax = 6_000;
-    private const long FrameIlMax = 800_000;
 
     private static readonly Lazy<IlCounter> Counter = new(() => new IlCounter());
 
