@@ -13,6 +13,7 @@ using DePIN.Firmware.Publish;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sense.Bme280;
 using DePIN.Firmware.Sign;
+using DePIN.Firmware.Update;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Verify;
 using DePIN.Protocol;
@@ -77,7 +78,7 @@ public sealed record HeapCost(int Bytes, IReadOnlyList<KeyValuePair<string, int>
         FileFlash flash = new(folder + Path.DirectorySeparatorChar);
         Put(flash, NodeSettings.FileName, $"gateway-host=localhost\ngateway-port={port}\ntls=on\n");
         Put(flash, new NodeSettings().TlsCaFile, authorityPem);
-        DeviceTime time = new();
+        NodeTime time = new(new DeviceTime());
         StopSignal stop = new();
 
         BoardPins.Route();
@@ -87,19 +88,30 @@ public sealed record HeapCost(int Bytes, IReadOnlyList<KeyValuePair<string, int>
         LifeSigns signs = new(StatusLed.Open(), status, health, watchdog, time);
         NodeSettings settings = NodeSettings.Open(flash);
         Network network = new(settings, health);
+        DeepSleep sleep = new(settings, time);
         NodeClock clock = NodeClock.Open(flash, time);
         Stages.Judge(status, settings);
         DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);
-        SerialService service = new(flash, key, status, Firmware.Program.Version);
-        FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer);
+        SerialService service = new(flash, key, status, FirmwareVersion.Text);
+        FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer, sleep);
         SensorSet sensors = SensorSet.Open(settings, health, flash);
         FrameComposer composer = new(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
         HealthFrames healthFrames = new(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
         SampleLoop loop = new(settings, status, sensors, composer, store, clock, time, health, healthFrames, watchdog);
         FramePublisher publisher = new(settings, key, store, clock, flash, network, health, watchdog, time);
+        sleep.Resume(store, clock, health, healthFrames, loop, composer, status);
+        Updater updater = new(settings, flash, SlotFiles.None, key.IdText, FirmwareVersion.Text, store, status, health, time);
+        publisher.Carry(updater.Line);
+        PublishSession uplink = new(publisher, store, clock, health, time, settings.SntpServer) { SideWork = updater };
         Thread publishing = new(() => publisher.Run(stop)) { IsBackground = true };
         publishing.Start();
+        service.Parts.Settings = settings;
+        service.Parts.Health = health;
+        service.Parts.Clock = clock;
+        service.Parts.Store = store;
+        service.Parts.Sensors = sensors;
         Stages.Ready(status, settings);
+        NodeLife life = new(settings, status, loop, sleep, uplink, time, watchdog, store.IsResumed, new AwakePause(time));
         try
         {
             for (int round = 0; round < Frames * settings.SamplesPerFrame; round++)
@@ -120,7 +132,7 @@ public sealed record HeapCost(int Bytes, IReadOnlyList<KeyValuePair<string, int>
             }
 
             HeapWalk walk = new();
-            foreach (object part in new object[] { stop, signs, service, loop, publisher })
+            foreach (object part in new object[] { stop, signs, service, life, updater, publisher })
             {
                 walk.Add(part, part.GetType().Name);
             }
