@@ -55,7 +55,7 @@ public sealed class BoardCostTests
     {
         HeapCost heap = await Heap.Value;
         using AssemblyDefinition firmware = AssemblyDefinition.ReadAssembly(typeof(Program).Assembly.Location);
-        MethodDefinition start = firmware.MainModule.GetType(typeof(Program).FullName).Methods.Single(method => method.Name == nameof(Program.Start));
+        MethodDefinition start = firmware.MainModule.GetType(typeof(Program).FullName).Methods.Single(method => method.Name == nameof(Program.Start) && method.IsPrivate);
         string[] parts =
         [
             .. start.Body.Instructions.Select(instruction => instruction.Operand).OfType<MethodReference>()
