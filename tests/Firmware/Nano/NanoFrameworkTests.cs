@@ -145,7 +145,11 @@ public sealed class NanoFrameworkTests
         Assert.That(listed, Is.EquivalentTo(there.Where(path => !path.StartsWith("Board/Generated/", StringComparison.Ordinal)).Append("Board/Generated/$(Board).cs")));
         Assert.That(project.Descendants().Single(element => element.Name.LocalName == "Board").Value, Is.EqualTo("esp32-devkitc"));
         Assert.That(XDocument.Load(Repository.PathOf("Directory.Build.props")).Descendants("Board").Single().Value, Is.EqualTo("esp32-devkitc"));
-        Assert.That(Items(project, "Compile").Select(item => item.Attribute("Include")!.Value), Does.Contain("..\\shared\\Protocol\\*.cs"));
+
+        // The protocol is an assembly of its own, here as there.
+        Assert.That(Items(project, "ProjectReference").Single().Attribute("Include")!.Value, Is.EqualTo("Protocol\\DePIN.Protocol.nfproj"));
+        XDocument protocol = XDocument.Load(Repository.PathOf("firmware", "Protocol", "DePIN.Protocol.nfproj"));
+        Assert.That(Items(protocol, "Compile").Single().Attribute("Include")!.Value, Is.EqualTo("..\\..\\shared\\Protocol\\*.cs"));
         Assert.That(
             Directory.GetDirectories(Repository.PathOf("shared", "Protocol")).Select(Path.GetFileName).Except(["bin", "obj"]),
             Is.Empty,
@@ -184,6 +188,7 @@ public sealed class NanoFrameworkTests
 
     [TestCase("firmware", "DePIN.Firmware.nfproj", @"..\packages\")]
     [TestCase("firmware/Loader", "DePIN.Loader.nfproj", @"..\..\packages\")]
+    [TestCase("firmware/Protocol", "DePIN.Protocol.nfproj", @"..\..\packages\")]
     public void Packages_references_and_hint_paths_of_the_boards_project_agree(string folder, string file, string root)
     {
         XDocument project = XDocument.Load(Repository.PathOf(folder, file));
@@ -214,6 +219,7 @@ public sealed class NanoFrameworkTests
 
     [TestCase("DePIN.Firmware.nfproj")]
     [TestCase("Loader/DePIN.Loader.nfproj")]
+    [TestCase("Protocol/DePIN.Protocol.nfproj")]
     public void The_solution_lists_the_boards_project_without_building_it(string file)
     {
         string solution = File.ReadAllText(Repository.PathOf("DePIN.Edge.sln"));
