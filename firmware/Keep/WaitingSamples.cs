@@ -12,22 +12,29 @@ namespace DePIN.Firmware.Keep
     {
         public const int SampleBytes = 16;
 
-        private readonly SampleSet _samples = new SampleSet();
+        private SampleSet _samples; // null until a node that sleeps has some: 1.5 KB
 
         public int Count
         {
-            get { return _samples.Count; }
+            get { return _samples == null ? 0 : _samples.Count; }
         }
 
         /// <summary>Forgets all but the first ones.</summary>
         public void Truncate(int count)
         {
-            _samples.Truncate(count);
+            if (count == 0)
+            {
+                _samples = null;
+            }
+            else if (_samples != null)
+            {
+                _samples.Truncate(count);
+            }
         }
 
         public void CopyTo(SampleSet target)
         {
-            for (int i = 0; i < _samples.Count; i++)
+            for (int i = 0; i < Count; i++)
             {
                 target.Add(_samples.Channel(i), _samples.Exponent(i), _samples.Quality(i), _samples.Value(i), _samples.UptimeMs(i));
             }
@@ -54,6 +61,7 @@ namespace DePIN.Firmware.Keep
         /// <summary>Takes the samples of one record.</summary>
         public void Read(byte[] buffer, int offset, int count, long uptimeMs)
         {
+            _samples = _samples == null ? new SampleSet() : _samples;
             for (int at = offset; at + SampleBytes <= offset + count; at += SampleBytes)
             {
                 long before = BigEndian.ReadUInt32(buffer, at + 4);
@@ -65,6 +73,7 @@ namespace DePIN.Firmware.Keep
         /// <summary>Takes what was written just now.</summary>
         public void Take(SampleSet samples, int first)
         {
+            _samples = _samples == null ? new SampleSet() : _samples;
             for (int i = first; i < samples.Count; i++)
             {
                 _samples.Add(samples.Channel(i), samples.Exponent(i), samples.Quality(i), samples.Value(i), samples.UptimeMs(i));

@@ -20,7 +20,7 @@ namespace DePIN.Firmware.Life
         private readonly FrameComposer _composer;
         private readonly FrameStore _store;
         private readonly NodeClock _clock;
-        private readonly SampleSet _samples = new SampleSet();
+        private readonly SampleSet _samples = new SampleSet(SamplesPerFrame);
         private long _dueMs = FirstMs;
 
         /// <param name="everySeconds">0: none.</param>

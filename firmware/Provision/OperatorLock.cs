@@ -16,7 +16,6 @@ namespace DePIN.Firmware.Provision
 
         private readonly NodeParts _parts;
         private readonly TwoGenerations _store;
-        private readonly P256Verifier _verifier = new P256Verifier();
         private readonly Random _random = new Random();
         private readonly byte[] _message = new byte[OperatorMessage.Bytes];
         private byte[] _nonce;
@@ -86,7 +85,7 @@ namespace DePIN.Firmware.Provision
             }
 
             OperatorMessage.Write(type, _parts.Key.Id, nonce, buffer, offset, count, _message, 0);
-            if (!_verifier.Verify(key, 0, _message, 0, _message.Length, buffer, signatureOffset))
+            if (!new P256Verifier().Verify(key, 0, _message, 0, _message.Length, buffer, signatureOffset))
             {
                 NodeLog.Event("signed-command", "type=" + type.ToString() + " message=the signature is not the operator's");
                 answer.Error(SerialErrors.BadSignature, "the signature is not the operator's over this command, device and nonce");

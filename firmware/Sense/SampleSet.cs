@@ -8,12 +8,28 @@ namespace DePIN.Firmware.Sense
     /// </summary>
     public sealed class SampleSet
     {
-        private readonly ushort[] _channels = new ushort[FrameFormat.SamplesMax];
-        private readonly sbyte[] _exponents = new sbyte[FrameFormat.SamplesMax];
-        private readonly byte[] _qualities = new byte[FrameFormat.SamplesMax];
-        private readonly long[] _values = new long[FrameFormat.SamplesMax];
-        private readonly long[] _uptimesMs = new long[FrameFormat.SamplesMax];
+        private readonly ushort[] _channels;
+        private readonly sbyte[] _exponents;
+        private readonly byte[] _qualities;
+        private readonly long[] _values;
+        private readonly long[] _uptimesMs;
         private int _count;
+
+        /// <summary>As many as a frame takes.</summary>
+        public SampleSet()
+            : this(FrameFormat.SamplesMax)
+        {
+        }
+
+        /// <param name="capacity">Samples at most, for a set that never fills a frame.</param>
+        public SampleSet(int capacity)
+        {
+            _channels = new ushort[capacity];
+            _exponents = new sbyte[capacity];
+            _qualities = new byte[capacity];
+            _values = new long[capacity];
+            _uptimesMs = new long[capacity];
+        }
 
         public int Count
         {
@@ -22,13 +38,13 @@ namespace DePIN.Firmware.Sense
 
         public int Free
         {
-            get { return FrameFormat.SamplesMax - _count; }
+            get { return _channels.Length - _count; }
         }
 
         /// <summary>Adds value × 10^exponent. False, with nothing added, when the set is full.</summary>
         public bool Add(ushort channel, sbyte exponent, byte quality, long value, long uptimeMs)
         {
-            if (_count == FrameFormat.SamplesMax)
+            if (_count == _channels.Length)
             {
                 return false;
             }

@@ -24,7 +24,6 @@ namespace DePIN.Firmware.Update
         private readonly byte[] _operatorKey;
         private readonly int _driveBytes;
         private readonly int _ringBytes;
-        private readonly P256Verifier _verifier = new P256Verifier();
 
         /// <param name="flash">The drive the update would go to.</param>
         /// <param name="operatorKey">X || Y.</param>
@@ -81,7 +80,7 @@ namespace DePIN.Firmware.Update
                 return UpdateErrors.DoesNotFit;
             }
 
-            return _verifier.Verify(_operatorKey, 0, bytes, 0, manifest.SignedBytes, bytes, manifest.SignedBytes)
+            return new P256Verifier().Verify(_operatorKey, 0, bytes, 0, manifest.SignedBytes, bytes, manifest.SignedBytes)
                 ? UpdateErrors.None : UpdateErrors.WrongSignature;
         }
 

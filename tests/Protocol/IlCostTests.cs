@@ -1,9 +1,12 @@
 // What hashing and signing cost on a board, in IL instructions: an ESP32 does roughly 1.2 to 3 million a second.
 
+using DePIN.BoardCost;
+
 namespace DePIN.Protocol.Tests;
 
 public sealed class IlCostTests
 {
+    private const long FrameIlMax = 800_000;
     private const long SignatureIlMax = 600_000;
     private const long HashBlockIlMax = 6_000;
     private const long VerificationIlMax = 4_000_000;
@@ -96,5 +99,20 @@ public sealed class IlCostTests
         long block = (all - one) / 17;
         TestContext.Out.WriteLine($"IL instructions a block: {block:N0}; an empty message's hash {counter.Measure(() => hash(message, 0, 0, digest, 0)):N0}");
         Assert.That(block, Is.LessThanOrEqualTo(HashBlockIlMax));
+    }
+
+    [Test]
+    public void A_frame_costs_its_signature_and_little_more()
+    {
+        SignCost cost = SignCost.Measure(Counter.Value);
+        TestContext.Out.WriteLine(cost);
+        Assert.Multiple(() =>
+        {
+            Assert.That(cost.IlPerSignature, Is.InRange(100_000, SignatureIlMax));
+            Assert.That(cost.IlPerHashBlock, Is.InRange(1_000, HashBlockIlMax));
+            Assert.That(cost.HmacsPerSignature, Is.EqualTo(5), "K, V, K, V, and the nonce: RFC 6979, section 3.2, d to h");
+            Assert.That(cost.IlPerFrame, Is.InRange(cost.IlPerSignature + (2 * cost.IlPerHashBlock), FrameIlMax));
+            Assert.That(cost.SecondsPerSignature, Is.LessThan(0.5), "the slow end of the estimate");
+        });
     }
 }

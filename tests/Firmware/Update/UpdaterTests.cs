@@ -402,7 +402,8 @@ public sealed class UpdaterTests
             foreach (string bad in new[] { "", good[1..], good + "0", "g" + good[1..], good[..^1] + "x", (good[0] == '0' ? "1" : "0") + good[1..] })
             {
                 NodeSettings settings = Parse(bad);
-                Assert.That((settings.OperatorKey, settings.Problem), Is.EqualTo(((byte[]?)null, "operator-key is the operator's P-256 key, 128 hex digits X then Y")));
+                Assert.That(settings.OperatorKey, Is.Null);
+                Assert.That(settings.Problem, Does.StartWith("operator-key is 128 hex digits").Or.EqualTo("operator-key is no point of P-256"));
             }
         });
     }

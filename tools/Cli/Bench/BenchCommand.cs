@@ -15,7 +15,7 @@ public static class BenchCommand
     public static Command Create() => new("bench", "Measured figures; --json gives one line.")
     {
         CreateOne("ingest", "Acknowledged frames a second through a real gateway, beside raw P-256 checks a second.", IngestAsync),
-        CreateOne("sign", "The device's managed signer, beside this machine's native one.", SignBench.RunAsync),
+        CreateOne("sign", "The device's managed signer: here, and what it costs on a board; the firmware's size and heap.", SignBench.RunAsync, SignBench.Table),
         CreateOne("batch", "Frames a second into a batch's root and proofs, beside Keccak alone.", BatchAsync),
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
         CreateOne("provision", "Seconds a board with 1, 4 and 16 lanes, and how much of them is waiting for the board.", ProvisionBench.RunAsync),
@@ -36,7 +36,7 @@ public static class BenchCommand
 
     private static JsonObject Json<T>(T result) => JsonSerializer.SerializeToNode(result)!.AsObject();
 
-    private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run)
+    private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run, Func<JsonObject, string>? table = null)
     {
         Option<bool> json = new("--json") { Description = "One JSON line on standard output." };
         Command command = new(name, description) { json };
@@ -46,7 +46,7 @@ public static class BenchCommand
             try
             {
                 JsonObject result = await run(cancel).ConfigureAwait(false);
-                Console.WriteLine(parsed.GetValue(json) ? result.ToJsonString() : Table(result));
+                Console.WriteLine(parsed.GetValue(json) ? result.ToJsonString() : (table ?? Table)(result));
                 return ExitCode.Ok;
             }
             catch (DevnetException error)

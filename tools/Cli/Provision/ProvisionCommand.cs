@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Gateway;
+using DePIN.Cli.Key;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
@@ -21,50 +22,58 @@ public static class ProvisionCommand
     public static Command Create()
     {
         Option<string> template = new("--template") { Description = "The job: chain, owner, gateway, settings (see tools/Cli/Provision/README.md).", HelpName = "FILE", Required = true };
-        Option<string[]> ports = new("--port") { Description = "A serial port; may be given several times: a lane each.", HelpName = "PORT" };
+        Option<string[]> ports = new("--port", "--ports") { Description = "A serial port; may be given several times: a lane each. auto: every USB port of this computer.", HelpName = "PORT" };
         Option<bool> web = new("--web") { Description = "Serve the page for browsers with Web Serial instead; Ctrl-C ends it." };
         Option<int> webPort = new("--web-port") { Description = "Its port on this machine; 0: any.", HelpName = "PORT", DefaultValueFactory = _ => 8090 };
-        Option<string?> key = new("--key") { Description = "Key file of the account that pays for the registrations (mode 0600).", HelpName = "FILE" };
+        Option<string?> key = new("--key") { Description = "Keystore or key file of the account that pays for the registrations (mode 0600).", HelpName = "FILE" };
         Option<string?> collect = new("--collect") { Description = "Instead of registering, keep the claims in this file: for places without a network.", HelpName = "FILE" };
         Option<string?> manifest = new("--manifest") { Description = "CSV with device,name,location.", HelpName = "FILE" };
         Option<string> report = new("--report") { Description = "Folder of report.csv and report.jsonl; both are only added to.", HelpName = "DIR", DefaultValueFactory = _ => "provisioned" };
         Option<string?> wifi = new("--wifi-password-file") { Description = $"File with the password of the template's network (mode 0600); else {WifiPasswordVariable}.", HelpName = "FILE" };
+        Option<string?> labels = new("--labels") { Description = "Folder for a QR label a device (SVG, PNG) and a sheet (PDF).", HelpName = "DIR" };
+        Option<string?> passphrase = KeyCommand.PassphraseOption();
         Option<bool> json = new("--json") { Description = "The report's JSON lines on standard output." };
         Command command = new("provision", "Boards from the box to the first verified frame, a lane a port. Run it again after any failure: it goes on.")
         {
-            template, ports, key, collect, manifest, report, wifi, web, webPort, json, CreateRegister(),
+            template, ports, key, passphrase, collect, manifest, report, labels, wifi, web, webPort, json, CreateRegister(),
         };
         command.SetAction(async (parsed, cancel) =>
         {
             ProvisionJob job = ProvisionJob.Read(parsed.GetValue(template)!);
-            List<string> names = [.. parsed.GetValue(ports)!.Distinct()];
+            List<string> names = Ports(parsed.GetValue(ports)!);
             bool isWeb = parsed.GetValue(web);
             if (isWeb == names.Count > 0) throw new CliError(ExitCode.BadInput, isWeb ? "both --web and --port" : "neither --port nor --web", "give the boards' serial ports, or --web for the page");
             if (names.Count > PortsMax) throw new CliError(ExitCode.BadInput, $"{names.Count} ports", $"give at most {PortsMax} at once");
-            return await RunAsync(job, [.. names.Select(name => new SerialBoardPort(name))], parsed.GetValue(key), parsed.GetValue(collect), parsed.GetValue(manifest),
-                parsed.GetValue(report)!, parsed.GetValue(wifi), isWeb ? parsed.GetValue(webPort) : null, parsed.GetValue(json), cancel).ConfigureAwait(false);
+            ProvisionFiles files = new(parsed.GetValue(key), parsed.GetValue(passphrase), parsed.GetValue(collect), parsed.GetValue(manifest), parsed.GetValue(report)!, parsed.GetValue(labels),
+                parsed.GetValue(wifi));
+            return await RunAsync(job, [.. names.Select(name => new SerialBoardPort(name))], files, isWeb ? parsed.GetValue(webPort) : null, parsed.GetValue(json), cancel).ConfigureAwait(false);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(
-        ProvisionJob job, IReadOnlyList<IBoardPort> ports, string? keyFile, string? collectFile, string? manifestFile, string reportFolder, string? wifiFile, int? webPort, bool json, CancellationToken cancel)
+    /// <summary>The ports that are named; for auto those of USB: a computer's own serial ports have no board behind them.</summary>
+    private static List<string> Ports(string[] given)
     {
-        if ((keyFile is null) == (collectFile is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
-        using ProvisionReport report = ProvisionReport.Open(reportFolder);
-        DeviceManifest manifest = manifestFile is null ? DeviceManifest.Empty() : DeviceManifest.Read(manifestFile, report);
+        if (!given.Contains("auto")) return [.. given.Distinct()];
+        List<string> found = [.. SerialPorts.List().Where(port => port.UsbId is not null).Select(port => port.Path).Concat(given.Where(name => name != "auto")).Distinct()];
+        return found.Count > 0 ? found : throw new CliError(ExitCode.BadInput, "no USB serial port is there", "plug the boards in; 'depin ports' lists what this computer sees");
+    }
+
+    private static async Task<int> RunAsync(ProvisionJob job, IReadOnlyList<IBoardPort> ports, ProvisionFiles files, int? webPort, bool json, CancellationToken cancel)
+    {
+        if ((files.Key is null) == (files.Collect is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
+        using ProvisionReport report = ProvisionReport.Open(files.Report);
+        DeviceManifest manifest = files.Manifest is null ? DeviceManifest.Empty() : DeviceManifest.Read(files.Manifest, report);
+        LabelFolder? labels = files.Labels is null ? null : new LabelFolder(files.Labels, job.Link);
         using GatewayApi gateway = new(job.GatewayApi.ToString());
         using HttpClient http = new();
-        using GatewaySigner? payer = keyFile is null ? null : PrivateKeyFile.Read(keyFile);
+        using GatewaySigner? payer = files.Key is null ? null : PrivateKeyFile.Read(files.Key, files.Passphrase);
         using ClaimRegistrar? registrar = payer is null ? null : await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
-        using ClaimCollector? collector = collectFile is null ? null : new ClaimCollector(collectFile, job.Contracts.ChainId, job.Contracts.DeviceRegistry, job.OwnerAddress);
-        if (webPort is { } asked)
-        {
-            return await ServeAsync(new ProvisionRun(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System), asked, cancel).ConfigureAwait(false);
-        }
-
-        byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(wifiFile, WifiPasswordVariable, ImprovRpc.PasswordBytesMax);
-        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, Labels: null, TimeProvider.System) { WifiPassword = password };
+        using ClaimCollector? collector = files.Collect is null ? null : new ClaimCollector(files.Collect, job.Contracts.ChainId, job.Contracts.DeviceRegistry, job.OwnerAddress);
+        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, labels, TimeProvider.System);
+        if (webPort is { } asked) return await ServeAsync(run, labels, asked, cancel).ConfigureAwait(false);
+        byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(files.WifiPassword, WifiPasswordVariable, ImprovRpc.PasswordBytesMax);
+        run = run with { WifiPassword = password };
         List<ProvisionLane> lanes = [.. ports.Select(port => new ProvisionLane(run, port))];
         Task<ReportLine[]> work = Task.WhenAll(lanes.Select(lane => Task.Run(() => lane.RunAsync(cancel), CancellationToken.None)));
         try
@@ -77,12 +86,25 @@ public static class ProvisionCommand
         }
 
         ReportLine[] results = await work.ConfigureAwait(false);
+        WriteSheet(labels);
         int succeeded = results.Count(line => line.Code[1] == '0');
         Console.Error.WriteLine($"{succeeded} of {results.Length} boards are done; the report is {report.TableFile}{(report.Torn > 0 ? $" ({report.Torn} unreadable lines of an earlier run were passed over)" : "")}");
         return cancel.IsCancellationRequested ? ExitCode.Interrupted : succeeded == results.Length ? ExitCode.Ok : ExitCode.Failed;
     }
 
-    private static async Task<int> ServeAsync(ProvisionRun run, int port, CancellationToken cancel)
+    private static void WriteSheet(LabelFolder? labels)
+    {
+        try
+        {
+            labels?.WriteSheet();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.Failed, $"the sheet of labels cannot be written: {error.Message}", "free space or another --labels folder, then run the command again");
+        }
+    }
+
+    private static async Task<int> ServeAsync(ProvisionRun run, LabelFolder? labels, int port, CancellationToken cancel)
     {
         await using ProvisionWeb web = await ProvisionWeb.StartAsync(run, port, cancel).ConfigureAwait(false);
         Console.WriteLine($"the page for this job: {web.Url}");
@@ -94,6 +116,8 @@ public static class ProvisionCommand
         {
             // that is how it ends
         }
+
+        WriteSheet(labels);
 
         return ExitCode.Ok;
     }
@@ -161,3 +185,6 @@ public static class ProvisionCommand
         return new ClaimRegistrar(client, job.Contracts.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
     }
 }
+
+/// <summary>The files of a run; null: not asked for.</summary>
+internal sealed record ProvisionFiles(string? Key, string? Passphrase, string? Collect, string? Manifest, string Report, string? Labels, string? WifiPassword);

@@ -60,6 +60,19 @@ public sealed record ProvisionRun(
         Report.DoneLine(device) is not null && await ReadDeviceAsync(device, cancel).ConfigureAwait(false) is { Revoked: false, LastReceivedMs: { } received }
             && Clock.GetUtcNow().ToUnixTimeMilliseconds() - received < Job.ConfirmSeconds * 1000L;
 
+    /// <summary>The label, when labels are asked for.</summary>
+    public void WriteLabel(BoardIdentity board, ManifestRow row)
+    {
+        try
+        {
+            Labels?.Write(board, row);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ProvisionException(ProvisionCode.LabelFailed, error.Message, error);
+        }
+    }
+
     /// <summary>The claim's signature is by the key that the board named. The chain would refuse it too, but for a fee and with a worse message.</summary>
     public void CheckClaim(BoardIdentity board, byte[] signature)
     {
@@ -194,7 +207,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         }
 
         Step = ProvisionStep.Label;
-        WriteLabel(_board, _row);
+        run.WriteLabel(_board, _row);
         return run.Desk.Registers ? ProvisionCode.Done : ProvisionCode.Collected;
     }
 
@@ -269,18 +282,6 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         finally
         {
             _waiting.Stop();
-        }
-    }
-
-    private void WriteLabel(BoardIdentity board, ManifestRow row)
-    {
-        try
-        {
-            run.Labels?.Write(board, row);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new ProvisionException(ProvisionCode.LabelFailed, error.Message, error);
         }
     }
 

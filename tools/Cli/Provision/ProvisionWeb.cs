@@ -115,6 +115,7 @@ public sealed class ProvisionWeb : IAsyncDisposable
         byte[] signature = BoardJson.Bytes(given.Signature, FrameFormat.SignatureBytes, "signature");
         _run.CheckClaim(board, signature);
         await _run.Desk.FileAsync(board, signature, cancel).ConfigureAwait(false);
+        _run.WriteLabel(board, _run.Manifest.Take(board.DeviceId));
         return new KnownJson("", "", IsDone: false);
     }
 
