@@ -13,9 +13,9 @@ using TypeReference = Mono.Cecil.TypeReference;
 namespace DePIN.BoardCost;
 
 /// <summary>
-/// How large the firmware's own code is as a board keeps it: DePIN.Firmware and DePIN.Protocol as one .pe, computed from their IL by the
-/// file's layout (nf-interpreter, nanoCLR_Types.h of 1.x): tokens and branches of 16 bits in the code, rows as wide as its records, one table
-/// of strings, no attributes, constants, properties, events or parameter names. The runtime's own assemblies are not in it.
+/// How large the firmware's own code is as a board keeps it: the .pe of DePIN.Firmware and that of DePIN.Protocol, computed from their IL by
+/// the file's layout (nf-interpreter, nanoCLR_Types.h of 1.x): tokens and branches of 16 bits in the code, rows as wide as its records, one table
+/// of strings for both, no attributes, constants, properties, events or parameter names. The runtime's own assemblies are not in it.
 /// </summary>
 /// <param name="Code">Instructions, and 12 bytes an exception handler.</param>
 /// <param name="Data">What static arrays are filled from.</param>
@@ -63,7 +63,7 @@ public sealed record FirmwareSize(int Code, int Data, int Rows, int Strings, int
                 parts[part] = parts.GetValueOrDefault(part) + typeCode + typeData;
             }
 
-            // In one .pe the firmware's references to the protocol are none.
+            // The firmware's references to the protocol are few beside the rest: left out.
             string[] names = [.. own.Select(Path.GetFileNameWithoutExtension)!];
             TypeReference[] types = [.. assembly.MainModule.GetTypeReferences().Where(type => !names.Contains(type.Scope.Name))];
             MemberReference[] members = [.. assembly.MainModule.GetMemberReferences().Where(member => !names.Contains(member.DeclaringType.Scope.Name))];
