@@ -320,7 +320,7 @@ public sealed class FlashRunTests
         });
     }
 
-    [Test, Platform("Linux")]
+    [Test, Platform("Linux"), Category("ByHand"), Explicit("needs root, and a working copy that a user without rights can read")]
     public async Task A_user_who_may_not_open_the_port_is_told_which_group_to_join()
     {
         const string setpriv = "/usr/bin/setpriv";

@@ -171,7 +171,7 @@ internal sealed class UpdateMqttTests
     }
 
     [TestCase(12)]
-    [TestCase(200, Explicit = true, Reason = "the figure of gateway/Update/README.md: ten seconds at the rate of the default settings")]
+    [TestCase(200, Explicit = true, Category = "ByHand", Reason = "the figure of gateway/Update/README.md: ten seconds at the rate of the default settings")]
     public async Task A_fleet_fetches_at_the_rate_of_all_together(int nodes)
     {
         UpdateSettings defaults = new();
