@@ -169,7 +169,7 @@ namespace DePIN.Firmware.Clock
         public bool TakeGatewayTime(long unixMs)
         {
             long now = _time.UptimeMs();
-            bool serverTrusted = _origin == ClockOrigin.TimeServer && now - _serverAtMs < TimeServerTrustedMs;
+            bool serverTrusted = _origin == ClockOrigin.TimeServer && now - _serverAtMs < TimeServerTrustedMs && !NeedsTime;
             return !serverTrusted && Set(ClockOrigin.Gateway, unixMs, now);
         }
 
@@ -200,7 +200,7 @@ namespace DePIN.Firmware.Clock
                 _errorMs = ErrorAfter(state, sleptMs);
                 _errorAtMs = state.UptimeMs + sleptMs;
                 _serverAtMs = state.ServerAtMs;
-                _nextAskMs = state.NextAskMs;
+                _nextAskMs = NeedsTime ? 0 : state.NextAskMs; // that plan was made for an oscillator that is awake
                 _nextSaveMs = state.NextSaveMs;
                 _steps = state.ClockSteps;
                 _refused = state.ClockRefused;

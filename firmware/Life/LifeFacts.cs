@@ -6,7 +6,7 @@ namespace DePIN.Firmware.Life
         /// <summary>The state lets the node sign.</summary>
         public bool MaySign;
 
-        /// <summary>The setting sleep=deep.</summary>
+        /// <summary>sleep=deep, and no release is on trial.</summary>
         public bool Sleeps;
 
         /// <summary>The samples are to become a frame now.</summary>

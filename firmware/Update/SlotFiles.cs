@@ -1,4 +1,5 @@
 using DePIN.Firmware.Board;
+using DePIN.Firmware.Keep;
 using DePIN.Protocol;
 
 namespace DePIN.Firmware.Update
@@ -81,11 +82,10 @@ namespace DePIN.Firmware.Update
         public static void Clear(IFlash flash, int slot)
         {
             flash.Delete(ManifestName(slot));
-            string prefix = Prefix(slot);
             string[] names = flash.List();
             for (int i = 0; i < names.Length; i++)
             {
-                if (IsOf(names[i], prefix))
+                if (Owns(slot, names[i]))
                 {
                     flash.Delete(names[i]);
                 }
@@ -100,20 +100,7 @@ namespace DePIN.Firmware.Update
 
         public static bool Same(byte[] a, byte[] b)
         {
-            if (a == null || b == null || a.Length != b.Length)
-            {
-                return false;
-            }
-
-            for (int i = 0; i < a.Length; i++)
-            {
-                if (a[i] != b[i])
-                {
-                    return false;
-                }
-            }
-
-            return true;
+            return a != null && b != null && TwoGenerations.Same(a, b);
         }
 
         public static byte[] HashOf(byte[] bytes)

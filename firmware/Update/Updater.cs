@@ -58,6 +58,7 @@ namespace DePIN.Firmware.Update
         private byte[] _offerHash;
         private byte[] _later;
         private readonly bool _sleeps;
+        private bool _isTaking;
         private int _connections;
         private int _file;
         private int _at;
@@ -148,7 +149,7 @@ namespace DePIN.Firmware.Update
         {
             get
             {
-                return _state == UpdateStates.Fetching || _state == UpdateStates.Verifying || _state == UpdateStates.Staged || (_judge != null && _line.HasReceived);
+                return _isTaking || _state == UpdateStates.Fetching || _state == UpdateStates.Verifying || _state == UpdateStates.Staged || (_judge != null && _line.HasReceived);
             }
         }
 
@@ -189,16 +190,24 @@ namespace DePIN.Firmware.Update
                 Report();
             }
 
-            byte[] offer = _line.TakeReceived(Offers);
-            byte[] chunk = _line.TakeReceived(Chunks);
-            if (offer != null)
+            _isTaking = true; // before a message leaves the line: what it becomes takes seconds
+            try
             {
-                TakeOffer(offer);
-            }
+                byte[] offer = _line.TakeReceived(Offers);
+                byte[] chunk = _line.TakeReceived(Chunks);
+                if (offer != null)
+                {
+                    TakeOffer(offer);
+                }
 
-            if (chunk != null)
+                if (chunk != null)
+                {
+                    TakeChunk(chunk);
+                }
+            }
+            finally
             {
-                TakeChunk(chunk);
+                _isTaking = false;
             }
 
             switch (_state)
@@ -474,13 +483,12 @@ namespace DePIN.Firmware.Update
             {
                 byte[] hash = _record.CandidateHash;
                 _record.Activate(_slot, hash, UpdateStates.Confirmed);
+                Set(_judge == null ? UpdateStates.Disabled : UpdateStates.Confirmed, _judge == null ? UpdateErrors.NoOperatorKey : UpdateErrors.None);
                 if (_sleeps)
                 {
-                    stop.Request(); // it stayed awake for the trial: from the next start on it sleeps
+                    stop.Request(); // it stayed awake for the trial: from the next start on it sleeps, and hears offers then
                 }
-
-                Set(_judge == null ? UpdateStates.Disabled : UpdateStates.Confirmed, _judge == null ? UpdateErrors.NoOperatorKey : UpdateErrors.None);
-                if (_later != null)
+                else if (_later != null)
                 {
                     byte[] later = _later;
                     _later = null;

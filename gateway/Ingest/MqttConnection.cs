@@ -641,11 +641,12 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
     {
         if (_services.Updates is { } updates)
         {
-            bool isProven;
+            bool isProven, isForeign;
             lock (_window)
             {
                 isProven = _provenId is not null && deviceId.SequenceEqual(_provenId);
-                if (!isProven && _provenId is null && packet.Payload.Length <= UpdateState.BytesMax)
+                isForeign = !isProven && _provenId is not null;
+                if (_provenId is null && packet.Payload.Length <= UpdateState.BytesMax)
                 {
                     (_heldStateId, _heldState) = (deviceId.ToArray(), packet.Payload.ToArray());
                 }
@@ -655,9 +656,13 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
             {
                 updates.State(deviceId, packet.Payload);
             }
-            else if (_provenId is not null)
+            else if (isForeign)
             {
                 updates.Refused(UpdateRefusal.Foreign);
+            }
+            else if (packet.Payload.Length > UpdateState.BytesMax)
+            {
+                updates.Refused(UpdateRefusal.Malformed);
             }
         }
 

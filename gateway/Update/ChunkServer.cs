@@ -139,8 +139,7 @@ public sealed class ChunkServer(ChunkRates rates, UpdateMetrics metrics, TimePro
     {
         int count = UpdateGet.Count(request, 0);
         byte[] chunk = new byte[UpdateChunk.HeaderBytes + count];
-        request.CopyTo(chunk, 0);
-        package.File(UpdateGet.File(request, 0)).Slice((int)UpdateGet.At(request, 0), count).CopyTo(chunk.AsSpan(UpdateChunk.HeaderBytes));
+        UpdateChunk.Write(request, 0, package.File(UpdateGet.File(request, 0)).Slice((int)UpdateGet.At(request, 0), count).ToArray(), 0, chunk, 0);
         metrics.Chunk(chunk.Length);
         receiver.SendChunk(device.ToString(), chunk);
     }

@@ -56,12 +56,26 @@ public sealed class RolloutCore
     public IReadOnlyList<DeviceIdValue> Candidates(Rollout rollout, long nowMs)
     {
         ArgumentNullException.ThrowIfNull(rollout);
+        return [.. Unoffered(rollout, nowMs)
+            .Select(d => (Device: d, Rank: Rank(rollout.Id, d))).OrderBy(r => r.Rank, Comparer<byte[]>.Create(static (a, b) => a.AsSpan().SequenceCompareTo(b))).Select(r => r.Device)];
+    }
+
+    /// <summary>How many they are.</summary>
+    public int Waiting(Rollout rollout, long nowMs)
+    {
+        ArgumentNullException.ThrowIfNull(rollout);
+        return Unoffered(rollout, nowMs).Count();
+    }
+
+    // In no order: that costs a hash each.
+    private IEnumerable<DeviceIdValue> Unoffered(Rollout rollout, long nowMs)
+    {
         Dictionary<DeviceIdValue, Member> members = _members[rollout.Id];
         HashSet<DeviceIdValue> taken = [.. _rollouts.Values.Where(r => r.IsOpen && r.Id != rollout.Id)
             .SelectMany(r => _members[r.Id].Values.Where(m => m.State is MemberState.Offered or MemberState.Working).Select(m => m.Device))];
-        return [.. _reports.Values.Where(r => r.Running < rollout.Release && !members.ContainsKey(r.Device) && !taken.Contains(r.Device) && !IsOtherBoard(r, rollout)
+        return _reports.Values.Where(r => r.Running < rollout.Release && !members.ContainsKey(r.Device) && !taken.Contains(r.Device) && !IsOtherBoard(r, rollout)
                 && r.State != UpdateStates.Disabled && nowMs - r.AtMs <= HeardMaxMs)
-            .Select(r => (r.Device, Rank: Rank(rollout.Id, r.Device))).OrderBy(r => r.Rank, Comparer<byte[]>.Create(static (a, b) => a.AsSpan().SequenceCompareTo(b))).Select(r => r.Device)];
+            .Select(r => r.Device);
     }
 
     /// <summary>Devices whose own word rules them out, with the reason.</summary>
@@ -168,7 +182,7 @@ public sealed class RolloutCore
     public int Target(Rollout rollout, long nowMs)
     {
         ArgumentNullException.ThrowIfNull(rollout);
-        int all = Offered(rollout.Id) + Candidates(rollout, nowMs).Count;
+        int all = Offered(rollout.Id) + Waiting(rollout, nowMs);
         return rollout.State == RolloutState.Complete ? all : Math.Max(rollout.Plan.Stages[rollout.Stage].Up(all), Math.Min(all, Offered(rollout.Id)));
     }
 
@@ -223,7 +237,7 @@ public sealed class RolloutCore
         return report.State switch
         {
             UpdateStates.RolledBack => (MemberState.Failed, ErrorName(report.Error)),
-            UpdateStates.Refused => report.Error is UpdateErrors.WrongBoard or UpdateErrors.RuntimeTooOld or UpdateErrors.NotThisOperator or UpdateErrors.NoLoader or UpdateErrors.NoOperatorKey
+            UpdateStates.Refused => report.Error is UpdateErrors.WrongBoard or UpdateErrors.RuntimeTooOld or UpdateErrors.NotThisOperator
                 ? (MemberState.LeftOut, ErrorName(report.Error)) : (MemberState.Failed, ErrorName(report.Error)),
             UpdateStates.Fetching or UpdateStates.Verifying or UpdateStates.Staged or UpdateStates.Trying or UpdateStates.Paused => (MemberState.Working, ""),
             UpdateStates.Idle when member.State != MemberState.Failed => (MemberState.Offered, ""), // who failed is idle again when its offer is withdrawn

@@ -101,7 +101,14 @@ public sealed class UpdateStage : IDeviceUpdates
         {
             _packages.Keep(package);
             _loaded[Convert.ToHexStringLower(package.Hash)] = (package, "");
-            return Do(core => core.Start(package, plan, RandomNumberGenerator.GetHexString(16, lowercase: true), NowMs, out fault), ref fault);
+            try
+            {
+                return Do(core => core.Start(package, plan, RandomNumberGenerator.GetHexString(16, lowercase: true), NowMs, out fault), ref fault);
+            }
+            finally
+            {
+                if (_core is { } core) Sweep(core); // one that was refused is not kept
+            }
         }
     }
 
@@ -228,6 +235,12 @@ public sealed class UpdateStage : IDeviceUpdates
         _chunks.Use(offers);
         foreach (DeviceIdValue device in changed) _publish(device.ToString(), offers[device].ManifestBytes);
         foreach (DeviceIdValue device in gone) _publish(device.ToString(), ReadOnlyMemory<byte>.Empty);
+        Sweep(core);
+    }
+
+    // Packages that no open roll-out needs, on disk and here.
+    private void Sweep(RolloutCore core)
+    {
         HashSet<string> needed = [.. core.Rollouts.Where(r => r.IsOpen).Select(r => r.Hash)];
         _packages.Sweep(needed);
         foreach (string hash in _loaded.Keys.Where(h => !needed.Contains(h)).ToArray()) _loaded.Remove(hash);

@@ -149,7 +149,7 @@ public sealed class UpdateApi(UpdateStage stage, OperatorToken token, string ope
         return new RolloutJson(
             r.Id, r.Board, r.Release, r.Version, r.Hash, Name(r.State), r.Reason, r.Plan.StagesText, r.Stage + 1, r.Plan.Stages.Count, r.Plan.Confirmed.ToString(), r.Plan.Failed.ToString(),
             r.Plan.SoakS, r.Plan.LostS, target, core.Count(r.Id, MemberState.Offered), core.Count(r.Id, MemberState.Working), core.Count(r.Id, MemberState.Confirmed),
-            core.Count(r.Id, MemberState.Failed), leftOut.Length, r.IsOpen ? core.Candidates(r, nowMs).Count : 0, r.StartedMs, r.ChangedMs,
+            core.Count(r.Id, MemberState.Failed), leftOut.Length, r.IsOpen ? core.Waiting(r, nowMs) : 0, r.StartedMs, r.ChangedMs,
             r.State == RolloutState.Running && r.SoakMs is { } soak ? soak + r.Plan.SoakS * 1000L : null, stage.PackageFault(r),
             [.. core.Members(r.Id).Where(m => m.State == MemberState.Failed).OrderBy(m => m.ChangedMs).Take(TroublesMax).Select(m => new UpdateTroubleJson(m.Device.ToString(), m.Reason))],
             [.. leftOut.Take(TroublesMax).Select(d => new UpdateTroubleJson(d.Device.ToString(), d.Reason))]);

@@ -50,11 +50,9 @@ public sealed class OtaCommandTests
         await Succeed("ota", "keygen", "--out", strangers);
         await PackAsync(strangers, foreign, 2);
         Expect(await CliProcess.RunAsync(folder.Path, ["ota", "start", foreign, .. order]), ExitCode.Failed, "another operator");
-        await using (FileStream file = File.OpenWrite(foreign))
-        {
-            file.Seek(-1, SeekOrigin.End);
-            file.WriteByte(0xA5);
-        }
+        byte[] torn = await File.ReadAllBytesAsync(foreign);
+        torn[^1] ^= 0xFF;
+        await File.WriteAllBytesAsync(foreign, torn);
 
         Expect(await CliProcess.RunAsync(folder.Path, ["ota", "start", foreign, .. order]), ExitCode.BadInput, "is not the one that was signed");
 
@@ -120,7 +118,9 @@ public sealed class OtaCommandTests
 
     private static async Task AssertHostileRequestsAsync(string url, string token)
     {
-        using HttpClient http = new() { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(30) };
+        // Waits for the server's word before it sends a body, however busy the machine: after the default second it would begin, and be cut off by a refusal.
+        using SocketsHttpHandler handler = new() { Expect100ContinueTimeout = TimeSpan.FromSeconds(30) };
+        using HttpClient http = new(handler) { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(60) };
         async Task<HttpStatusCode> Post(string path, HttpContent? content, string? bearer)
         {
             using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = content };

@@ -1,4 +1,5 @@
 using DePIN.Firmware.Clock;
+using DePIN.Firmware.Keep;
 using DePIN.VirtualBoard.Flash;
 
 namespace DePIN.Firmware.Tests.Clock;
@@ -34,6 +35,28 @@ public sealed class NodeClockTests
         Assert.That(clock.Origin, Is.EqualTo(ClockOrigin.Gateway));
         Assert.That(clock.Steps, Is.EqualTo(1));
         Assert.That(clock.LastStepMs, Is.EqualTo(5000));
+    }
+
+    [Test]
+    public void After_a_long_sleep_the_time_server_is_asked_again_and_the_gateway_is_believed()
+    {
+        ManualTime time = new() { Server = Noon };
+        NodeClock clock = NodeClock.Open(new PowerCutFlash(), time);
+        clock.Tend("pool");
+        SleepState state = new() { UptimeMs = time.Uptime };
+        clock.Save(state);
+        const long Slept = 35 * 60_000; // 105 s of error at 5 %: more than three quarters of what a synchronised clock may have
+        time.Uptime += Slept;
+
+        time.Server = null;
+        NodeClock woken = NodeClock.Open(new PowerCutFlash(), time);
+        woken.Resume(state, Slept);
+        Assert.That((woken.IsSynchronised, woken.NeedsTime), Is.EqualTo((true, true)));
+        int asked = time.Asked;
+        woken.Tend("pool");
+        Assert.That(time.Asked, Is.EqualTo(asked + 1), "the plan of an awake node, six hours, does not hold");
+        Assert.That(woken.TakeGatewayTime(Noon + Slept), Is.True);
+        Assert.That(woken.NeedsTime, Is.False);
     }
 
     [Test]

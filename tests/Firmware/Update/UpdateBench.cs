@@ -59,7 +59,7 @@ internal sealed class UpdateBench
 
     private readonly FrameStore _store = FrameStore.Open(new PowerCutFlash(), FrameRing.CapacityBytesMin, new RecordingSigner());
 
-    public UpdateBench(PowerCutFlash? flash = null, int slot = 0)
+    public UpdateBench(PowerCutFlash? flash = null, int slot = 0, bool sleeps = false)
     {
         if (flash is null)
         {
@@ -70,7 +70,9 @@ internal sealed class UpdateBench
 
         Flash = flash;
         Status.Set(BoardState.Running, "test");
-        Updater = new Updater(Settings, flash, slot, IdText, "0.1.0", _store, Status, Health, Time);
+        NodeSettings settings = Settings;
+        settings.DeepSleep = sleeps;
+        Updater = new Updater(settings, flash, slot, IdText, "0.1.0", _store, Status, Health, Time);
         if (Updater.Judge is { } judge)
         {
             judge.MemoryBytes = 65536;
@@ -173,5 +175,5 @@ internal sealed class UpdateBench
     }
 
     /// <summary>The same flash after a power cut or a restart.</summary>
-    public UpdateBench Next(int slot = 0) => new(Flash.Survivor(), slot) { Files = Files };
+    public UpdateBench Next(int slot = 0, bool sleeps = false) => new(Flash.Survivor(), slot, sleeps) { Files = Files };
 }

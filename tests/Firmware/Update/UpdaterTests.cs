@@ -363,6 +363,32 @@ public sealed class UpdaterTests
     }
 
     [Test]
+    public void A_sleeping_node_is_busy_from_the_offer_to_the_restart_and_awake_until_the_release_is_confirmed()
+    {
+        UpdateBench bench = new() { Files = [("Node.pe", UpdateBench.Content(4100, 2))] };
+        bench.Connect();
+        Assert.That(bench.Updater.IsBusy, Is.False);
+        bench.Offer(UpdateBench.Owner.Manifest(2, bench.Files));
+        Assert.That(bench.Updater.IsBusy, Is.True, "before it was even looked at");
+        while (!bench.Stop.IsRequested)
+        {
+            bench.Step();
+            Assert.That(bench.Updater.IsBusy, Is.True);
+            bench.Time.Uptime += 100;
+        }
+
+        UpdateBench trial = bench.Next(slot: 1, sleeps: true);
+        Assert.That((Updater.IsOnTrial(trial.Flash, 1), Updater.IsOnTrial(trial.Flash, 0), Updater.IsOnTrial(trial.Flash, SlotFiles.None)), Is.EqualTo((true, false, false)));
+        trial.Connect();
+        trial.Health.HasAcknowledged = true;
+        trial.Offer(UpdateBench.Owner.Manifest(3, trial.Files));
+        trial.Run(stepsMax: 200, msPerStep: 1000);
+        Assert.That(trial.Stop.IsRequested, Is.True, "from the next start on it sleeps");
+        Assert.That((Updater.IsOnTrial(trial.Flash, 1), trial.Reports[^1]), Is.EqualTo((false, (UpdateStates.Confirmed, UpdateErrors.None))));
+        Assert.That(trial.Gets, Is.Empty, "the offer that came meanwhile is heard again after the start");
+    }
+
+    [Test]
     public void An_offer_that_comes_during_a_trial_waits_for_its_end()
     {
         UpdateBench trial = Trying(out _);

@@ -50,7 +50,7 @@ public static class ProvisionBench
         using ProvisionReport report = ProvisionReport.Open(reportFolder);
         using GatewaySigner payer = PrivateKeyFile.Read(floor.KeyFile);
         using ClaimRegistrar registrar = new(floor.Chain.Client, job.Contracts.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
-        ProvisionRun run = new(job, DeviceManifest.Empty(), report, registrar, floor.Gateway.Api, Labels: null, TimeProvider.System);
+        ProvisionRun run = new(job, DeviceManifest.Read(null, report), report, registrar, floor.Gateway.Api, Labels: null, TimeProvider.System);
         Stopwatch all = Stopwatch.StartNew();
         ReportLine[] lines = await Task.WhenAll(ports.Select(port => Task.Run(() => new ProvisionLane(run, port).RunAsync(cancel), cancel))).ConfigureAwait(false);
         double seconds = all.Elapsed.TotalSeconds;

@@ -61,8 +61,7 @@ public sealed class ProvisionFloor : IAsyncDisposable
         _boards.Clear();
     }
 
-    /// <param name="confirmSeconds">How long a board may take to its first frame.</param>
-    public void WriteTemplate(int confirmSeconds = 120)
+    private void WriteTemplate()
     {
         File.WriteAllText(Template, JsonSerializer.Serialize(new
         {
@@ -77,7 +76,7 @@ public sealed class ProvisionFloor : IAsyncDisposable
                 ["gateway-host"] = "127.0.0.1", ["gateway-port"] = Gateway.MqttTlsPort.ToString(System.Globalization.CultureInfo.InvariantCulture), ["tls"] = "on",
                 ["interval-ms"] = "500", ["samples-per-frame"] = "2", ["sntp-server"] = "",
             },
-            confirmSeconds,
+            confirmSeconds = 120,
         }));
     }
 

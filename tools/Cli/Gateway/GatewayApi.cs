@@ -29,7 +29,8 @@ public sealed class GatewayApi : IDisposable
         }
 
         Url = parsed;
-        http = new HttpClient { BaseAddress = parsed, Timeout = Timeout, MaxResponseContentBufferSize = AnswerBytesMax };
+        // A gateway's refusal is waited for: after the default second a body would be begun, and cut off by it.
+        http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = Timeout }) { BaseAddress = parsed, Timeout = Timeout, MaxResponseContentBufferSize = AnswerBytesMax };
     }
 
     public Uri Url { get; }

@@ -38,15 +38,23 @@ public sealed record DeviceLabel
             throw new ArgumentException($"a public key has {DeviceId.PublicKeyBytes} bytes, this one {publicKey.Length}", nameof(publicKey));
         }
 
-        if (baseAddress.Length > BaseCharsMax || baseAddress.Contains('#', StringComparison.Ordinal) || baseAddress.Any(value => value is <= ' ' or > '~') || !Uri.TryCreate(baseAddress, UriKind.Absolute, out _))
+        if (Problem(baseAddress) is { } problem)
         {
-            throw new ArgumentException($"'{baseAddress}' is no address without a fragment, of at most {BaseCharsMax} visible ASCII characters", nameof(baseAddress));
+            throw new ArgumentException(problem, nameof(baseAddress));
         }
 
         byte[] id = new byte[DeviceId.Bytes];
         DeviceId.FromPublicKey(publicKey, 0, id, 0);
         string device = DeviceId.ToText(id, 0);
         return new DeviceLabel(device, $"{baseAddress}#v=1&device={device}&key={Base64Url.EncodeToString(publicKey)}");
+    }
+
+    /// <summary>Why an address cannot be a label's base; null: it can.</summary>
+    public static string? Problem(string baseAddress)
+    {
+        ArgumentNullException.ThrowIfNull(baseAddress);
+        return baseAddress.Length > BaseCharsMax || baseAddress.Contains('#', StringComparison.Ordinal) || baseAddress.Any(value => value is <= ' ' or > '~') || !Uri.TryCreate(baseAddress, UriKind.Absolute, out _)
+            ? $"'{baseAddress}' is no address without a fragment, of at most {BaseCharsMax} visible ASCII characters" : null;
     }
 
     /// <summary>The id as a person reads and compares it: five groups of eight digits.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using DePIN.Cli.Key;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Up;
 
@@ -33,11 +34,7 @@ public static class OperatorKeyFile
         ECDsa key = ECDsa.Create();
         try
         {
-            if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != 0)
-            {
-                throw new CliError(ExitCode.BadInput, $"--key: {path} may be read by others than its owner", $"run: chmod 600 {path}");
-            }
-
+            PrivateKeyMode.Check(path, "--key");
             if (new FileInfo(path).Length > FileBytesMax)
             {
                 throw Wrong(path);

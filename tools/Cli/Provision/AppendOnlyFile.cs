@@ -45,7 +45,14 @@ public sealed class AppendOnlyFile : IDisposable
     public void Append(string line)
     {
         if (line.AsSpan().ContainsAny('\r', '\n')) throw new ArgumentException("one line at a time", nameof(line));
-        Write(line + "\n");
+        try
+        {
+            Write(line + "\n");
+        }
+        catch (IOException error)
+        {
+            throw new CliError(ExitCode.Failed, $"{_stream.Name} cannot be written: {error.Message}", "free space on its disk and run the command again: what is done is found done");
+        }
     }
 
     /// <summary>Every whole line so far.</summary>

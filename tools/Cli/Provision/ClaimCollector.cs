@@ -35,7 +35,7 @@ public sealed class ClaimCollector(string path, ulong chainId, Address registry,
 
     public void Dispose() => _file.Dispose();
 
-    /// <summary>The claims of a file, each once. A torn last line is passed over; anything else that is no claim is an error.</summary>
+    /// <summary>The claims of a file, each once. A line that a power cut tore is passed over; anything else that is no claim is an error.</summary>
     public static List<CollectedClaim> Read(string path)
     {
         List<CollectedClaim> claims = [];
@@ -43,26 +43,30 @@ public sealed class ClaimCollector(string path, ulong chainId, Address registry,
         List<string> lines = [.. AppendOnlyFile.ReadLines(path)];
         for (int i = 0; i < lines.Count; i++)
         {
-            CollectedClaim? claim = null;
+            CollectedClaim? claim;
             try
             {
                 claim = JsonSerializer.Deserialize(lines[i], ProvisionJsonContext.Default.CollectedClaim);
             }
-            catch (JsonException error) when (i < lines.Count - 1 && lines[i].EndsWith('}'))
-            {
-                throw new CliError(ExitCode.BadInput, $"{path}, line {i + 1} is no claim: {error.Message}", "take the line out, or provision that board again");
-            }
-            catch (JsonException)
+            catch (JsonException) when (!lines[i].EndsWith('}'))
             {
                 continue; // torn by a power cut: its board was not told that it is done
             }
+            catch (JsonException error)
+            {
+                throw Wrong(path, i + 1, error.Message);
+            }
 
-            if (claim is not null && IsSound(claim) && seen.Add(claim.Device + claim.Owner)) claims.Add(claim);
+            if (claim is null || !IsSound(claim)) throw Wrong(path, i + 1, "key, signature or device id have the wrong size");
+            if (seen.Add(claim.Device + claim.Owner)) claims.Add(claim);
         }
 
         return claims;
     }
 
+    private static CliError Wrong(string path, int line, string what) =>
+        new(ExitCode.BadInput, $"{path}, line {line} is no claim: {what}", "take the line out, or provision that board again");
+
     private static bool IsSound(CollectedClaim claim) => claim.PublicKey.Length == 2 * DeviceId.PublicKeyBytes && claim.Signature.Length == 2 * FrameFormat.SignatureBytes
-        && DeviceId.TryParse(claim.Device, new byte[DeviceId.Bytes]);
+        && (claim.PublicKey + claim.Signature).All(char.IsAsciiHexDigit) && DeviceId.TryParse(claim.Device, new byte[DeviceId.Bytes]);
 }

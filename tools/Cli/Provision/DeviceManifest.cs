@@ -1,3 +1,4 @@
+using System.Text;
 using DePIN.Cli.Terminal;
 using DePIN.Protocol;
 
@@ -5,8 +6,8 @@ namespace DePIN.Cli.Provision;
 
 /// <summary>A row of the manifest.</summary>
 /// <param name="Device">40 hex digits; empty: for whichever board comes next.</param>
-/// <param name="Name">At most 32 characters.</param>
-/// <param name="Location">Where it hangs, in words or "latitude longitude"; at most 64 characters.</param>
+/// <param name="Name">At most 32 characters, 64 bytes in UTF-8.</param>
+/// <param name="Location">Where it hangs, in words or "latitude longitude"; at most 64 characters, 128 bytes in UTF-8.</param>
 public sealed record ManifestRow(string Device, string Name, string Location);
 
 /// <summary>
@@ -25,11 +26,29 @@ public sealed class DeviceManifest
 
     private DeviceManifest() { }
 
-    public static DeviceManifest Empty() => new();
-
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file; null: no names but those of earlier runs.</param>
     /// <param name="report">What earlier runs gave away already.</param>
-    public static DeviceManifest Read(string path, ProvisionReport report)
+    public static DeviceManifest Read(string? path, ProvisionReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        DeviceManifest manifest = new();
+        IReadOnlyList<ReportLine> done = report.DoneLines();
+        if (path is not null) manifest.ReadRows(path, [.. done.Select(line => line.Name).Where(name => name.Length > 0)]);
+        foreach (ReportLine line in done) manifest._named.TryAdd(line.Device, new ManifestRow(line.Device, line.Name, line.Location));
+        return manifest;
+    }
+
+    /// <summary>The row of this device: its own, else the next free one, else an empty one. The same answer for the same device.</summary>
+    public ManifestRow Take(string device)
+    {
+        lock (_gate)
+        {
+            if (_named.TryGetValue(device, out ManifestRow? row)) return row;
+            return _named[device] = _free.TryDequeue(out ManifestRow? next) ? next with { Device = device } : new ManifestRow(device, "", "");
+        }
+    }
+
+    private void ReadRows(string path, HashSet<string> given)
     {
         string[] lines;
         try
@@ -44,9 +63,7 @@ public sealed class DeviceManifest
         if (lines.Length == 0 || CsvText.Split(lines[0]) is not { } header || !header.Select(h => h.Trim().ToLowerInvariant()).SequenceEqual(["device", "name", "location"]))
             throw new CliError(ExitCode.BadInput, $"manifest {path}: its first line is not device,name,location", "write these three column names first");
         if (lines.Length > RowsMax) throw new CliError(ExitCode.BadInput, $"manifest {path} has more than {RowsMax} rows", "split the job");
-        DeviceManifest manifest = new();
         HashSet<string> names = [];
-        HashSet<string> given = [.. report.Devices.Select(device => report.DoneLine(device)!.Name)];
         for (int i = 1; i < lines.Length; i++)
         {
             if (lines[i].Trim().Length == 0) continue;
@@ -54,24 +71,12 @@ public sealed class DeviceManifest
             if (row.Name.Length > 0 && !names.Add(row.Name)) throw Wrong(path, i + 1, $"the name '{row.Name}' was given before");
             if (row.Device.Length == 0)
             {
-                if (!given.Contains(row.Name)) manifest._free.Enqueue(row);
+                if (!given.Contains(row.Name)) _free.Enqueue(row);
             }
-            else if (!manifest._named.TryAdd(row.Device, row))
+            else if (!_named.TryAdd(row.Device, row))
             {
                 throw Wrong(path, i + 1, $"device {row.Device} was named before");
             }
-        }
-
-        return manifest;
-    }
-
-    /// <summary>The row of this device: its own, else the next free one, else an empty one. The same answer for the same device.</summary>
-    public ManifestRow Take(string device)
-    {
-        lock (_gate)
-        {
-            if (_named.TryGetValue(device, out ManifestRow? row)) return row;
-            return _named[device] = _free.TryDequeue(out ManifestRow? next) ? next with { Device = device } : new ManifestRow(device, "", "");
         }
     }
 
@@ -82,7 +87,12 @@ public sealed class DeviceManifest
         if (device.StartsWith("0x", StringComparison.Ordinal)) device = device[2..];
         if (device.Length > 0 && !DeviceId.TryParse(device, new byte[DeviceId.Bytes])) throw Wrong(path, line, $"'{fields[0]}' is no device id: 40 hex digits, or nothing");
         (string name, string location) = (fields[1].Trim(), fields[2].Trim());
-        if (name.Length > NameMax || location.Length > LocationMax || (name + location).Any(char.IsControl)) throw Wrong(path, line, $"a name has at most {NameMax} characters, a location {LocationMax}");
+        if (name.Length > NameMax || location.Length > LocationMax || (name + location).Any(char.IsControl)
+            || Encoding.UTF8.GetByteCount(name) > SerialEnrolment.NameBytesMax || Encoding.UTF8.GetByteCount(location) > SerialEnrolment.LocationBytesMax)
+        {
+            throw Wrong(path, line, $"a name has at most {NameMax} characters ({SerialEnrolment.NameBytesMax} bytes in UTF-8), a location {LocationMax} ({SerialEnrolment.LocationBytesMax})");
+        }
+
         return new ManifestRow(device, name, location);
     }
 

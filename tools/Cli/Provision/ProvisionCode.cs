@@ -32,7 +32,6 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
 
     public static readonly ProvisionCode GatewayAway = new("P601", "the gateway does not answer", "check the gateway and the network, run the command again");
     public static readonly ProvisionCode NoFrame = new("P602", "no verified frame came in time", "look at the board's light (firmware/Life/README.md), at the Wi-Fi and at the gateway's address, run the command again");
-    public static readonly ProvisionCode FramesRefused = new("P603", "the gateway refuses the board's frames", "the message has the gateway's reason");
 
     public static readonly ProvisionCode LabelFailed = new("P701", "the label cannot be written", "free space or another --labels folder, then run the command again");
 
@@ -43,10 +42,11 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
     public static IReadOnlyList<ProvisionCode> All { get; } =
     [
         Done, AlreadyDone, Collected, PortUnusable, SameBoardTwice, NoAnswer, BadIdentity, KeyUnusable, ClaimRefused, ClaimWrong, SettingsRefused, Locked, NoNetwork,
-        ChainAway, OwnedByAnother, Revoked, RegistrationRefused, GatewayAway, NoFrame, FramesRefused, LabelFailed, Interrupted, HungUp,
+        ChainAway, OwnedByAnother, Revoked, RegistrationRefused, GatewayAway, NoFrame, LabelFailed, Interrupted, HungUp,
     ];
 
-    public bool IsSuccess => Code[1] == '0';
+    /// <summary>Whether a code says that nothing is left to do for this board now.</summary>
+    public static bool IsSuccess(string code) => code[1] == '0';
 }
 
 /// <summary>A step that did not succeed, with its code.</summary>

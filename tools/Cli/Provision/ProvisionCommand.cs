@@ -63,7 +63,7 @@ public static class ProvisionCommand
     {
         if ((files.Key is null) == (files.Collect is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
         using ProvisionReport report = ProvisionReport.Open(files.Report);
-        DeviceManifest manifest = files.Manifest is null ? DeviceManifest.Empty() : DeviceManifest.Read(files.Manifest, report);
+        DeviceManifest manifest = DeviceManifest.Read(files.Manifest, report);
         LabelFolder? labels = files.Labels is null ? null : new LabelFolder(files.Labels, job.Link);
         using GatewayApi gateway = new(job.GatewayApi.ToString());
         using HttpClient http = new();
@@ -87,7 +87,7 @@ public static class ProvisionCommand
 
         ReportLine[] results = await work.ConfigureAwait(false);
         WriteSheet(labels);
-        int succeeded = results.Count(line => line.Code[1] == '0');
+        int succeeded = results.Count(line => ProvisionCode.IsSuccess(line.Code));
         Console.Error.WriteLine($"{succeeded} of {results.Length} boards are done; the report is {report.TableFile}{(report.Torn > 0 ? $" ({report.Torn} unreadable lines of an earlier run were passed over)" : "")}");
         return cancel.IsCancellationRequested ? ExitCode.Interrupted : succeeded == results.Length ? ExitCode.Ok : ExitCode.Failed;
     }
@@ -118,7 +118,6 @@ public static class ProvisionCommand
         }
 
         WriteSheet(labels);
-
         return ExitCode.Ok;
     }
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using DePIN.Cli.Label;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
@@ -12,7 +13,8 @@ namespace DePIN.Cli.Provision;
 
 /// <summary>
 /// A job's template: everything that all its boards have in common, so that a technician types nothing. JSON; unknown names are refused.
-/// Optional ones are settable, because the generated reader would write null over the defaults of init-only ones. Holds no secret: the payer's key and the Wi-Fi password come from elsewhere.
+/// Optional ones are settable, because the generated reader would write null over the defaults of init-only ones. Holds no secret: the payer's key
+/// and the Wi-Fi password come from elsewhere.
 /// </summary>
 public sealed record ProvisionJob
 {
@@ -42,7 +44,7 @@ public sealed record ProvisionJob
     /// <summary>Name of the Wi-Fi network to join; empty: none is given. Its password never is in the template.</summary>
     public string Wifi { get; set; } = "";
 
-    /// <summary>What a device's page is called, for the label's QR; {device} is the device id. Empty: the label holds a depin: URI.</summary>
+    /// <summary>The page on which an owner claims, for the label's QR code: device id and key are put behind its #. Empty: a depin: address.</summary>
     public string Link { get; set; } = "";
 
     /// <summary>How long a board may take from its restart to its first verified frame, seconds.</summary>
@@ -100,6 +102,7 @@ public sealed record ProvisionJob
             throw Wrong(path, $"settings: '{secret}': a template holds no secret");
         if (job.SettingsText().Length > SerialEnrolment.SettingsBytesMax) throw Wrong(path, $"settings have more than {SerialEnrolment.SettingsBytesMax} characters as lines key=value");
         if (Encoding.UTF8.GetByteCount(job.Wifi) > ImprovRpc.SsidBytesMax) throw Wrong(path, $"wifi has more than {ImprovRpc.SsidBytesMax} bytes");
+        if (job.Link.Length > 0 && DeviceLabel.Problem(job.Link) is { } problem) throw Wrong(path, "link: " + problem);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return job with
         {

@@ -93,6 +93,22 @@ public sealed record ProvisionRun(
 
         throw new ProvisionException(ProvisionCode.ClaimWrong, $"device {board.DeviceId} signed the claim with another key than the one it named");
     }
+
+    /// <summary>A line of the report, as of now.</summary>
+    /// <param name="port">What a person calls it.</param>
+    /// <param name="board">Null: it did not say who it is.</param>
+    /// <param name="row">Its name and place.</param>
+    /// <param name="step">Where it ended.</param>
+    /// <param name="code">What came out.</param>
+    /// <param name="message">Empty: the code's meaning.</param>
+    public ReportLine Line(string port, BoardIdentity? board, ManifestRow row, ProvisionStep step, ProvisionCode code, string message) => new()
+    {
+        Time = Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
+        Job = Job.Name, Port = port, Device = board?.DeviceId ?? "", Board = board?.Board ?? "", Firmware = board?.Firmware ?? "",
+        KeyKind = board?.KeyKind switch { null => "", KeyKinds.Software => "software", KeyKinds.SecureElement => "secureElement", _ => "unknown" },
+        Name = row.Name, Location = row.Location, Owner = Job.OwnerAddress.ToString(), Step = step.ToString().ToLowerInvariant(),
+        Code = code.Code, Message = message.Length > 0 ? message : code.Meaning, Next = code.Next,
+    };
 }
 
 /// <summary>Writes a device's label.</summary>
@@ -102,7 +118,7 @@ public interface IDeviceLabels
     void Write(BoardIdentity board, ManifestRow row);
 }
 
-/// <summary>How a lane gets at its board; opened again after a restart.</summary>
+/// <summary>How a lane gets at its board.</summary>
 public interface IBoardPort
 {
     /// <summary>What a person calls it.</summary>
@@ -195,7 +211,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             }
 
             Step = ProvisionStep.Enrol;
-            ulong before = run.Desk.Registers ? (await run.ReadDeviceAsync(_board!.DeviceId, cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
+            ulong before = run.Desk.Registers ? (await run.ReadDeviceAsync(_board.DeviceId, cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
             await OnBoardAsync(token => Done(line.EnrolAsync(run.Job.EnrolmentFor(_row), token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
             Step = ProvisionStep.Restart;
             await OnBoardAsync(token => Done(line.RestartAsync(token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
@@ -285,16 +301,8 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         }
     }
 
-    private ReportLine Line(ProvisionCode code, string message) => new()
+    private ReportLine Line(ProvisionCode code, string message) => run.Line(port.Name, _board, _row, Step, code, message) with
     {
-        Time = run.Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
-        Job = run.Job.Name, Port = port.Name, Device = Device, Board = _board?.Board ?? "", Firmware = _board?.Firmware ?? "",
-        KeyKind = _board is null ? "" : KeyKind(_board.KeyKind),
-        Name = _row.Name, Location = _row.Location, Owner = run.Job.OwnerAddress.ToString(), Step = Step.ToString().ToLowerInvariant(),
-        Code = code.Code, Message = message.Length > 0 ? message : code.Meaning, Next = code.Next,
         Seconds = _all.Elapsed.TotalSeconds, WaitSeconds = _waiting.Elapsed.TotalSeconds, Sequence = _sequence,
     };
-
-    /// <summary>The word that the gateway uses too.</summary>
-    internal static string KeyKind(byte kind) => kind switch { KeyKinds.Software => "software", KeyKinds.SecureElement => "secureElement", 0 => "", _ => "unknown" };
 }

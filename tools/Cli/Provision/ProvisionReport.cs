@@ -49,13 +49,10 @@ public sealed class ProvisionReport : IDisposable
         lock (_gate) return _done.GetValueOrDefault(device);
     }
 
-    /// <summary>Names that finished devices have.</summary>
-    public IReadOnlyCollection<string> Devices
+    /// <summary>The last such line of every device.</summary>
+    public IReadOnlyList<ReportLine> DoneLines()
     {
-        get
-        {
-            lock (_gate) return [.. _done.Keys];
-        }
+        lock (_gate) return [.. _done.Values];
     }
 
     public void Add(ReportLine line)

@@ -77,7 +77,7 @@ public abstract class ProvisionView
             foreach (ProvisionLane lane in lanes)
             {
                 string result = lane.Result is not { } line ? ""
-                    : line.Code[1] == '0' ? $"[green]{line.Code} {Markup.Escape(line.Message)}[/]"
+                    : ProvisionCode.IsSuccess(line.Code) ? $"[green]{line.Code} {Markup.Escape(line.Message)}[/]"
                     : $"[red]{line.Code} {Markup.Escape(line.Message)}[/]\n→ {Markup.Escape(line.Next)}";
                 table.AddRow(Markup.Escape(lane.Port), lane.Device.Length > 0 ? lane.Device[..8] + "…" : "", Markup.Escape(lane.Name), Bar(lane.Step),
                     lane.Elapsed.TotalSeconds.ToString("0", CultureInfo.InvariantCulture), result);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Reflection;
 using System.Security.Cryptography;
@@ -131,17 +130,14 @@ public sealed class ProvisionWeb : IAsyncDisposable
     {
         WebReportJson given = await ReadAsync(context, ProvisionWebContext.Default.WebReportJson, cancel).ConfigureAwait(false);
         ProvisionCode code = ProvisionCode.All.FirstOrDefault(known => known.Code == given.Code) ?? throw new BadHttpRequestException("an unknown code");
-        if (!Enum.GetNames<ProvisionStep>().Contains(given.Step, StringComparer.OrdinalIgnoreCase)) throw new BadHttpRequestException("an unknown step");
-        bool isDevice = DeviceId.TryParse(given.Device, new byte[DeviceId.Bytes]);
+        if (!Enum.TryParse(given.Step, ignoreCase: true, out ProvisionStep step) || !Enum.IsDefined(step)) throw new BadHttpRequestException("an unknown step");
+        BoardIdentity? board = DeviceId.TryParse(given.Device, new byte[DeviceId.Bytes]) ? new(given.KeyKind, [], given.Device, State: 0, Short(given.Firmware), Short(given.Board)) : null;
         // Done is what the gateway says, not the page.
-        if (code == ProvisionCode.Done && (!isDevice || (await _run.ReadDeviceAsync(given.Device, cancel).ConfigureAwait(false))?.LastSequence is not > 0)) throw new BadHttpRequestException("the gateway has no frame of it");
-        ManifestRow row = isDevice ? _run.Manifest.Take(given.Device) : new ManifestRow("", "", "");
-        _run.Report.Add(new ReportLine
+        if (code == ProvisionCode.Done && (board is null || (await _run.ReadDeviceAsync(board.DeviceId, cancel).ConfigureAwait(false))?.LastSequence is not > 0)) throw new BadHttpRequestException("the gateway has no frame of it");
+        ManifestRow row = board is null ? new ManifestRow("", "", "") : _run.Manifest.Take(board.DeviceId);
+        _run.Report.Add(_run.Line("web: " + Short(given.Port), board, row, step, code, Short(given.Message)) with
         {
-            Time = _run.Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
-            Job = _run.Job.Name, Port = "web: " + Short(given.Port), Device = isDevice ? given.Device : "", Board = Short(given.Board), Firmware = Short(given.Firmware),
-            KeyKind = ProvisionLane.KeyKind(given.KeyKind), Name = row.Name, Location = row.Location, Owner = _run.Job.OwnerAddress.ToString(), Step = given.Step, Code = code.Code,
-            Message = given.Message.Length > 0 ? Short(given.Message) : code.Meaning, Next = code.Next, Seconds = given.Seconds, WaitSeconds = given.WaitSeconds, Sequence = given.Sequence,
+            Seconds = given.Seconds, WaitSeconds = given.WaitSeconds, Sequence = given.Sequence,
         });
         return new KnownJson("", "", IsDone: true);
     }

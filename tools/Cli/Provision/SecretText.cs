@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using DePIN.Cli.Key;
 using DePIN.Cli.Terminal;
 
 namespace DePIN.Cli.Provision;
@@ -22,8 +23,7 @@ public static class SecretText
     {
         try
         {
-            if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != 0)
-                throw new CliError(ExitCode.BadInput, $"{path} may be read by others than its owner", $"run: chmod 600 {path}");
+            PrivateKeyMode.Check(path, "--wifi-password-file");
             if (new FileInfo(path).Length > bytesMax + 2) throw new CliError(ExitCode.BadInput, $"{path} holds more than {bytesMax} bytes", "the file holds the password and nothing else");
             byte[] all = File.ReadAllBytes(path);
             int count = all.Length;

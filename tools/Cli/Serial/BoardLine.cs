@@ -106,10 +106,6 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
         await AskAsync(SerialTypes.EnrolCommitRequest, SerialTypes.EnrolCommitResponse, [.. mark, .. SHA256.HashData(all)], cancel).ConfigureAwait(false);
     }
 
-    /// <summary>The node's own figures: lines key=value.</summary>
-    public async Task<string> DiagnoseAsync(CancellationToken cancel) =>
-        Encoding.UTF8.GetString(await AskAsync(SerialTypes.DiagnosticsRequest, SerialTypes.DiagnosticsResponse, [0], cancel).ConfigureAwait(false));
-
     /// <summary>Gives the board its Wi-Fi (Improv) and waits until it has joined.</summary>
     /// <param name="ssid">Network name, 1 to 32 bytes.</param>
     /// <param name="password">At most 64 bytes; stays the caller's, who zeroes it. What this makes of it is zeroed.</param>
@@ -195,7 +191,7 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
         }
     }
 
-    /// <summary>The board joined, or said why not. Errors before it begins to join are of an earlier command.</summary>
+    /// <summary>The board joined, or said why not.</summary>
     private async Task JoinedAsync(CancellationToken patience)
     {
         while (true)

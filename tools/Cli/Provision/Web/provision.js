@@ -16,7 +16,7 @@ const said = document.querySelector("#said");
 const password = document.querySelector("#password");
 let job;
 let count = 0;
-const taken = new Map();
+const taken = new Map(); // device: the lane that has it now
 
 async function ask(path, body) {
   let answer;
@@ -62,8 +62,8 @@ async function provision(port) {
     const identity = await board.identify();
     Object.assign(report, { device: identity.device, board: identity.board, firmware: identity.firmware, keyKind: identity.keyKind });
     show(".device", `${identity.device.slice(0, 8)}…`);
-    if (taken.has(identity.device) && taken.get(identity.device) !== port) throw new BoardError("P102", `it is ${name} and another one`);
-    taken.set(identity.device, port);
+    if (taken.has(identity.device)) throw new BoardError("P102", `it is ${taken.get(identity.device)} too`);
+    taken.set(identity.device, name);
     const known = await ask("/api/boards", identity);
     show(".name", known.name);
     if (known.isDone) {
@@ -94,6 +94,7 @@ async function provision(port) {
     report.code = error instanceof BoardError ? error.code : "P901";
     report.message = error.message;
   } finally {
+    if (taken.get(report.device) === name) taken.delete(report.device);
     await board.close();
   }
 
