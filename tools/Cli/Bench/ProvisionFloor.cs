@@ -24,7 +24,8 @@ public sealed class ProvisionFloor : IAsyncDisposable
     /// <summary>The account that owns the boards, and pays.</summary>
     public string KeyFile => Path.Combine(_folder, "chain", LocalChain.OwnerKeyFile);
 
-    public static async Task<ProvisionFloor> StartAsync(string folder, CancellationToken cancel)
+    /// <param name="gatewaySettings">More settings of the gateway, as its environment has them.</param>
+    public static async Task<ProvisionFloor> StartAsync(string folder, CancellationToken cancel, IReadOnlyDictionary<string, string>? gatewaySettings = null)
     {
         ProvisionFloor floor = new(folder);
         try
@@ -33,7 +34,10 @@ public sealed class ProvisionFloor : IAsyncDisposable
             GatewayIdentity identity = LocalGateway.CreateIdentity(gatewayFolder);
             floor.Chain = await LocalChain.StartAsync(Sub(folder, "chain"), [identity], cancel).ConfigureAwait(false);
             floor.Gateway = await LocalGateway.StartAsync(
-                new LocalGatewayOptions(gatewayFolder, identity, floor.Chain.DeploymentFile, floor.Chain.Node.RpcUrl, Path.Combine(folder, "gateway.log")), cancel).ConfigureAwait(false);
+                new LocalGatewayOptions(gatewayFolder, identity, floor.Chain.DeploymentFile, floor.Chain.Node.RpcUrl, Path.Combine(folder, "gateway.log"))
+                {
+                    Environment = gatewaySettings ?? new Dictionary<string, string>(),
+                }, cancel).ConfigureAwait(false);
             floor.WriteTemplate();
             return floor;
         }
@@ -45,11 +49,12 @@ public sealed class ProvisionFloor : IAsyncDisposable
     }
 
     /// <summary>Plugs one more blank board in.</summary>
-    public LocalBoard Plug()
+    /// <param name="more">More arguments of the virtual board.</param>
+    public LocalBoard Plug(params string[] more)
     {
         _made++;
         string name = $"bench-{_made}";
-        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made);
+        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made, more);
         _boards.Add(board);
         return board;
     }
