@@ -141,9 +141,13 @@ namespace DePIN.Firmware.Board
             {
                 settings.Note("the settings that came over serial are unreadable: configure again");
             }
-            else if (serial.Value != null && serial.Generation > enrolment.SettingsGeneration)
+            else
             {
-                settings.Apply(serial.Value, 0, serial.Value.Length);
+                byte[] newer = enrolment.Newer(serial);
+                if (newer != null)
+                {
+                    settings.Apply(newer, 0, newer.Length);
+                }
             }
 
             return settings;
