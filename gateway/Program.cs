@@ -85,6 +85,13 @@ try
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
     WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
+    using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
+    Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else
+    [
+        new("verify", () => verifier.InFlight, () => verifier.Counters.Total, () => TimeSpan.FromMinutes(1)),
+        new("batch", () => batcher.IsRunning ? batcher.Waiting : 0, () => batcher.CutRow, () => 3 * batcher.WaitMax + TimeSpan.FromMinutes(1)),
+    ], time);
+    ServiceWatch service = new(manager, progress, running.WrittenAsync, () => $"{ingest.Metrics.Connections} clients, {frames.LastRow} frames stored, {batcher.Waiting} wait for a batch", stopping.Token, time, log);
 
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
@@ -104,7 +111,8 @@ try
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("tls", tls.RunAsync),
         new Stage("running", running.RunAsync),
-        new Stage("web", web.RunAsync));
+        new Stage("web", web.RunAsync),
+        new Stage("service", service.RunAsync));
     log.LogInformation("stopped");
     return ExitCodes.Stopped;
 }
@@ -112,9 +120,9 @@ catch (SettingsException wrong)
 {
     return Complain(wrong.Message, ExitCodes.Identity);
 }
-catch (StoreException damaged)
+catch (StoreException fault)
 {
-    return Complain(damaged.Message, ExitCodes.Identity);
+    return Complain(fault.Message, fault.Fault is StoreFault.Full or StoreFault.Unavailable ? ExitCodes.Failed : ExitCodes.Identity);
 }
 catch (Exception fault)
 {

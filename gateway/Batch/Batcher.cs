@@ -22,6 +22,7 @@ public sealed class Batcher
     private TaskCompletionSource cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StoredBatch? last;
     private long cutRow;
+    private bool running;
     private bool inDoubt; // a write may have happened: what is stored is looked up before the next one
 
     /// <summary>Reads the last batch and derives it again: a store that no longer yields it is refused (<see cref="StoreException"/>, Corrupt).</summary>
@@ -52,9 +53,19 @@ public sealed class Batcher
     /// <summary>Frames stored and in no batch yet.</summary>
     public long Waiting => log.LastRow - Volatile.Read(ref cutRow);
 
+    /// <summary>The last row in a batch; every row up to it is done with.</summary>
+    public long CutRow => Volatile.Read(ref cutRow);
+
+    /// <summary>True from the start of <see cref="RunAsync"/> on: before, frames wait for the network.</summary>
+    public bool IsRunning => Volatile.Read(ref running);
+
+    /// <summary>The oldest frame waits this long when all is well.</summary>
+    public TimeSpan WaitMax => TimeSpan.FromMilliseconds(Math.Max(options.AgeMaxMs, options.AgeLeastMs()));
+
     /// <summary>Cuts until stopped. Waits out a store that is full or unavailable; frames only wait longer then.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        Volatile.Write(ref running, true);
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -14,6 +14,11 @@ public sealed class RunningFile(string folder, string gateway, WebServer web, Mq
     /// <summary>The file's name.</summary>
     public const string FileName = "running.json";
 
+    private readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes once everything listens and the file says where.</summary>
+    public Task WrittenAsync(CancellationToken stopping) => _written.Task.WaitAsync(stopping);
+
     /// <summary>Keeps the file until <paramref name="stopping"/>.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -36,6 +41,7 @@ public sealed class RunningFile(string folder, string gateway, WebServer web, Mq
             }
 
             SecretFile.WritePublic(path, text.ToArray());
+            _written.TrySetResult();
             await Stages.IdleAsync(stopping).ConfigureAwait(false);
         }
         finally

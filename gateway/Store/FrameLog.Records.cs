@@ -56,6 +56,13 @@ public sealed partial class FrameLog
     /// <summary>Notes that the rows up to one are in batches, or left out. Never goes back.</summary>
     public Task SaveCutRowAsync(long row) => WriteAsync(connection => SaveCutRow(connection, row), whenFull: true);
 
+    /// <summary>Commits one small row, even at the disk budget: shows that the disk still takes something and keeps it.</summary>
+    public Task ProveAsync()
+    {
+        long nowMs = time.GetUtcNow().ToUnixTimeMilliseconds();
+        return WriteAsync(connection => Sql.Execute(connection, "INSERT OR REPLACE INTO meta (key, value) VALUES ('proved_ms', $0)", nowMs), whenFull: true);
+    }
+
     private static long ReadCutRow(SqliteConnection connection) => Sql.Scalar(connection, "SELECT value FROM meta WHERE key = 'cut_row'");
 
     private static int SaveCutRow(SqliteConnection connection, long row) =>

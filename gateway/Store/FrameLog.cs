@@ -10,7 +10,7 @@ namespace DePIN.Gateway.Store;
 /// Callers: the verifier (append, find), the device table, the batcher, attest (reads batches), the web reads.
 /// Files of this class: FrameLog.cs (opening, recovery), .Writer.cs (group commit), .Restore.cs (batches that come back), .Reads.cs, .Records.cs (typed rows).
 /// </summary>
-public sealed partial class FrameLog : IDisposable
+public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
 {
     /// <summary>Read connections kept open.</summary>
     private const int ReadersMax = 4;
