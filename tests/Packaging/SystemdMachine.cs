@@ -28,6 +28,7 @@ internal sealed class SystemdMachine : IAsyncDisposable
         ln -s /proc/self/fd dev/fd
         rm -rf etc/systemd/system/*.wants var/lib/depin etc/depin
         : > etc/fstab
+        rm -f usr/sbin/policy-rc.d
         printf '[Unit]\nRequires=sysinit.target\n' > etc/systemd/system/throw-away.target
         for unit in systemd-udevd.service systemd-udev-trigger.service systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-modules-load.service \
             systemd-sysctl.service systemd-remount-fs.service systemd-random-seed.service systemd-timesyncd.service systemd-tmpfiles-setup-dev.service \
