@@ -23,6 +23,7 @@ internal sealed class MachineTests
         if (Environment.UserName != "root") Assert.Ignore("only root can boot a machine in namespaces");
         foreach ((string program, string package) in new[] { ("unshare", "util-linux"), ("nsenter", "util-linux"), ("ip", "iproute2"), ("curl", "curl"), ("dpkg", "dpkg") }) Packages.Need(program, package);
         if (!File.Exists("/lib/systemd/systemd")) Assert.Ignore("systemd is missing: apt-get install systemd");
+        if (!File.ReadLines("/proc/mounts").Any(l => l.Split(' ')[2] == "cgroup2")) Assert.Ignore("no cgroup2 hierarchy is mounted");
         await using SystemdMachine machine = await SystemdMachine.BootAsync(Packages.Folder);
 
         // Install: nothing is configured yet, so nothing starts, and the package says why.

@@ -70,7 +70,7 @@ internal sealed class SystemdMachine : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
-    /// <summary>Boots; <paramref name="packages"/> is its /mnt. Null with the reason where this machine does not permit it.</summary>
+    /// <summary>Boots; <paramref name="packages"/> is its /mnt.</summary>
     public static async Task<SystemdMachine> BootAsync(string packages)
     {
         SystemdMachine machine = new(packages);
