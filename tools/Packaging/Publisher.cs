@@ -34,7 +34,8 @@ public sealed class Publisher(string repository, bool noBuild) : IDisposable
         foreach (string project in Projects)
         {
             string target = Path.Combine(_folder, selfContained?.Debian ?? "portable", Path.GetFileName(project));
-            List<string> arguments = ["publish", Path.Combine(repository, project), "-c", "Release", "-o", target, "-v", "quiet", "-nologo", "-nodeReuse:false", "-p:ContinuousIntegrationBuild=true"];
+            // PathMap: the folder this was built in is in no program.
+            List<string> arguments = ["publish", Path.Combine(repository, project), "-c", "Release", "-o", target, "-v", "quiet", "-nologo", "-nodeReuse:false", $"-p:PathMap={repository}=/depin"];
             if (noBuild) arguments.Add("--no-build");
             if (selfContained is not null) arguments.AddRange(["-r", selfContained.Runtime, "--self-contained", "true", "--artifacts-path", Path.Combine(_folder, "build")]);
             (int code, string output) = await RunAsync("dotnet", arguments);
