@@ -15,6 +15,7 @@ public sealed class GatewayHostTests
     private TempFolder _folder = null!;
     private LocalChain _chain = null!;
     private GatewayIdentity _identity = null!;
+    private Process? _gateway;
 
     private string Data => Path.Combine(_folder.Path, "data");
 
@@ -34,6 +35,8 @@ public sealed class GatewayHostTests
     [TearDown]
     public async Task EndAsync()
     {
+        if (_gateway is { HasExited: false }) _gateway.Kill();
+        _gateway?.Dispose();
         await _chain.DisposeAsync();
         _folder.Dispose();
     }
@@ -50,13 +53,11 @@ public sealed class GatewayHostTests
         Assert.That(idle["running"], Is.EqualTo("warn"), "nothing runs yet");
         Assert.That(idle.Where(finding => finding.Key != "running").Select(finding => finding.Value), Is.All.EqualTo("ok"), string.Join(", ", idle));
 
-        using (Process gateway = await LaunchAsync(Data))
-        {
-            Dictionary<string, string> busy = await CheckAsync();
-            Assert.That(busy["running"], Is.EqualTo("ok"));
-            Assert.That(busy["port"], Is.EqualTo("ok"));
-            await StopAsync(gateway);
-        }
+        await LaunchAsync(Data);
+        Dictionary<string, string> busy = await CheckAsync();
+        Assert.That(busy["running"], Is.EqualTo("ok"));
+        Assert.That(busy["port"], Is.EqualTo("ok"));
+        await StopAsync();
 
         string backup = Path.Combine(_folder.Path, "gateway.backup"), authority = await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile));
         string said = (await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile)).Output;
@@ -77,12 +78,12 @@ public sealed class GatewayHostTests
                 Assert.That(File.GetUnixFileMode(Path.Combine(Data, secret)), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite), secret);
         }
 
-        using Process again = await LaunchAsync(Data);
+        await LaunchAsync(Data);
         Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile)), Is.EqualTo(authority), "boards still trust it");
         Dictionary<string, string> back = await CheckAsync();
         Assert.That(back["key"], Is.EqualTo("ok"));
         Assert.That(back["registry"], Is.EqualTo("ok"), "the registry still knows it");
-        await StopAsync(again);
+        await StopAsync();
     }
 
     [Test]
@@ -179,9 +180,10 @@ public sealed class GatewayHostTests
         return said;
     }
 
-    private async Task<Process> LaunchAsync(string data)
+    private async Task LaunchAsync(string data)
     {
-        Process process = CliProcess.Start(_folder.Path, "gateway", "run", "--config", Config);
+        _gateway?.Dispose();
+        Process process = _gateway = CliProcess.Start(_folder.Path, "gateway", "run", "--config", Config);
         string log = "";
         process.ErrorDataReceived += (_, line) => log += line.Data + Environment.NewLine;
         process.OutputDataReceived += (_, _) => { };
@@ -202,14 +204,13 @@ public sealed class GatewayHostTests
                 }
             },
             "the gateway listens", () => log);
-        return process;
     }
 
-    private static async Task StopAsync(Process gateway)
+    private async Task StopAsync()
     {
-        using (Process kill = Process.Start("kill", ["-TERM", gateway.Id.ToString()])) await kill.WaitForExitAsync();
-        await gateway.WaitForExitAsync();
-        Assert.That(gateway.ExitCode, Is.Zero, "drained, as asked");
+        using (Process kill = Process.Start("kill", ["-TERM", _gateway!.Id.ToString()])) await kill.WaitForExitAsync();
+        await _gateway.WaitForExitAsync();
+        Assert.That(_gateway.ExitCode, Is.Zero, "drained, as asked");
     }
 
     private void OnFreePorts() => Change(settings =>
