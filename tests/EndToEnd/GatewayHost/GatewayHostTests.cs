@@ -37,6 +37,7 @@ public sealed class GatewayHostTests
     {
         if (_gateway is { HasExited: false }) _gateway.Kill();
         _gateway?.Dispose();
+        _gateway = null;
         await _chain.DisposeAsync();
         _folder.Dispose();
     }
