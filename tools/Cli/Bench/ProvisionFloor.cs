@@ -53,8 +53,13 @@ public sealed class ProvisionFloor : IAsyncDisposable
     public LocalBoard Plug(params string[] more)
     {
         _made++;
-        string name = $"bench-{_made}";
-        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made, more);
+        return PlugAs($"bench-{_made}", more);
+    }
+
+    /// <summary>Plugs a board in by its name: the same name is the same board, with what its flash holds.</summary>
+    public LocalBoard PlugAs(string name, params string[] more)
+    {
+        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _boards.Count + 1, more);
         _boards.Add(board);
         return board;
     }

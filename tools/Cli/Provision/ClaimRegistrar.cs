@@ -21,9 +21,13 @@ public interface IClaimDesk
 /// </summary>
 public sealed class ClaimRegistrar : IClaimDesk, IDisposable
 {
+    private const int MinedLooksMax = 120;
+    private static readonly TimeSpan MinedPoll = TimeSpan.FromMilliseconds(500);
+
     private readonly DeviceRegistryReader _registry;
     private readonly TransactionSender _sender;
     private readonly Address _owner;
+    private readonly TimeProvider _clock;
     private readonly SemaphoreSlim _turn = new(1); // one nonce at a time
 
     public ClaimRegistrar(EthereumClient client, Address registry, GatewaySigner payer, Address owner, TimeProvider clock)
@@ -31,6 +35,7 @@ public sealed class ClaimRegistrar : IClaimDesk, IDisposable
         _registry = new DeviceRegistryReader(client, registry);
         _sender = new TransactionSender(client, payer, clock);
         _owner = owner;
+        _clock = clock;
     }
 
     public bool Registers => true;
@@ -49,7 +54,7 @@ public sealed class ClaimRegistrar : IClaimDesk, IDisposable
             }
             catch (Exception error) when (error is not OperationCanceledException)
             {
-                if (await IsOursAsync(device, cancel).ConfigureAwait(false)) return;
+                if (await IsOursAsync(device, cancel).ConfigureAwait(false) || (IsRegistered(error) && await IsMinedAsync(device, cancel).ConfigureAwait(false))) return;
                 throw Failed(error);
             }
         }
@@ -73,6 +78,20 @@ public sealed class ClaimRegistrar : IClaimDesk, IDisposable
         {
             _turn.Release();
         }
+    }
+
+    /// <summary>The chain would refuse it because a transaction that waits for its block registers it: one that an earlier run sent and lost sight of.</summary>
+    private static bool IsRegistered(Exception error) => error is ExecutionRevertedException { Revert.Selector: DeviceRegistry.Errors.AlreadyRegistered };
+
+    private async Task<bool> IsMinedAsync(byte[] device, CancellationToken cancel)
+    {
+        for (int looks = 0; looks < MinedLooksMax; looks++)
+        {
+            if (await IsOursAsync(device, cancel).ConfigureAwait(false)) return true;
+            await Task.Delay(MinedPoll, _clock, cancel).ConfigureAwait(false);
+        }
+
+        return false;
     }
 
     private async Task<bool> IsOursAsync(byte[] device, CancellationToken cancel)

@@ -50,15 +50,20 @@ public sealed class BoardError(BoardErrorKind kind, string message, string remed
 /// <param name="line">The board's serial line; closed with this.</param>
 /// <param name="name">In messages.</param>
 /// <param name="tries">How often a request is sent.</param>
-public sealed class BoardLine(SerialLine line, string name, int tries = BoardLine.TriesDefault) : IDisposable
+/// <param name="answerWithin">After this it is sent again; null: 3 s.</param>
+public sealed class BoardLine(SerialLine line, string name, int tries = BoardLine.TriesDefault, TimeSpan? answerWithin = null) : IDisposable
 {
     private const int TriesDefault = 20;
 
     private const int JoinTriesMax = 2;
 
+    // A board gives a join up after 25 s (firmware/Provision/WifiStation.cs).
+    private const int SettleTriesMax = 40;
+    private static readonly TimeSpan SettlePoll = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(60);
 
-    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
+    private readonly TimeSpan answerTimeout = answerWithin ?? TimeSpan.FromSeconds(3);
 
     private readonly SerialDecoder decoder = new(findsImprov: true);
     private readonly Queue<byte> waiting = new();
@@ -117,6 +122,7 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
         byte[] data = new byte[ImprovFrame.DataBytesMax], frame = new byte[ImprovFrame.WireBytesMax];
         try
         {
+            await SettleAsync(cancel).ConfigureAwait(false);
             int count = ImprovRpc.WriteWifiSettings(ssid, password, data, 0);
             int size = ImprovFrame.Write(ImprovTypes.Rpc, data, 0, count, frame, 0);
             for (int tries = 0; tries < JoinTriesMax; tries++)
@@ -161,7 +167,7 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
         for (int tried = 0; tried < tries; tried++)
         {
             using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            patience.CancelAfter(AnswerTimeout);
+            patience.CancelAfter(answerTimeout);
             try
             {
                 Write(frame.AsSpan(0, count));
@@ -173,7 +179,7 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
             }
         }
 
-        throw Wrong(BoardErrorKind.NoAnswer, $"no answer to request 0x{request:x2} in {tries} tries of {AnswerTimeout.TotalSeconds:0} s", "check that the firmware runs on this board and that this is its provisioning port");
+        throw Wrong(BoardErrorKind.NoAnswer, $"no answer to request 0x{request:x2} in {tries} tries of {answerTimeout.TotalSeconds:0.#} s", "check that the firmware runs on this board and that this is its provisioning port");
     }
 
     private async Task<byte[]> AnswerAsync(byte response, CancellationToken patience)
@@ -187,6 +193,34 @@ public sealed class BoardLine(SerialLine line, string name, int tries = BoardLin
             {
                 throw Wrong(data is [SerialErrors.NoKey, ..] ? BoardErrorKind.NoKey : data is [SerialErrors.Locked, ..] ? BoardErrorKind.Locked : BoardErrorKind.Refused,
                     $"it refused with code {(data.Length > 0 ? data[0] : 0)}: {Encoding.UTF8.GetString(data.AsSpan(Math.Min(1, data.Length)))}", "mend what it names and run the command again");
+            }
+        }
+    }
+
+    /// <summary>A board that still joins, for a run that was cut off, refuses to join again: it is left to finish. One that tells no state is asked to join.</summary>
+    private async Task SettleAsync(CancellationToken cancel)
+    {
+        byte[] data = new byte[ImprovFrame.DataBytesMax], frame = new byte[ImprovFrame.WireBytesMax];
+        int size = ImprovFrame.Write(ImprovTypes.Rpc, data, 0, ImprovRpc.Write(ImprovCommands.CurrentState, [], 0, 0, data, 0), frame, 0);
+        for (int tried = 0; tried < SettleTriesMax; tried++)
+        {
+            using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            patience.CancelAfter(answerTimeout);
+            try
+            {
+                Write(frame.AsSpan(0, size));
+                byte[] state;
+                do
+                {
+                    state = await FrameAsync(patience.Token).ConfigureAwait(false);
+                }
+                while (!decoder.IsImprov || decoder.Type != ImprovTypes.CurrentState || state.Length == 0);
+                if (state[0] != ImprovStates.Provisioning) return;
+                await Task.Delay(SettlePoll, cancel).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+            {
+                if (tried > 1) return;
             }
         }
     }
