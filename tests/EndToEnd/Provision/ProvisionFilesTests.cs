@@ -1,5 +1,6 @@
 using DePIN.Cli.Provision;
 using DePIN.Cli.Terminal;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Provision;

@@ -6,6 +6,7 @@ using DePIN.Cli.Up;
 using DePIN.Contracts;
 using DePIN.EndToEnd.Tests.Cli;
 using DePIN.Evidence;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Provision;

@@ -6,6 +6,7 @@ using DePIN.Cli.Bench;
 using DePIN.Cli.Provision;
 using DePIN.Cli.Up;
 using DePIN.EndToEnd.Tests.Cli;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 using Microsoft.Playwright;
 
@@ -89,7 +90,7 @@ public sealed class ProvisionWebTests
         _browser.Chosen.Enqueue(path);
         await Page.ClickAsync("#add");
         await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync(new Regex("P101|P902"), new() { Timeout = 60_000 });
-        await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync("run the command again");
+        await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync("provision it again");
         Assert.That(Report().Select(line => line.Code), Does.Contain("P601"));
         await SaveAsync("provision-errors");
     }
@@ -105,12 +106,12 @@ public sealed class ProvisionWebTests
         Assert.Multiple(() =>
         {
             Assert.That(foreign.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden), "another name for this address: DNS rebinding");
-            Assert.That(bare.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden), "no token");
+            Assert.That(bare.StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized), "no token");
             Assert.That(page.StatusCode, Is.EqualTo(HttpStatusCode.OK));
             Assert.That(page.Headers.GetValues("Content-Security-Policy").Single(), Does.Contain("default-src 'none'"));
         });
         string token = Regex.Match(await page.Content.ReadAsStringAsync(), "name=\"token\" content=\"([0-9a-f]{32})\"").Groups[1].Value;
-        http.DefaultRequestHeaders.Add("X-Depin-Token", token);
+        http.DefaultRequestHeaders.Authorization = new("Bearer", token);
         using StringContent lie = new(JsonSerializer.Serialize(new { port = "x", device = new string('a', 40), board = "", firmware = "", keyKind = 1, step = "done", code = "P000", message = "", sequence = 5, seconds = 1, waitSeconds = 0 }), null, "application/json");
         using HttpResponseMessage lied = await http.PostAsync("/api/report", lie);
         Assert.That(lied.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest), "done is what the gateway says");

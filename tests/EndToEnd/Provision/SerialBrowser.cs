@@ -48,7 +48,7 @@ public sealed class SerialBrowser : IAsyncDisposable
     /// <summary>What the page said on its console that it should not have.</summary>
     public ConcurrentQueue<string> Complaints { get; } = new();
 
-    public static async Task<SerialBrowser> StartAsync(bool isDark = false, int width = 1200)
+    public static async Task<SerialBrowser> StartAsync(bool isDark = false, int width = 1200, bool isAnyCertificate = false)
     {
         string[] programs = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
         string? chromium = programs.FirstOrDefault(File.Exists);
@@ -56,7 +56,7 @@ public sealed class SerialBrowser : IAsyncDisposable
         IPlaywright playwright = await Playwright.CreateAsync();
         IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = ["--no-sandbox"] });
         SerialBrowser serial = new(playwright, browser);
-        serial.Page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = width, Height = 800 }, ColorScheme = isDark ? ColorScheme.Dark : ColorScheme.Light });
+        serial.Page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = width, Height = 800 }, ColorScheme = isDark ? ColorScheme.Dark : ColorScheme.Light, IgnoreHTTPSErrors = isAnyCertificate });
         serial.Page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning") serial.Complaints.Enqueue(message.Text);

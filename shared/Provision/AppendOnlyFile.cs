@@ -1,28 +1,29 @@
 using System.Text;
-using DePIN.Cli.Terminal;
 
-namespace DePIN.Cli.Provision;
+namespace DePIN.Provision;
 
 /// <summary>
-/// Lines that are only ever added, each on disk before <see cref="Append"/> returns, by one program at a time. A last line that a power cut tore is
-/// ended, so that it stays by itself, and passed over on reading.
+/// Lines that are only ever added, each on disk before <see cref="Append"/> returns, by one program at a time, up to a bound. A last line that a power
+/// cut tore is ended, so that it stays by itself, and passed over on reading.
 /// </summary>
 public sealed class AppendOnlyFile : IDisposable
 {
     private readonly FileStream _stream;
+    private readonly long _bytesMax;
     private readonly Lock _gate = new();
 
-    private AppendOnlyFile(FileStream stream) => _stream = stream;
+    private AppendOnlyFile(FileStream stream, long bytesMax) => (_stream, _bytesMax) = (stream, bytesMax);
 
     /// <param name="path">The file; made when it is not there.</param>
+    /// <param name="bytesMax">It does not grow beyond this.</param>
     /// <param name="header">First line of a new file; null: none.</param>
-    public static AppendOnlyFile Open(string path, string? header = null)
+    public static AppendOnlyFile Open(string path, long bytesMax, string? header = null)
     {
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             FileStream stream = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-            AppendOnlyFile file = new(stream);
+            AppendOnlyFile file = new(stream, bytesMax);
             if (stream.Length > 0)
             {
                 stream.Seek(-1, SeekOrigin.End);
@@ -37,7 +38,7 @@ public sealed class AppendOnlyFile : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CliError(ExitCode.BadInput, $"{path} cannot be written: {error.Message}", "end the other run that writes it, or name another folder with --report");
+            throw new ProvisionFileException($"{path} cannot be written: {error.Message}", "end the other program that writes it, or name another file or folder");
         }
     }
 
@@ -51,7 +52,7 @@ public sealed class AppendOnlyFile : IDisposable
         }
         catch (IOException error)
         {
-            throw new CliError(ExitCode.Failed, $"{_stream.Name} cannot be written: {error.Message}", "free space on its disk and run the command again: what is done is found done");
+            throw new ProvisionFileException($"{_stream.Name} cannot be written: {error.Message}", "free space on its disk and provision the board again: what is done is found done", isInput: false);
         }
     }
 
@@ -70,8 +71,10 @@ public sealed class AppendOnlyFile : IDisposable
     {
         lock (_gate)
         {
-            _stream.Seek(0, SeekOrigin.End);
-            _stream.Write(Encoding.UTF8.GetBytes(text));
+            byte[] bytes = Encoding.UTF8.GetBytes(text);
+            if (_stream.Seek(0, SeekOrigin.End) + bytes.Length > _bytesMax)
+                throw new ProvisionFileException($"{_stream.Name} is full: it has at most {_bytesMax >> 20} MiB", "end the program, move the file away and start it again", isInput: false);
+            _stream.Write(bytes);
             _stream.Flush(flushToDisk: true);
         }
     }
