@@ -8,7 +8,7 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
 {
     public static readonly ProvisionCode Done = new("P000", "provisioned: the gateway verified a frame", "attach the label and take the next board");
     public static readonly ProvisionCode AlreadyDone = new("P001", "was provisioned before and its frames arrive", "take the next board");
-    public static readonly ProvisionCode Collected = new("P002", "configured, its claim is collected", "register the claims: depin provision register FILE");
+    public static readonly ProvisionCode Collected = new("P002", "configured, its claim is collected", "take the next board; who pays registers the claims: depin provision register");
 
     public static readonly ProvisionCode PortUnusable = new("P101", "the port cannot be opened", "do what the message says, then provision it again");
     public static readonly ProvisionCode SameBoardTwice = new("P102", "this board is on another port too", "unplug one of its two cables");

@@ -174,6 +174,7 @@ async function begin() {
   document.querySelector("#network").hidden = !job.wifi;
   document.querySelector("#ssid").textContent = job.wifi;
   document.querySelector("#unable").hidden = !!navigator.serial;
+  document.querySelector("#work").hidden = false;
   add.disabled = !navigator.serial;
 }
 

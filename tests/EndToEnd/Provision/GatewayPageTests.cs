@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -28,6 +29,7 @@ public sealed class GatewayPageTests
         await File.WriteAllLinesAsync(manifest, ["device,name,location", ",roof-01,\"Wien, Haus 1\"", ",roof-02,"]);
         _floor = await ProvisionFloor.StartAsync(_folder.Sub("floor"), CancellationToken.None, manifest);
         SocketsHttpHandler handler = new();
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, errors) => (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0; // some requests lie about the host
         handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         handler.SslOptions.CertificateChainPolicy.CustomTrustStore.Add(X509CertificateLoader.LoadCertificateFromFile(_floor.Gateway.AuthorityFile));
         _http = new HttpClient(handler) { BaseAddress = new Uri(Url) };
@@ -58,7 +60,7 @@ public sealed class GatewayPageTests
         await Page.GotoAsync(Url);
         Assert.That(await Page.EvaluateAsync<bool>("isSecureContext"), Is.True, "Web Serial is there only in one");
         await Assertions.Expect(Page.Locator("#token")).ToBeFocusedAsync();
-        await SaveAsync("gateway-page-door");
+        await _browser.SaveAsync("gateway-page-door");
         await EnterTokenAsync();
 
         await Assertions.Expect(Page.Locator("#add")).ToBeFocusedAsync();
@@ -68,7 +70,7 @@ public sealed class GatewayPageTests
         await Assertions.Expect(Page.Locator("#lanes tr .name")).ToHaveTextAsync("roof-01");
         ReportLine collected = Report().Single();
         Assert.That(collected.Code, Is.EqualTo("P002"));
-        await SaveAsync("gateway-page-collected");
+        await _browser.SaveAsync("gateway-page-collected");
 
         CliProcess registered = await RegisterAsync(TokenFile);
         Assert.That(registered.ExitCode, Is.EqualTo(ExitCode.Ok), registered.Output + registered.Errors);
@@ -83,7 +85,7 @@ public sealed class GatewayPageTests
             Assert.That(done.Sequence, Is.GreaterThan(0));
             Assert.That(_browser.Complaints, Is.Empty);
         });
-        await SaveAsync("gateway-page-done");
+        await _browser.SaveAsync("gateway-page-done");
     }
 
     [Test]
@@ -96,7 +98,7 @@ public sealed class GatewayPageTests
         await Page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(Page.Locator("#said")).ToContainTextAsync("The token is not that of this server");
         await Assertions.Expect(Page.Locator("#add")).ToBeDisabledAsync();
-        await SaveAsync("gateway-page-refused");
+        await _browser.SaveAsync("gateway-page-refused");
 
         await EnterTokenAsync();
         await Assertions.Expect(Page.Locator("#add")).ToBeEnabledAsync();
@@ -148,11 +150,10 @@ public sealed class GatewayPageTests
         });
     }
 
-    [TestCase(false)]
-    [TestCase(true)]
-    public async Task The_door_has_names_for_everything_fits_a_phone_and_is_readable(bool isDark)
+    [Test]
+    public async Task The_door_has_names_for_everything_and_fits_a_phone()
     {
-        _browser = await SerialBrowser.StartAsync(isDark, width: 360, isAnyCertificate: true);
+        _browser = await SerialBrowser.StartAsync(width: 360, isAnyCertificate: true);
         await Page.GotoAsync(Url);
         await Assertions.Expect(Page.Locator("#token")).ToBeFocusedAsync();
         Assert.Multiple(async () =>
@@ -160,7 +161,7 @@ public sealed class GatewayPageTests
             Assert.That(await Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), Is.True, "nothing is cut off");
             Assert.That(await Page.EvaluateAsync<int>("[...document.querySelectorAll('button,input')].filter(e => !(e.textContent.trim() || e.labels?.length)).length"), Is.Zero, "controls without a name");
         });
-        await SaveAsync(isDark ? "gateway-page-phone-dark" : "gateway-page-phone");
+        await _browser.SaveAsync("gateway-page-phone");
     }
 
     private async Task EnterTokenAsync()
@@ -182,14 +183,6 @@ public sealed class GatewayPageTests
         using HttpResponseMessage answer = await _http.SendAsync(request);
         Assert.That(answer.StatusCode == HttpStatusCode.BadRequest && host is not null || answer.Headers.GetValues("Content-Security-Policy").Single().Contains("default-src 'none'", StringComparison.Ordinal), Is.True);
         return answer.StatusCode;
-    }
-
-    /// <summary>A picture for people to look at, with the test's results.</summary>
-    private async Task SaveAsync(string name)
-    {
-        string file = Path.Combine(TestContext.CurrentContext.WorkDirectory, name + ".png");
-        await Page.ScreenshotAsync(new() { Path = file, FullPage = true });
-        TestContext.AddTestAttachment(file);
     }
 
     private List<ReportLine> Report() => [.. AppendOnlyFile.ReadLines(ReportFile).Select(line => JsonSerializer.Deserialize<ReportLine>(line, new JsonSerializerOptions(JsonSerializerDefaults.Web))!)];

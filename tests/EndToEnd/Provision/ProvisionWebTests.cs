@@ -68,7 +68,7 @@ public sealed class ProvisionWebTests
             Assert.That(report.Select(line => line.Sequence), Is.All.GreaterThan(0));
             Assert.That(_browser.Complaints, Is.Empty);
         });
-        await SaveAsync("provision-done");
+        await _browser.SaveAsync("provision-done");
     }
 
     [Test]
@@ -92,7 +92,7 @@ public sealed class ProvisionWebTests
         await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync(new Regex("P101|P902"), new() { Timeout = 60_000 });
         await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync("provision it again");
         Assert.That(Report().Select(line => line.Code), Does.Contain("P601"));
-        await SaveAsync("provision-errors");
+        await _browser.SaveAsync("provision-errors");
     }
 
     [Test]
@@ -130,15 +130,7 @@ public sealed class ProvisionWebTests
             Assert.That(await Page.EvaluateAsync<int>("[...document.querySelectorAll('button,input:not([hidden])')].filter(e => !(e.textContent.trim() || e.labels?.length)).length"), Is.Zero, "controls without a name");
             Assert.That(await Page.Locator("[aria-live]").CountAsync(), Is.EqualTo(1));
         });
-        await SaveAsync("provision-phone");
-    }
-
-    /// <summary>A picture for people to look at, with the test's results.</summary>
-    private async Task SaveAsync(string name)
-    {
-        string file = Path.Combine(TestContext.CurrentContext.WorkDirectory, name + ".png");
-        await Page.ScreenshotAsync(new() { Path = file, FullPage = true });
-        TestContext.AddTestAttachment(file);
+        await _browser.SaveAsync("provision-phone");
     }
 
     private List<ReportLine> Report() => [.. AppendOnlyFile.ReadLines(Path.Combine(ReportFolder, "report.jsonl"))
