@@ -219,7 +219,7 @@ public sealed class GatewaySettings
         if (Provision.Template.Length > 0) Provision.Template = Path.GetFullPath(Provision.Template, baseFolder);
         if (Provision.Listen.Length == 0) return;
         if (Provision.Template.Length == 0)
-            throw reader.Fault("provision.template", "missing, and provision.listen is set.", "Name the job's template; tools/Cli/Provision/README.md has an example.");
+            throw reader.Fault("provision.listen", "the page has no job: provision.template is not set.", "Name the job's template there; tools/Cli/Provision/README.md has an example.");
         try
         {
             ProvisionJob([]);

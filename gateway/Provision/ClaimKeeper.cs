@@ -8,7 +8,7 @@ namespace DePIN.Gateway.Provision;
 /// Claims at the gateway. It has no key that pays for registrations, so claims are kept until somebody registers them; what the registry says of a
 /// device already is told at once.
 /// </summary>
-internal sealed class ClaimKeeper(DeviceTable devices, ClaimCollector collector, Address owner) : IClaimDesk
+public sealed class ClaimKeeper(DeviceTable devices, ClaimCollector collector, Address owner) : IClaimDesk
 {
     public bool Registers => false;
 

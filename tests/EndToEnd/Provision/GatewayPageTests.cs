@@ -71,6 +71,9 @@ public sealed class GatewayPageTests
         ReportLine collected = Report().Single();
         Assert.That(collected.Code, Is.EqualTo("P002"));
         await _browser.SaveAsync("gateway-page-collected");
+        Assert.That(_browser.Complaints, Is.Empty);
+        await _floor.Gateway.KillAsync(); // kill -9: what it said it has, it has
+        await _floor.Gateway.LaunchAsync(CancellationToken.None);
 
         CliProcess registered = await RegisterAsync(TokenFile);
         Assert.That(registered.ExitCode, Is.EqualTo(ExitCode.Ok), registered.Output + registered.Errors);
@@ -83,7 +86,6 @@ public sealed class GatewayPageTests
         {
             Assert.That((done.Code, done.Device, done.Name, done.Location), Is.EqualTo(("P000", collected.Device, "roof-01", "Wien, Haus 1")));
             Assert.That(done.Sequence, Is.GreaterThan(0));
-            Assert.That(_browser.Complaints, Is.Empty);
         });
         await _browser.SaveAsync("gateway-page-done");
     }
@@ -139,14 +141,33 @@ public sealed class GatewayPageTests
     public async Task Boards_are_given_the_gateway_as_the_technician_reached_it()
     {
         string token = (await File.ReadAllTextAsync(TokenFile)).Trim();
-        using HttpRequestMessage request = new(HttpMethod.Get, "/api/job") { Headers = { Host = $"localhost:{_floor.Gateway.ProvisionPort}", Authorization = new("Bearer", token) } };
-        using HttpResponseMessage answer = await _http.SendAsync(request);
-        JsonElement job = JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement;
+        async Task<(HttpStatusCode Status, string Text)> JobAsync(string host)
+        {
+            using HttpRequestMessage request = new(HttpMethod.Get, "/api/job") { Headers = { Host = host, Authorization = new("Bearer", token) } };
+            using HttpResponseMessage answer = await _http.SendAsync(request);
+            return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
+
+        JsonElement job = JsonDocument.Parse((await JobAsync("localhost")).Text).RootElement;
         Assert.Multiple(() =>
         {
             Assert.That(job.GetProperty("settings").GetString(), Does.Contain($"gateway-port={_floor.Gateway.MqttTlsPort}\n").And.Contain("tls=on\n"));
             Assert.That(job.GetProperty("authority").GetString(), Is.EqualTo(File.ReadAllText(_floor.Gateway.AuthorityFile)));
             Assert.That(job.GetProperty("owner").GetString(), Is.EqualTo(Convert.ToHexStringLower(_floor.Chain.Owner.ToArray())));
+        });
+
+        await _floor.Gateway.KillAsync();
+        string template = Path.Combine(_folder.Path, "floor", "page.json");
+        await File.WriteAllTextAsync(template, (await File.ReadAllTextAsync(template)).Replace(",\"gateway-host\":\"127.0.0.1\"", "", StringComparison.Ordinal));
+        await _floor.Gateway.LaunchAsync(CancellationToken.None);
+        string name = Dns.GetHostName();
+        (HttpStatusCode status, string text) named = await JobAsync(name), local = await JobAsync("localhost"), loopback = await JobAsync("127.0.0.1");
+        Assert.Multiple(() =>
+        {
+            Assert.That(named.status, Is.EqualTo(HttpStatusCode.OK));
+            Assert.That(named.text, Does.Contain($"gateway-host={name}\\n"));
+            Assert.That((local.status, loopback.status), Is.EqualTo((HttpStatusCode.Conflict, HttpStatusCode.Conflict)), "no board finds the gateway under it");
+            Assert.That(local.text, Does.Contain("P401").And.Contain("set gateway-host in the template"));
         });
     }
 
