@@ -55,9 +55,12 @@ public sealed class ProvisionStage : IDisposable
         {
             _manifest = DeviceManifest.Read(settings.Provision.Manifest.Length == 0 ? null : settings.Provision.Manifest, _report);
             _claims = new ClaimCollector(_claimsFile, job.ChainId, job.DeviceRegistry, job.OwnerAddress);
+            if (!OperatingSystem.IsWindows()) // the names of new files last only when their folders are flushed
+                foreach (string made in (string[])[folder, settings.Data.Folder]) SecretFile.FlushFolder(made);
         }
         catch
         {
+            _claims?.Dispose();
             _report.Dispose();
             throw;
         }
@@ -156,6 +159,13 @@ public sealed class ProvisionStage : IDisposable
     {
         if (!DeviceIdValue.TryParse(device, out DeviceIdValue id) || _devices.Find(id) is not { } known) return Task.FromResult<SeenDevice?>(null);
         (ulong sequence, long row) = known.Log.Last;
-        return Task.FromResult<SeenDevice?>(new SeenDevice(sequence, row == 0 ? null : _frames.FrameAt(row)?.ReceivedMs, known.Registration.IsRevoked));
+        try
+        {
+            return Task.FromResult<SeenDevice?>(new SeenDevice(sequence, row == 0 ? null : _frames.FrameAt(row)?.ReceivedMs, known.Registration.IsRevoked));
+        }
+        catch (Exception fault) when (fault is StoreException or Microsoft.Data.Sqlite.SqliteException or IOException)
+        {
+            throw new ProvisionException(ProvisionCode.GatewayAway, $"the gateway's store cannot be read: {fault.Message}", fault);
+        }
     }
 }

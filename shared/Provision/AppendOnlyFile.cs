@@ -11,6 +11,7 @@ public sealed class AppendOnlyFile : IDisposable
     private readonly FileStream _stream;
     private readonly long _bytesMax;
     private readonly Lock _gate = new();
+    private bool _mayBeTorn;
 
     private AppendOnlyFile(FileStream stream, long bytesMax) => (_stream, _bytesMax) = (stream, bytesMax);
 
@@ -22,19 +23,8 @@ public sealed class AppendOnlyFile : IDisposable
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            FileStream stream = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-            AppendOnlyFile file = new(stream, bytesMax);
-            if (stream.Length > 0)
-            {
-                stream.Seek(-1, SeekOrigin.End);
-                if (stream.ReadByte() != '\n') file.Write("\n");
-            }
-            else if (header is not null)
-            {
-                file.Append(header);
-            }
-
-            return file;
+            // Without a buffer: what failed is not written by a later call.
+            return Over(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0), bytesMax, header);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -42,7 +32,25 @@ public sealed class AppendOnlyFile : IDisposable
         }
     }
 
-    /// <summary>Adds one line; on disk when it returns.</summary>
+    /// <summary>The same over a stream, which may be one that fails.</summary>
+    public static AppendOnlyFile Over(FileStream stream, long bytesMax, string? header = null)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        AppendOnlyFile file = new(stream, bytesMax);
+        if (stream.Length > 0)
+        {
+            stream.Seek(-1, SeekOrigin.End);
+            if (stream.ReadByte() != '\n') file.Write("\n");
+        }
+        else if (header is not null)
+        {
+            file.Append(header);
+        }
+
+        return file;
+    }
+
+    /// <summary>Adds one line; on disk when it returns. When it throws, the line may be there whole, in part or not at all, and stays by itself.</summary>
     public void Append(string line)
     {
         if (line.AsSpan().ContainsAny('\r', '\n')) throw new ArgumentException("one line at a time", nameof(line));
@@ -71,11 +79,13 @@ public sealed class AppendOnlyFile : IDisposable
     {
         lock (_gate)
         {
-            byte[] bytes = Encoding.UTF8.GetBytes(text);
+            byte[] bytes = Encoding.UTF8.GetBytes(_mayBeTorn ? "\n" + text : text);
             if (_stream.Seek(0, SeekOrigin.End) + bytes.Length > _bytesMax)
                 throw new ProvisionFileException($"{_stream.Name} is full: it has at most {_bytesMax >> 20} MiB", "end the program, move the file away and start it again", isInput: false);
+            _mayBeTorn = true;
             _stream.Write(bytes);
             _stream.Flush(flushToDisk: true);
+            _mayBeTorn = false;
         }
     }
 }

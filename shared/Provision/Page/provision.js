@@ -33,7 +33,11 @@ async function ask(path, body) {
   } catch {
     throw new BoardError("P901", "the program that serves this page does not answer");
   }
-  if (answer.status === 401) door.hidden = false;
+  if (answer.status === 401 && given) throw new BoardError("P901", "the program that serves this page was started again: load the page anew");
+  if (answer.status === 401) {
+    sessionStorage.removeItem(TOKEN_KEY);
+    door.hidden = false;
+  }
   const result = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : {};
   if (!answer.ok) throw new BoardError(result.code ?? "P901", result.message ?? `${path} answered ${answer.status}`);
   return result;

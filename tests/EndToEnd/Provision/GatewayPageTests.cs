@@ -100,6 +100,7 @@ public sealed class GatewayPageTests
         await Page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(Page.Locator("#said")).ToContainTextAsync("The token is not that of this server");
         await Assertions.Expect(Page.Locator("#add")).ToBeDisabledAsync();
+        Assert.That(await Page.EvaluateAsync<int>("sessionStorage.length"), Is.Zero, "a wrong token is not kept");
         await _browser.SaveAsync("gateway-page-refused");
 
         await EnterTokenAsync();

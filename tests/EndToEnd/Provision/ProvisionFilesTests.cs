@@ -62,6 +62,43 @@ public sealed class ProvisionFilesTests
         Assert.That(AppendOnlyFile.ReadLines(path), Is.EqualTo(new[] { "1234567" }));
     }
 
+    [TestCase(0, new[] { "first", "third" }, TestName = "A_line_that_failed_before_a_byte_was_written_leaves_nothing")]
+    [TestCase(3, new[] { "first", "sec", "third" }, TestName = "A_line_that_failed_in_its_middle_stays_by_itself")]
+    [TestCase(7, new[] { "first", "second", "third" }, TestName = "A_line_whose_flush_failed_is_there_or_not_but_stays_by_itself")]
+    public void A_failed_line_harms_no_other(int written, string[] lines)
+    {
+        string path = Path.Combine(_folder.Path, "lines");
+        using FailingStream stream = new(path);
+        using AppendOnlyFile file = AppendOnlyFile.Over(stream, bytesMax: 1_000);
+        file.Append("first");
+        stream.Written = written;
+        Assert.That(Assert.Throws<ProvisionFileException>(() => file.Append("second"))!.IsInput, Is.False);
+        stream.Written = null;
+        file.Append("third");
+        Assert.That(AppendOnlyFile.ReadLines(path), Is.EqualTo(lines));
+    }
+
+    /// <summary>A disk that takes some bytes of a line and then says that it is full.</summary>
+    private sealed class FailingStream(string path) : FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0)
+    {
+        /// <summary>Null: it does not fail.</summary>
+        public int? Written { get; set; }
+
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            base.Write(buffer, offset, Written ?? count);
+            if (Written < count) throw new IOException("No space left on device");
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer.ToArray(), 0, buffer.Length);
+
+        public override void Flush(bool flushToDisk)
+        {
+            if (Written is not null) throw new IOException("Input/output error");
+            base.Flush(flushToDisk);
+        }
+    }
+
     [Test]
     public void A_row_for_a_device_wins_over_what_the_report_says()
     {

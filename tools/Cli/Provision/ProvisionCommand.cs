@@ -182,13 +182,12 @@ public static class ProvisionCommand
     private static async Task<int> RegisterAsync(ProvisionJob job, IReadOnlyList<CollectedClaim> claims, ClaimRegistrar registrar, CancellationToken cancel)
     {
         int failed = 0;
-        foreach (CollectedClaim claim in claims)
+        ILookup<bool, CollectedClaim> ours = claims.ToLookup(claim => claim.ChainId == job.ChainId && claim.Registry == job.DeviceRegistry.ToString() && claim.Owner == job.OwnerAddress.ToString());
+        foreach (CollectedClaim claim in ours[false])
+            Console.WriteLine($"{claim.Device}: passed over, it is for chain {claim.ChainId}, registry {claim.Registry}, owner {claim.Owner}");
+        if (!ours[true].Any()) throw new CliError(ExitCode.BadInput, "no claim is for the template's chain, registry and owner", "give the template that they were collected with");
+        foreach (CollectedClaim claim in ours[true])
         {
-            if (claim.ChainId != job.ChainId || claim.Registry != job.DeviceRegistry.ToString() || claim.Owner != job.OwnerAddress.ToString())
-            {
-                throw new CliError(ExitCode.BadInput, $"the claim of {claim.Device} is for chain {claim.ChainId}, registry {claim.Registry}, owner {claim.Owner}", "give the template that it was collected with");
-            }
-
             BoardIdentity board = new(claim.KeyKind, Convert.FromHexString(claim.PublicKey), claim.Device, State: 0, Firmware: "", Board: "");
             try
             {
