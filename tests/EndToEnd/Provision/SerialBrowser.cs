@@ -57,6 +57,9 @@ public sealed class SerialBrowser : IAsyncDisposable
         }
         """;
 
+    /// <summary>For what the page does by itself, on a busy machine.</summary>
+    private const int PatienceMs = 60_000;
+
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
     private readonly ConcurrentDictionary<int, SerialLine> _open = new();
@@ -81,6 +84,8 @@ public sealed class SerialBrowser : IAsyncDisposable
         IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = ["--no-sandbox"] });
         SerialBrowser serial = new(playwright, browser);
         serial.Page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = width, Height = 800 }, IgnoreHTTPSErrors = isAnyCertificate });
+        serial.Page.SetDefaultTimeout(PatienceMs);
+        Assertions.SetDefaultExpectTimeout(PatienceMs);
         serial.Page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning") serial.Complaints.Enqueue(message.Text);
