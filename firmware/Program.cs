@@ -70,7 +70,7 @@ namespace DePIN.Firmware
             NodeClock clock = NodeClock.Open(flash, clockwork);
             Stages.Judge(status, settings);
             DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(clockwork, network), status);   // begun once, never replaced
-            SerialService service = new SerialService(flash, key, status, FirmwareVersion.Text);
+            SerialService service = new SerialService(flash, key, status, FirmwareVersion.Text, clockwork);
             service.Parts.Settings = settings;
             service.Parts.Health = health;
             service.Parts.Clock = clock;
@@ -89,7 +89,7 @@ namespace DePIN.Firmware
             service.Parts.Sensors = sensors;
             FrameComposer composer = new FrameComposer(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
             HealthFrames healthFrames = new HealthFrames(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
-            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, clockwork, health, healthFrames, watchdog);
+            SampleLoop loop = new SampleLoop(settings, status, sensors, composer, store, clock, clockwork, health, healthFrames);
             FramePublisher publisher = new FramePublisher(settings, key, store, clock, flash, network, health, watchdog, clockwork);
             sleep.Resume(store, clock, health, healthFrames, loop, composer, status);            // a wake-up goes on where the sleep began
             Updater updater = new Updater(settings, flash, slot, key.IdText, FirmwareVersion.Text, store, status, health, clockwork);

@@ -1,6 +1,8 @@
 using System.Collections;
 using System.Net;
 using System.Numerics;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
@@ -24,6 +26,8 @@ namespace DePIN.Gateway;
 /// </summary>
 public sealed class GatewaySettings
 {
+    private X509Certificate2Collection? _clientAuthorities;
+
     /// <summary>Holds the gateway's private key as hex, for deployments without a writable key file. Never logged.</summary>
     public const string SecretVariable = "DEPIN_KEY_SECRET";
 
@@ -141,7 +145,7 @@ public sealed class GatewaySettings
     {
         Plain = Mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(Mqtt.ListenPlain),
         Tls = Mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(Mqtt.Listen),
-        Certificate = () => tls.Server, ConnectionsMax = Mqtt.ClientsMax,
+        Certificate = () => tls.Server, ClientAuthorities = _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
     };
 
     /// <summary>The job of the page, for boards that trust this authority (PEM). Throws when the template is wrong.</summary>
@@ -173,6 +177,13 @@ public sealed class GatewaySettings
         RequireEndPoint(reader, "mqtt.listenPlain", Mqtt.ListenPlain, allowEmpty: true);
         if (Mqtt.Listen.Length == 0 && Mqtt.ListenPlain.Length == 0)
             throw reader.Fault("mqtt.listen", "neither mqtt.listen nor mqtt.listenPlain is set, so no board could connect.", "Set one, for example \"0.0.0.0:8883\".");
+        if (Mqtt.ClientAuthorities.Length > 0)
+        {
+            if (Mqtt.Listen.Length == 0) throw reader.Fault("mqtt.clientAuthorities", "is set, but mqtt.listen is off.", "Set mqtt.listen: only a client over TLS has a certificate.");
+            Mqtt.ClientAuthorities = Path.GetFullPath(Mqtt.ClientAuthorities, baseFolder);
+            _clientAuthorities = ReadAuthorities(reader, "mqtt.clientAuthorities", Mqtt.ClientAuthorities);
+        }
+
         RequireEndPoint(reader, "web.listen", Web.Listen, allowEmpty: false);
         if (!IPEndPoint.Parse(Web.Listen).Address.Equals(IPAddress.Loopback) && !IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote)
             throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the API has no login.",
@@ -228,6 +239,21 @@ public sealed class GatewaySettings
         {
             throw reader.Fault("provision.template", wrong.Message + ".", char.ToUpperInvariant(wrong.Remedy[0]) + wrong.Remedy[1..] + ".");
         }
+    }
+
+    private static X509Certificate2Collection ReadAuthorities(SettingsReader reader, string path, string file)
+    {
+        X509Certificate2Collection authorities = [];
+        try
+        {
+            authorities.ImportFromPemFile(file);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw reader.Fault(path, $"{file} cannot be read ({fault.Message}).", "Name a PEM file with the authorities' certificates.");
+        }
+
+        return authorities.Count > 0 ? authorities : throw reader.Fault(path, $"{file} has no certificate in PEM.", "Name a PEM file with the authorities' certificates.");
     }
 
     private void ReadDeployment(SettingsReader reader, string file)
@@ -313,6 +339,9 @@ public sealed class MqttSettings
 
     [Setting("Address and port for MQTT without TLS; empty = off. Frames are signed, so integrity does not need TLS, but anyone on the way can read and drop them.")]
     public string ListenPlain { get; set; } = "127.0.0.1:1883";
+
+    [Setting("PEM file with the authorities that sign clients' certificates; when set, a client over TLS has to present one. Empty = none is asked for; frames are signed either way.")]
+    public string ClientAuthorities { get; set; } = "";
 
     [Setting("Connections at the same time; more are refused.", Min = 1, Max = 100_000)]
     public int ClientsMax { get; set; } = 2_000;

@@ -35,6 +35,12 @@ namespace DePIN.Firmware.Board
             get { return IsThere ? BigEndian.ReadUInt32(_store.Value, SettingsGenerationOffset) : 0; }
         }
 
+        /// <summary>The lines that were configured since the enrolment; null: none.</summary>
+        public byte[] Newer(TwoGenerations configured)
+        {
+            return configured.Generation > SettingsGeneration ? configured.Value : null;
+        }
+
         /// <summary>Names in label of this generation and older gave way to the enrolment's.</summary>
         public uint LabelGeneration
         {

@@ -8,7 +8,7 @@ namespace DePIN.Firmware.Board
     /// </summary>
     public static class FaultLog
     {
-        public const int Kept = 16;
+        public const int Kept = 8;
         private const int CharactersMax = 160;
 
         private static readonly object Gate = new object();

@@ -39,6 +39,12 @@ namespace DePIN.Firmware.Board
         /// <summary>PEM file on flash with the authority that signed the gateway's certificate.</summary>
         public string TlsCaFile = "ca.pem";
 
+        /// <summary>PEM file on flash with this node's certificate for the gateway's TLS; empty: it has none.</summary>
+        public string TlsCertFile = "";
+
+        /// <summary>PEM file on flash with that certificate's private key. Not the device key: it signs no reading.</summary>
+        public string TlsKeyFile = "";
+
         /// <summary>Between two rounds of measurements, ms.</summary>
         public int IntervalMs = 10000;
 
@@ -135,9 +141,13 @@ namespace DePIN.Firmware.Board
             {
                 settings.Note("the settings that came over serial are unreadable: configure again");
             }
-            else if (serial.Value != null && serial.Generation > enrolment.SettingsGeneration)
+            else
             {
-                settings.Apply(serial.Value, 0, serial.Value.Length);
+                byte[] newer = enrolment.Newer(serial);
+                if (newer != null)
+                {
+                    settings.Apply(newer, 0, newer.Length);
+                }
             }
 
             return settings;
@@ -253,6 +263,11 @@ namespace DePIN.Firmware.Board
                 Note("sensor-wifi needs wifi=on");
             }
 
+            if (TlsCertFile.Length > 0 != TlsKeyFile.Length > 0 || (TlsCertFile.Length > 0 && !Tls))
+            {
+                Note("tls-cert and tls-key go together, and need tls=on");
+            }
+
             if (DeepSleep && IntervalMs < SleepIntervalMsMin)
             {
                 Note("sleep=deep needs interval-ms of at least " + SleepIntervalMsMin.ToString() + ": a start of the chip costs more than it saves");
@@ -272,6 +287,8 @@ namespace DePIN.Firmware.Board
                 case "gateway-port": GatewayPort = Number(key, value, 1, 65535); break;
                 case "tls": Tls = Switch(key, value); break;
                 case "tls-ca": TlsCaFile = Text(key, value, 31); break;
+                case "tls-cert": TlsCertFile = Text(key, value, 31); break;
+                case "tls-key": TlsKeyFile = Text(key, value, 31); break;
                 case "interval-ms": IntervalMs = Number(key, value, IntervalMsMin, IntervalMsMax); break;
                 case "samples-per-frame": SamplesPerFrame = Number(key, value, 1, FrameFormat.SamplesMax); break;
                 case "profile": Profile = ProfileOf(key, value); break;

@@ -110,7 +110,7 @@ namespace DePIN.Firmware.Provision
 
             TwoGenerations configured = new TwoGenerations(_flash, NodeSettings.SerialName);
             configured.Open();
-            byte[] older = configured.Generation > store.SettingsGeneration ? configured.Value : null;
+            byte[] older = store.Newer(configured);
             byte[] lines = Merged(store.Find(EnrolmentTags.Settings), older, SerialEnrolment.Find(EnrolmentTags.Settings, _bytes, 0, _bytes.Length));
             if (lines.Length > SerialEnrolment.SettingsBytesMax)
             {

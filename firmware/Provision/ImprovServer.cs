@@ -61,11 +61,6 @@ namespace DePIN.Firmware.Provision
                 SendError(ImprovErrors.Unknown);
             }
 
-            if (command == ImprovCommands.WifiSettings)
-            {
-                Array.Clear(buffer, offset, count);
-            }
-
             NodeLog.Event("improv-request", "command=" + command.ToString());
         }
 

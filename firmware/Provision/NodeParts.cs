@@ -8,7 +8,7 @@ using DePIN.Firmware.Sign;
 namespace DePIN.Firmware.Provision
 {
     /// <summary>
-    /// What the serial line tells about and acts on. The first four are there from the beginning; a part that is null does not run (yet), and
+    /// What the serial line tells about and acts on. The first five are there from the beginning; a part that is null does not run (yet), and
     /// whoever asks for it is told so. Fields are set once, by the node's start.
     /// </summary>
     public sealed class NodeParts
@@ -19,7 +19,7 @@ namespace DePIN.Firmware.Provision
         public readonly string Version;
 
         /// <summary>For pauses within a frame, time-outs and the button.</summary>
-        public ITimeSource Time = new DeviceTime();
+        public readonly ITimeSource Time;
 
         public NodeSettings Settings;
         public NodeHealth Health;
@@ -27,12 +27,13 @@ namespace DePIN.Firmware.Provision
         public FrameStore Store;
         public SensorSet Sensors;
 
-        public NodeParts(IFlash flash, DeviceKey key, NodeStatus status, string version)
+        public NodeParts(IFlash flash, DeviceKey key, NodeStatus status, string version, ITimeSource time)
         {
             Flash = flash;
             Key = key;
             Status = status;
             Version = version;
+            Time = time;
         }
     }
 }

@@ -100,6 +100,7 @@ namespace DePIN.Firmware.Provision
             if (_decoder.IsImprov)
             {
                 _improv.Take(_decoder.Type, _decoder.Buffer, _decoder.DataOffset, _decoder.DataCount);
+                Array.Clear(_decoder.Buffer, _decoder.DataOffset, _decoder.DataCount);
                 return;
             }
 
@@ -254,7 +255,7 @@ namespace DePIN.Firmware.Provision
             NodeSettings trial = NodeSettings.OpenEnrolled(_parts.Flash, enrolment);
             TwoGenerations store = new TwoGenerations(_parts.Flash, NodeSettings.SerialName);
             store.Open();
-            byte[] older = store.Generation > enrolment.SettingsGeneration ? store.Value : null;
+            byte[] older = enrolment.Newer(store);
             byte[] merged = NodeSettings.Merge(older, Slice(buffer, offset, count));
             if (merged.Length > NodeSettings.TextBytesMax)
             {

@@ -17,9 +17,9 @@ namespace DePIN.Firmware.Provision
         private readonly byte[] _input = new byte[64];
         private SerialPort _port;
 
-        public SerialService(IFlash flash, DeviceKey key, NodeStatus status, string version)
+        public SerialService(IFlash flash, DeviceKey key, NodeStatus status, string version, ITimeSource time)
         {
-            Parts = new NodeParts(flash, key, status, version);
+            Parts = new NodeParts(flash, key, status, version, time);
             _line = new ProvisionLine(Parts, this);
         }
 

@@ -23,7 +23,6 @@ namespace DePIN.Firmware.Provision
 
         private readonly object _gate = new object();
         private readonly ITimeSource _time;
-        private readonly ManualResetEvent _scanned = new ManualResetEvent(false);
         private int _job;
         private bool _running;
         private bool _finished;
@@ -221,38 +220,17 @@ namespace DePIN.Firmware.Provision
         {
             int job = _job;
             WifiAvailableNetwork[] networks = null;
-            WifiAdapter adapter = null;
             try
             {
                 WifiAdapter[] adapters = WifiAdapter.FindAllAdapters();
-                if (adapters.Length > 0)
-                {
-                    adapter = adapters[0];
-                    _scanned.Reset();
-                    adapter.AvailableNetworksChanged += OnScanned;
-                    adapter.ScanAsync();
-                    if (_scanned.WaitOne(ScanMs, false) && adapter.NetworkReport != null)
-                    {
-                        networks = adapter.NetworkReport.AvailableNetworks;
-                    }
-                }
+                networks = adapters.Length > 0 ? WifiProbe.Scan(adapters[0], ScanMs) : null;
             }
             catch (Exception e)
             {
                 NodeLog.Fault("wifi-scan", e);
             }
 
-            if (adapter != null)
-            {
-                adapter.AvailableNetworksChanged -= OnScanned;
-            }
-
             End(job, false, networks);
-        }
-
-        private void OnScanned(WifiAdapter sender, object e)
-        {
-            _scanned.Set();
         }
     }
 }

@@ -163,10 +163,14 @@ namespace DePIN.Firmware.Provision
         private static void EraseSettings(IFlash flash, byte[] promise)
         {
             // Only what is certainly no file of the node's own: the name is whatever somebody set.
-            string authority = NodeSettings.Open(flash).TlsCaFile;
-            if (authority.EndsWith(".pem"))
+            NodeSettings settings = NodeSettings.Open(flash);
+            string[] files = new string[] { settings.TlsCaFile, settings.TlsCertFile, settings.TlsKeyFile };
+            for (int i = 0; i < files.Length; i++)
             {
-                flash.Delete(authority);
+                if (files[i].EndsWith(".pem"))
+                {
+                    flash.Delete(files[i]);
+                }
             }
 
             // The line that names a secure element stays: without it a software key would be looked for, and that is another device.

@@ -139,7 +139,8 @@ namespace DePIN.Firmware.Publish
             }
 
             X509Certificate authority = _settings.Tls ? ReadAuthority() : null;
-            MqttClient client = new MqttClient(_settings.GatewayHost, _settings.GatewayPort, _settings.Tls, authority, null,
+            X509Certificate own = _settings.Tls ? ReadOwn() : null;
+            MqttClient client = new MqttClient(_settings.GatewayHost, _settings.GatewayPort, _settings.Tls, authority, own,
                 _settings.Tls ? MqttSslProtocols.TLSv1_2 : MqttSslProtocols.None);
             lock (_gate)
             {
@@ -413,24 +414,34 @@ namespace DePIN.Firmware.Publish
         private X509Certificate ReadAuthority()
         {
             byte[] enrolled = _settings.Authority;
-            int length = enrolled != null ? enrolled.Length : _flash.Length(_settings.TlsCaFile);
+            if (enrolled == null)
+            {
+                return new X509Certificate(ReadPem("tls-ca", _settings.TlsCaFile));
+            }
+
+            byte[] pem = new byte[enrolled.Length + 1];
+            Array.Copy(enrolled, pem, enrolled.Length);
+            return new X509Certificate(pem);
+        }
+
+        private X509Certificate ReadOwn()
+        {
+            return _settings.TlsCertFile.Length == 0 ? null
+                : OwnCertificate.Open(ReadPem("tls-cert", _settings.TlsCertFile), ReadPem("tls-key", _settings.TlsKeyFile));
+        }
+
+        // mbedTLS reads PEM up to a zero byte.
+        private byte[] ReadPem(string key, string name)
+        {
+            int length = _flash.Length(name);
             if (length <= 0)
             {
-                throw new InvalidOperationException(_settings.TlsCaFile + " is not on flash: tls=on needs the gateway's authority there, or in the enrolment");
+                throw new InvalidOperationException(name + " is not on flash: " + key + " names it");
             }
 
-            // mbedTLS reads PEM up to a zero byte.
             byte[] pem = new byte[length + 1];
-            if (enrolled != null)
-            {
-                Array.Copy(enrolled, 0, pem, 0, length);
-            }
-            else
-            {
-                _flash.Read(_settings.TlsCaFile, 0, pem, 0, length);
-            }
-
-            return new X509Certificate(pem);
+            _flash.Read(name, 0, pem, 0, length);
+            return pem;
         }
     }
 }

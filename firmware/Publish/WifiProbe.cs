@@ -41,7 +41,8 @@ namespace DePIN.Firmware.Publish
             }
         }
 
-        private static bool IsHeard(WifiAdapter adapter, string own)
+        /// <summary>What a scan hears; null: it did not end in time.</summary>
+        public static WifiAvailableNetwork[] Scan(WifiAdapter adapter, int limitMs)
         {
             ManualResetEvent scanned = new ManualResetEvent(false);
             AvailableNetworksChangedEventHandler onScanned = (WifiAdapter sender, object e) => scanned.Set();
@@ -49,26 +50,26 @@ namespace DePIN.Firmware.Publish
             try
             {
                 adapter.ScanAsync();
-                if (!scanned.WaitOne(ScanMs, false) || adapter.NetworkReport == null)
-                {
-                    return false;
-                }
-
-                WifiAvailableNetwork[] networks = adapter.NetworkReport.AvailableNetworks;
-                for (int i = 0; i < networks.Length; i++)
-                {
-                    if (networks[i].Ssid == own)
-                    {
-                        return true;
-                    }
-                }
-
-                return false;
+                return scanned.WaitOne(limitMs, false) && adapter.NetworkReport != null ? adapter.NetworkReport.AvailableNetworks : null;
             }
             finally
             {
                 adapter.AvailableNetworksChanged -= onScanned;
             }
+        }
+
+        private static bool IsHeard(WifiAdapter adapter, string own)
+        {
+            WifiAvailableNetwork[] networks = Scan(adapter, ScanMs);
+            for (int i = 0; networks != null && i < networks.Length; i++)
+            {
+                if (networks[i].Ssid == own)
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 }

@@ -27,7 +27,6 @@ namespace DePIN.Firmware.Sense
         private readonly ITimeSource _time;
         private readonly NodeHealth _health;
         private readonly HealthFrames _healthFrames;
-        private readonly Watchdog _watchdog;
         private readonly SampleSet _samples = new SampleSet();
         private int _rounds;
         private int _flashFailures;
@@ -35,7 +34,7 @@ namespace DePIN.Firmware.Sense
         private bool _sleeps;
 
         public SampleLoop(NodeSettings settings, NodeStatus status, SensorSet sensors, FrameComposer composer, FrameStore store,
-            NodeClock clock, ITimeSource time, NodeHealth health, HealthFrames healthFrames, Watchdog watchdog)
+            NodeClock clock, ITimeSource time, NodeHealth health, HealthFrames healthFrames)
         {
             _settings = settings;
             _status = status;
@@ -46,7 +45,6 @@ namespace DePIN.Firmware.Sense
             _time = time;
             _health = health;
             _healthFrames = healthFrames;
-            _watchdog = watchdog;
         }
 
         /// <summary>The samples that wait for the next frame.</summary>
@@ -70,23 +68,6 @@ namespace DePIN.Firmware.Sense
             _sleeps = true;
             _rounds = rounds;
             _store.CopyWaiting(_samples);
-        }
-
-        /// <summary>All that is done once an interval: the clock, the health frame, a round of measurements.</summary>
-        public void Turn()
-        {
-            _watchdog.Expect(Watchdog.Sampling, _time.UptimeMs(), _settings.IntervalMs);
-            Tend();
-            Round();
-        }
-
-        /// <summary>One round of measurements, and a frame when it is due.</summary>
-        public void Round()
-        {
-            if (Measure())
-            {
-                MakeFrame();
-            }
         }
 
         /// <summary>One round of measurements. Returns whether a frame is due.</summary>

@@ -44,6 +44,7 @@ public sealed class IngestMetrics : IDisposable
     private long _publishes;
     private long _deliveries;
     private long _faults;
+    private long _clientCertificates;
 
     /// <summary>Registers the instruments.</summary>
     public IngestMetrics()
@@ -53,6 +54,7 @@ public sealed class IngestMetrics : IDisposable
         _meter.CreateObservableCounter("depin.mqtt.publishes", () => Publishes, "{message}", "PUBLISH packets received.");
         _meter.CreateObservableCounter("depin.mqtt.deliveries", () => Deliveries, "{message}", "PUBLISH packets sent.");
         _meter.CreateObservableCounter("depin.mqtt.faults", () => Faults, "{fault}", "Exceptions that ended a connection or an intake call; each is a bug or a failing disk.");
+        _meter.CreateObservableCounter("depin.mqtt.client.certificates", () => ClientCertificatesRefused, "{connection}", "TLS clients refused for their certificate, or for having none.");
         Tagged("depin.mqtt.frames", "verdict", "Frames by verdict.", _verdicts, i => ((FrameVerdict)i).ToString());
         Tagged("depin.mqtt.malformed", "reason", "Connections ended for breaking the protocol.", _malformed, i => ((MqttResult)i).ToString());
         Tagged("depin.mqtt.disconnects", "reason", "Connections ended by the gateway, by reason code.", _disconnects, i => ((MqttReason)i).ToString());
@@ -73,6 +75,9 @@ public sealed class IngestMetrics : IDisposable
 
     /// <summary>Exceptions that ended a connection or an intake call.</summary>
     public long Faults => Interlocked.Read(ref _faults);
+
+    /// <summary>TLS clients refused for their certificate, or for having none.</summary>
+    public long ClientCertificatesRefused => Interlocked.Read(ref _clientCertificates);
 
     /// <summary>Frames with this verdict.</summary>
     public long Frames(FrameVerdict verdict) => Interlocked.Read(ref _verdicts[(int)verdict]);
@@ -121,6 +126,8 @@ public sealed class IngestMetrics : IDisposable
     internal void CountRefusedPublish(MqttReason reason) => Interlocked.Increment(ref _refusedPublishes[(int)reason]);
 
     internal void Count(DropReason reason) => Interlocked.Increment(ref _drops[(int)reason]);
+
+    internal void CountClientCertificate() => Interlocked.Increment(ref _clientCertificates);
 
     internal void Count(AdmissionRefusal reason) => Interlocked.Increment(ref _admission[(int)reason]);
 

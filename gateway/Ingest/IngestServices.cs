@@ -1,6 +1,7 @@
 // What all connections of a listener share, so that each of them takes one argument.
 
 using System.Buffers.Binary;
+using System.Net.Security;
 using DePIN.Gateway.Verify;
 using DePIN.Mqtt;
 using DePIN.Protocol;
@@ -58,6 +59,9 @@ internal sealed partial class IngestLog(ILogger logger)
 
     [LoggerMessage(Level = LogLevel.Error, Message = "An MQTT connection ended by a fault of the gateway.")]
     public partial void ConnectionFailed(Exception fault);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A TLS client was refused for its certificate ({Subject}): {Problem}. mqtt.clientAuthorities says who signs them.")]
+    public partial void ClientCertificateRefused(string subject, SslPolicyErrors problem);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "MQTT listens on {EndPoint} ({Security}).")]
     public partial void Listening(System.Net.IPEndPoint endPoint, string security);

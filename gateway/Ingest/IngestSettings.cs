@@ -19,6 +19,9 @@ public sealed record IngestSettings
     /// <summary>The server certificate with its private key, asked for at every handshake so that a renewed one is used at once.</summary>
     public Func<X509Certificate2>? Certificate { get; init; }
 
+    /// <summary>Who signs clients' certificates; null asks for none, else a client over TLS has to present one.</summary>
+    public X509Certificate2Collection? ClientAuthorities { get; init; }
+
     /// <summary>Lets clients publish to any topic outside depin/1/ too, as a general broker does. For tests and closed networks.</summary>
     public bool OpenTopics { get; init; }
 
@@ -102,19 +105,6 @@ public sealed record IngestSettings
 
     /// <summary>How long stopping waits for frames in the intake before connections are closed.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>The listener as an operator's settings say; everything else keeps its default.</summary>
-    /// <param name="mqtt">Section mqtt of the settings file, checked.</param>
-    /// <param name="certificate">The server certificate in use; needed when TLS is on.</param>
-    public static IngestSettings From(MqttSettings mqtt, Func<X509Certificate2>? certificate) => new()
-    {
-        Plain = mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(mqtt.ListenPlain),
-        Tls = mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(mqtt.Listen),
-        Certificate = certificate,
-        ConnectionsMax = mqtt.ClientsMax,
-        ConnectionsPerAddressMax = mqtt.ClientsMax,
-        SessionsMax = Math.Max(10_000, 2 * mqtt.ClientsMax),
-    };
 
     /// <exception cref="ArgumentException">A limit that contradicts another; a programmer's error, since operators cannot set these.</exception>
     internal void Check()

@@ -225,7 +225,32 @@ public sealed class MqttIngest : IReadingPublisher
             _certificateSource = certificate;
         }
 
-        return new SslServerAuthenticationOptions { ServerCertificateContext = _certificate };
+        SslServerAuthenticationOptions options = new() { ServerCertificateContext = _certificate };
+        if (_settings.ClientAuthorities is { } authorities)
+        {
+            options.ClientCertificateRequired = true;
+            options.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck, // A private authority publishes no revocation list.
+            };
+            options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+            options.RemoteCertificateValidationCallback = JudgeClient;
+        }
+
+        return options;
+    }
+
+    private bool JudgeClient(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (errors == SslPolicyErrors.None)
+        {
+            return true;
+        }
+
+        Metrics.CountClientCertificate();
+        _log.ClientCertificateRefused(certificate?.Subject ?? "no certificate", errors);
+        return false;
     }
 
     private async Task AdmitAsync(ConnectionContext connection, ConnectionDelegate next)

@@ -11,7 +11,7 @@ namespace DePIN.Gateway.Operate;
 /// <summary>
 /// The gateway's own certificate authority (P-256, kept for decades, because boards pin it) and the server certificate
 /// it signs, renewed when a third of its life is left or when a name is missing. Keys are 0600; <c>ca.pem</c> is for boards.
-/// Certificates are valid from 2020 on: a board or a Raspberry Pi without a clock at boot must not read "not yet valid".
+/// Certificates are valid from 1970 on: a board or a Raspberry Pi without a clock says 1970 at boot and must not read "not yet valid".
 /// </summary>
 public sealed class GatewayTls : IDisposable
 {
@@ -21,7 +21,7 @@ public sealed class GatewayTls : IDisposable
     /// <summary>How often expiry and names are looked at.</summary>
     public static readonly TimeSpan CheckInterval = TimeSpan.FromHours(1);
 
-    private static readonly DateTimeOffset ValidFrom = new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset ValidFrom = DateTimeOffset.UnixEpoch;
     private static readonly DateTimeOffset AuthorityValidTo = new(2060, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private const int NamesMax = 64;
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1"; // RFC 5280 section 4.2.1.12

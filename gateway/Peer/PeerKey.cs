@@ -11,7 +11,7 @@ namespace DePIN.Gateway.Peer;
 /// <summary>
 /// The TLS key by which other gateways know this one (P-256, <c>peer.key</c>, 0600): the registry records its hash. A key is made only where
 /// none ever was, because peers refuse any other. The certificate around it is made anew at every start: nobody looks at anything but its key,
-/// and it is valid from 2020 to 2060, for machines without a clock at boot.
+/// and it is valid from 1970 to 2060, for machines without a clock at boot.
 /// </summary>
 public sealed class PeerKey : IDisposable
 {
@@ -19,7 +19,7 @@ public sealed class PeerKey : IDisposable
     public const string FileName = "peer.key";
 
     private const string KnownKey = "peer.key.hash";
-    private static readonly DateTimeOffset ValidFrom = new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset ValidFrom = DateTimeOffset.UnixEpoch;
     private static readonly DateTimeOffset ValidTo = new(2060, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private PeerKey(ECDsa pair)

@@ -252,6 +252,7 @@ public sealed class MqttClient : IAsyncDisposable
         {
             TargetHost = tls.TargetHost ?? _options.Host,
             RemoteCertificateValidationCallback = tls.Validate,
+            EnabledSslProtocols = tls.Protocols,
         };
         if (tls.TrustedRoots is { } roots)
         {
@@ -261,6 +262,10 @@ public sealed class MqttClient : IAsyncDisposable
                 RevocationMode = X509RevocationMode.NoCheck, // A private root publishes no revocation list.
             };
             options.CertificateChainPolicy.CustomTrustStore.AddRange(roots);
+            if (tls.ValidAt is { } time)
+            {
+                options.CertificateChainPolicy.VerificationTime = time;
+            }
         }
 
         if (tls.ClientCertificate is { } own)

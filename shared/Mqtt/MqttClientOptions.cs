@@ -2,6 +2,7 @@
 // connections, so a reconnect is `new MqttClient(sameOptions)`.
 
 using System.Net.Security;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 
 namespace DePIN.Mqtt;
@@ -43,6 +44,12 @@ public sealed record MqttTls
 
     /// <summary>Decides instead of the chain, for example by a pinned key. Gets the usual arguments of SslStream.</summary>
     public RemoteCertificateValidationCallback? Validate { get; init; }
+
+    /// <summary>When certificates have to be valid; null: now. For a device whose clock is not the computer's.</summary>
+    public DateTime? ValidAt { get; init; }
+
+    /// <summary>Protocols to offer; None leaves it to the system.</summary>
+    public SslProtocols Protocols { get; init; } = SslProtocols.None;
 
     /// <summary>The client's own certificate with its private key, for mutual TLS.</summary>
     public X509Certificate2? ClientCertificate { get; init; }

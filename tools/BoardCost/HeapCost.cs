@@ -92,12 +92,12 @@ public sealed record HeapCost(int Bytes, IReadOnlyList<KeyValuePair<string, int>
         NodeClock clock = NodeClock.Open(flash, time);
         Stages.Judge(status, settings);
         DeviceKey key = DeviceKey.Open(settings, flash, new HardwareEntropy(time, network), status);
-        SerialService service = new(flash, key, status, FirmwareVersion.Text);
+        SerialService service = new(flash, key, status, FirmwareVersion.Text, time);
         FrameStore store = FrameStore.Open(flash, settings.RingBytes, key.Signer, sleep);
         SensorSet sensors = SensorSet.Open(settings, health, flash);
         FrameComposer composer = new(settings.ProfileOr(sensors.SuggestedProfile), key.Id, store, clock);
         HealthFrames healthFrames = new(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock);
-        SampleLoop loop = new(settings, status, sensors, composer, store, clock, time, health, healthFrames, watchdog);
+        SampleLoop loop = new(settings, status, sensors, composer, store, clock, time, health, healthFrames);
         FramePublisher publisher = new(settings, key, store, clock, flash, network, health, watchdog, time);
         sleep.Resume(store, clock, health, healthFrames, loop, composer, status);
         Updater updater = new(settings, flash, SlotFiles.None, key.IdText, FirmwareVersion.Text, store, status, health, time);
@@ -116,7 +116,8 @@ public sealed record HeapCost(int Bytes, IReadOnlyList<KeyValuePair<string, int>
         {
             for (int round = 0; round < Frames * settings.SamplesPerFrame; round++)
             {
-                loop.Turn();
+                loop.Tend();
+                if (loop.Measure()) loop.MakeFrame();
             }
 
             long deadline = Environment.TickCount64 + AnswerMs;

@@ -1,5 +1,4 @@
 using System.Device.Wifi;
-using System.Threading;
 using DePIN.Firmware.Publish;
 using DePIN.Protocol;
 
@@ -22,7 +21,6 @@ namespace DePIN.Firmware.Sense.WifiSurvey
 
         private readonly bool _isWanted;
         private readonly int _scanMsMax;
-        private readonly ManualResetEvent _scanned = new ManualResetEvent(false);
         private WifiAdapter _adapter;
         private bool _hasSurveyed;
         private long _lastSurveyMs;
@@ -61,7 +59,6 @@ namespace DePIN.Firmware.Sense.WifiSurvey
                 }
 
                 _adapter = adapters[0];
-                _adapter.AvailableNetworksChanged += OnScanned;
             }
 
             return true;
@@ -74,22 +71,15 @@ namespace DePIN.Firmware.Sense.WifiSurvey
                 return true;
             }
 
-            _scanned.Reset();
-            _adapter.ScanAsync();
-            if (!_scanned.WaitOne(_scanMsMax, false))
-            {
-                return false;
-            }
-
-            WifiNetworkReport report = _adapter.NetworkReport;
-            if (report == null)
+            WifiAvailableNetwork[] networks = WifiProbe.Scan(_adapter, _scanMsMax);
+            if (networks == null)
             {
                 return false;
             }
 
             _hasSurveyed = true;
             _lastSurveyMs = uptimeMs;
-            Add(samples, report.AvailableNetworks, WifiProbe.ConfiguredSsid, uptimeMs);
+            Add(samples, networks, WifiProbe.ConfiguredSsid, uptimeMs);
             return true;
         }
 
@@ -127,11 +117,6 @@ namespace DePIN.Firmware.Sense.WifiSurvey
             {
                 samples.Add(signalChannel, 0, 0, signal, uptimeMs);
             }
-        }
-
-        private void OnScanned(WifiAdapter sender, object e)
-        {
-            _scanned.Set();
         }
     }
 }

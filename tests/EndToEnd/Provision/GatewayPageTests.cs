@@ -27,7 +27,7 @@ public sealed class GatewayPageTests
         _folder = new TempFolder();
         string manifest = Path.Combine(_folder.Path, "devices.csv");
         await File.WriteAllLinesAsync(manifest, ["device,name,location", ",roof-01,\"Wien, Haus 1\"", ",roof-02,"]);
-        _floor = await ProvisionFloor.StartAsync(_folder.Sub("floor"), CancellationToken.None, manifest);
+        _floor = await ProvisionFloor.StartAsync(_folder.Sub("floor"), CancellationToken.None, pageManifest: manifest);
         SocketsHttpHandler handler = new();
         handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, errors) => (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0; // some requests lie about the host
         handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };

@@ -247,7 +247,7 @@ public sealed class SleepSoakTests
             SensorSet sensors = new([_sensor], new I2cBus(BoardPins.I2cBus), health);
             FrameComposer composer = new(Profiles.Environment, key.Id, _store, _clock);
             HealthFrames healthFrames = new(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, key.Id, _store, _clock), _store, _clock);
-            SampleLoop loop = new(settings, status, sensors, composer, _store, _clock, time, health, healthFrames, watchdog);
+            SampleLoop loop = new(settings, status, sensors, composer, _store, _clock, time, health, healthFrames);
             for (int i = 0; i < 30; i++)
             {
                 sensors.Read(new SampleSet(), 0); // until it looks for sensors

@@ -162,7 +162,7 @@ public sealed class SleepTests
         DeepSleep sleep = new(settings, time);
         NodeHealth health = new();
         HealthFrames healthFrames = new(0, health, new Firmware.Frame.FrameComposer(Profiles.Node, new byte[20], store, clock), store, clock);
-        SampleLoop loop = new(settings, new NodeStatus(), new SensorSet([], new I2cBus(BoardPins.I2cBus), health), null!, store, clock, time, health, healthFrames, new Watchdog());
+        SampleLoop loop = new(settings, new NodeStatus(), new SensorSet([], new I2cBus(BoardPins.I2cBus), health), null!, store, clock, time, health, healthFrames);
         sleep.Resume(store, clock, health, healthFrames, loop, null!, new NodeStatus());
         Assert.That(sleep.IsConnectDue(), Is.True, "no good time: a reason of its own");
         clock.TakeGatewayTime(Noon);

@@ -107,7 +107,8 @@ public sealed class SoakTests
                 {
                     _node ??= Boot();
                     Trouble();
-                    _node.Loop.Turn();
+                    _node.Loop.Tend();
+                    if (_node.Loop.Measure()) _node.Loop.MakeFrame();
                     _node.Watch();
                     Publish();
                 }
@@ -251,14 +252,13 @@ public sealed class SoakTests
             _flash = flash;
             NodeSettings settings = new() { IntervalMs = IntervalMs, SamplesPerFrame = 60, RingBytes = RingBytes };
             NodeHealth health = new();
-            Watchdog watchdog = new();
             Clock = NodeClock.Open(flash, time);
             _key = DeviceKey.Open(flash, new SeededEntropy(7), status);
             Store = FrameStore.Open(flash, settings.RingBytes, _key.Signer);
             Sensor = new FlakySensor(random);
             SensorSet sensors = new([Sensor], new I2cBus(BoardPins.I2cBus), health);
             HealthFrames healthFrames = new(settings.HealthSeconds, health, new FrameComposer(Profiles.Node, _key.Id, Store, Clock), Store, Clock);
-            Loop = new SampleLoop(settings, status, sensors, new FrameComposer(Profiles.Environment, _key.Id, Store, Clock), Store, Clock, time, health, healthFrames, watchdog);
+            Loop = new SampleLoop(settings, status, sensors, new FrameComposer(Profiles.Environment, _key.Id, Store, Clock), Store, Clock, time, health, healthFrames);
         }
 
         public NodeClock Clock { get; }

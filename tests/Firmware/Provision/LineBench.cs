@@ -48,9 +48,8 @@ internal sealed class LineBench : ILineOutput
         Flash = flash ?? new PowerCutFlash();
         Status = new NodeStatus();
         Key = DeviceKey.Open(Flash, new SeededEntropy(5), Status);
-        Parts = new NodeParts(Flash, Key, Status, "1.2.3")
+        Parts = new NodeParts(Flash, Key, Status, "1.2.3", Time)
         {
-            Time = Time,
             Settings = NodeSettings.Open(Flash),
             Health = new NodeHealth(),
         };

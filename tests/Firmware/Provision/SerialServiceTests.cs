@@ -142,7 +142,7 @@ public sealed class SerialServiceTests
         }
 
         _stop = new StopSignal();
-        SerialService service = new(_flash, _key, _status, "1.2.3");
+        SerialService service = new(_flash, _key, _status, "1.2.3", new DeviceTime());
         _thread = new Thread(() => service.Run(_stop));
         _thread.Start();
         _port = new FileStream(_line.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);

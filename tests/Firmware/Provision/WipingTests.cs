@@ -25,8 +25,9 @@ public sealed class WipingTests
         }
 
         _bench = new LineBench();
-        _bench.Flash.Write("node.conf", "window=3\n"u8.ToArray(), 0, 9);
-        _bench.Flash.Write("ca.pem", [1], 0, 1);
+        byte[] conf = "window=3\ntls=on\ntls-cert=own.pem\ntls-key=own-key.pem\n"u8.ToArray();
+        _bench.Flash.Write("node.conf", conf, 0, conf.Length);
+        foreach (string file in new[] { "ca.pem", "own.pem", "own-key.pem" }) _bench.Flash.Write(file, [1], 0, 1);
         _bench.Enrol(LineBench.Enrolment("gateway-host=one.example\n", "pem", "user", "secret", "Roof"));
         _bench.Ask(SerialTypes.ConfigureRequest, "interval-ms=500\n"u8.ToArray());
         _bench.Send(LineBench.Rpc(ImprovCommands.Hostname, "roof"u8.ToArray()));

@@ -330,11 +330,11 @@ public sealed class ElementKeyTests
         NodeHealth health = new();
         SensorSet sensors = new([], new I2cBus(BoardPins.I2cBus), health);
         SampleLoop loop = new(new NodeSettings(), board.Status, sensors, new FrameComposer(Profiles.Environment, key.Id, store, clock), store, clock, time,
-            health, new HealthFrames(600, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock), new Watchdog());
+            health, new HealthFrames(600, health, new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock));
         board.Hardware.DetachI2c(BoardPins.I2cBus, ChipBoard.Address);
         for (int i = 0; i < 3; i++)
         {
-            Assert.That(loop.Turn, Throws.Nothing);
+            Assert.That(loop.Tend, Throws.Nothing);
             time.Uptime += 10_000;
         }
 
@@ -358,14 +358,16 @@ public sealed class ElementKeyTests
         }
 
         SampleLoop loop = new(new NodeSettings { SamplesPerFrame = 1 }, board.Status, sensors, new FrameComposer(Profiles.Environment, key.Id, store, clock), store, clock, time,
-            new NodeHealth(), new HealthFrames(0, new NodeHealth(), new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock), new Watchdog());
-        loop.Round();
+            new NodeHealth(), new HealthFrames(0, new NodeHealth(), new FrameComposer(Profiles.Node, key.Id, store, clock), store, clock));
+        Assert.That(loop.Measure(), Is.True);
+        loop.MakeFrame();
         Assert.That(board.Status.State, Is.EqualTo(BoardState.Starting));
         board.Hardware.DetachI2c(BoardPins.I2cBus, ChipBoard.Address);
         for (int i = 0; i < 5; i++)
         {
             Assert.That(board.Status.MaySign, Is.True);
-            loop.Round();
+            Assert.That(loop.Measure(), Is.True);
+            loop.MakeFrame();
         }
 
         Assert.That(board.Status.Describe(), Does.StartWith("key-absent: ").And.Contain("no chip answers"));

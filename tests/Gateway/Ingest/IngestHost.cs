@@ -139,6 +139,17 @@ internal sealed class TestAuthority : IDisposable
 
     public X509Certificate2 Server { get; }
 
+    /// <summary>A client's certificate with its key.</summary>
+    public X509Certificate2 Issue(bool isOver = false)
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        CertificateRequest request = new("CN=client", key, HashAlgorithmName.SHA256);
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        using X509Certificate2 issued = request.Create(Root, now.AddDays(-1), now.AddHours(isOver ? -1 : 1), [5, 6, 7, 8]);
+        using X509Certificate2 withKey = issued.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null, X509KeyStorageFlags.Exportable);
+    }
+
     public string WriteRootPem()
     {
         string file = Path.Combine(Path.GetTempPath(), $"depin-ca-{Guid.NewGuid():N}.pem");

@@ -107,6 +107,18 @@ internal sealed class SettingsTests
     public void An_rpc_url_is_shown_without_its_secrets() =>
         Assert.That(GatewaySettings.Redacted("https://user:pass@rpc.example.org/v3/0123456789?key=1"), Is.EqualTo("https://rpc.example.org:443"));
 
+    [Test]
+    public void Authorities_of_clients_are_read_at_the_start_or_the_gateway_does_not_start()
+    {
+        string missing = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.pem"), empty = Path.GetTempFileName();
+        Assert.Multiple(() =>
+        {
+            foreach ((string file, string listen) in new[] { (missing, "127.0.0.1:0"), (empty, "127.0.0.1:0"), (empty, "") })
+                Assert.That(() => Load("", ("DEPIN_MQTT_CLIENT_AUTHORITIES", file), ("DEPIN_MQTT_LISTEN", listen)), Throws.TypeOf<SettingsException>().With.Message.Contains("mqtt.clientAuthorities"));
+        });
+        File.Delete(empty);
+    }
+
     private static GatewaySettings Load(string extra, params (string Name, string Value)[] environment)
     {
         string file = Path.Combine(Path.GetTempPath(), $"settings-{Guid.NewGuid():N}.jsonc");

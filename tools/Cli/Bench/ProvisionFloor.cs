@@ -31,8 +31,10 @@ public sealed class ProvisionFloor : IAsyncDisposable
 
     /// <param name="folder">Of everything; exists.</param>
     /// <param name="cancel">Ends the start.</param>
+    /// <param name="gatewaySettings">More settings of the gateway, as its environment has them.</param>
     /// <param name="pageManifest">The gateway serves its page for this job too, with the names in this file; null: it does not.</param>
-    public static async Task<ProvisionFloor> StartAsync(string folder, CancellationToken cancel, string? pageManifest = null)
+    public static async Task<ProvisionFloor> StartAsync(
+        string folder, CancellationToken cancel, IReadOnlyDictionary<string, string>? gatewaySettings = null, string? pageManifest = null)
     {
         ProvisionFloor floor = new(folder);
         try
@@ -43,9 +45,9 @@ public sealed class ProvisionFloor : IAsyncDisposable
             floor.Gateway = await LocalGateway.StartAsync(
                 new LocalGatewayOptions(gatewayFolder, identity, floor.Chain.DeploymentFile, floor.Chain.Node.RpcUrl, Path.Combine(folder, "gateway.log"))
                 {
+                    Environment = gatewaySettings ?? new Dictionary<string, string>(),
                     ProvisionTemplate = pageManifest is null ? null : floor.WritePageTemplate(), ProvisionManifest = pageManifest ?? "",
-                },
-                cancel).ConfigureAwait(false);
+                }, cancel).ConfigureAwait(false);
             floor.WriteTemplate();
             return floor;
         }
@@ -57,11 +59,12 @@ public sealed class ProvisionFloor : IAsyncDisposable
     }
 
     /// <summary>Plugs one more blank board in.</summary>
-    public LocalBoard Plug()
+    /// <param name="more">More arguments of the virtual board.</param>
+    public LocalBoard Plug(params string[] more)
     {
         _made++;
         string name = $"bench-{_made}";
-        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made);
+        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made, more);
         _boards.Add(board);
         return board;
     }

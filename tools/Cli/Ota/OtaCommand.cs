@@ -7,7 +7,7 @@ public static class OtaCommand
 {
     public static Command Create() => new("ota", "Updates of the nodes' software over the air: the operator's key, signed packages, roll-outs in stages.")
     {
-        PackageCommands.CreateKeygen(), PackageCommands.CreatePack(), PackageCommands.CreateInspect(),
+        PackageCommands.CreateKeygen(), PackageCommands.CreatePack(), PackageCommands.CreateInspect(), PackageCommands.CreateUnpack(),
         RolloutCommands.CreateStart(), RolloutCommands.CreateStatus(),
         RolloutCommands.CreateOrder("pause", "Offers the release to nobody new; devices that have it on offer go on."),
         RolloutCommands.CreateOrder("resume", "Goes on with a paused roll-out, or with a halted one in spite of its failures."),

@@ -3,14 +3,18 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Terminal;
+using DePIN.Firmware.Board;
+using DePIN.Firmware.Update;
 using DePIN.Gateway.Update;
 using DePIN.Protocol;
 
 namespace DePIN.Cli.Ota;
 
-/// <summary>`depin ota keygen`, `pack` and `inspect`: files only, no gateway is asked.</summary>
+/// <summary>`depin ota keygen`, `pack`, `inspect` and `unpack`: files only, no gateway is asked.</summary>
 public static class PackageCommands
 {
+    private const string ListFile = "files.json";
+
     public static Command CreateKeygen()
     {
         Option<string> output = new("--out") { Description = "The key file to make (mode 0600). Keep a copy off this machine.", HelpName = "FILE", Required = true };
@@ -47,6 +51,15 @@ public static class PackageCommands
         Option<bool> json = new("--json") { Description = "One JSON line." };
         Command command = new("inspect", "Checks a package's sizes and hashes and shows what it is. Ends with 1 when --operator did not sign it.") { file, publicKey, json };
         command.SetAction(parsed => Inspect(parsed.GetValue(file)!, parsed.GetValue(publicKey), parsed.GetValue(json)));
+        return command;
+    }
+
+    public static Command CreateUnpack()
+    {
+        Argument<string> file = new("package") { Description = "What `depin ota pack` wrote.", HelpName = "PACKAGE" };
+        Option<string> output = new("--out") { Description = "The folder to make.", HelpName = "DIR", Required = true };
+        Command command = new("unpack", "Writes a node's first slot and the list that `depin flash --files` puts onto its drive, beside the loader.") { file, output };
+        command.SetAction(parsed => Unpack(Read(parsed.GetValue(file)!), parsed.GetValue(output)!));
         return command;
     }
 
@@ -131,6 +144,28 @@ public static class PackageCommands
         bool? signed = key is null ? null : package.IsSignedBy(key);
         Console.WriteLine(json ? Json(package, signed).ToJsonString() : Text(package) + (signed is null ? "" : $"{Environment.NewLine}  signature    {(signed.Value ? "the operator's" : "NOT this operator's")}"));
         return signed == false ? ExitCode.Failed : ExitCode.Ok;
+    }
+
+    private static int Unpack(UpdatePackage package, string folder)
+    {
+        const int First = 0;
+        if (Path.Exists(folder)) throw new CliError(ExitCode.BadInput, $"--out: {folder} is there already", "name a new folder");
+        List<(string Name, byte[] Content)> files = [(SlotFiles.ManifestName(First), package.ManifestBytes)];
+        for (int i = 0; i < package.Manifest.FileCount; i++) files.Add((SlotFiles.FileName(First, package.Manifest.Names[i]), package.File(i).ToArray()));
+        JsonArray list = [.. files.Select(file => (JsonNode)new JsonObject { ["DestinationFilePath"] = BoardPins.FlashRoot + file.Name, ["SourceFilePath"] = file.Name })];
+        try
+        {
+            Directory.CreateDirectory(folder);
+            foreach ((string name, byte[] content) in files) File.WriteAllBytes(Path.Combine(folder, name), content);
+            File.WriteAllText(Path.Combine(folder, ListFile), new JsonObject { ["files"] = list }.ToJsonString());
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.BadInput, $"--out: {folder} cannot be written: {error.Message}", "name a folder that can be made");
+        }
+
+        Console.WriteLine($"{files.Count} files and {ListFile} in {folder}; onto a board with the loader: depin flash --board {package.Manifest.Board} --skip-runtime --files {Path.Combine(folder, ListFile)}");
+        return ExitCode.Ok;
     }
 
     private static string Text(UpdatePackage package)

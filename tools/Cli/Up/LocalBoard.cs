@@ -20,11 +20,11 @@ public sealed class LocalBoard : IAsyncDisposable
 
     public ChildProcess Process { get; private set; } = null!;
 
-    public static LocalBoard Start(BoardState state, string folder, string logFile, int seed)
+    public static LocalBoard Start(BoardState state, string folder, string logFile, int seed, params string[] more)
     {
         LocalBoard board = new(state);
         board.Process = ChildProcess.StartDotnet(state.Name, Programs.VirtualBoard,
-            ["--folder", folder, "--sense", state.Sense, "--seed", seed.ToString(), "--json"], logFile, board.OnLine);
+            ["--folder", folder, "--sense", state.Sense, "--seed", seed.ToString(), "--json", .. more], logFile, board.OnLine);
         return board;
     }
 

@@ -13,7 +13,7 @@ public static class WifiFile
         string path = Path.Combine(folder, "wifi.json");
         if (File.Exists(path))
         {
-            Kept kept = JsonSerializer.Deserialize<Kept>(File.ReadAllText(path)) ?? throw new InvalidDataException($"{path} is no Wi-Fi configuration: delete it");
+            Kept kept = Read(path);
             hardware.OwnSsid = kept.Ssid;
             hardware.OwnPassword = kept.Password;
         }
@@ -36,6 +36,18 @@ public static class WifiFile
 
             File.Move(fresh, path, overwrite: true);
         };
+    }
+
+    private static Kept Read(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Kept>(File.ReadAllText(path)) is { Ssid: not null, Password: not null } kept ? kept : throw new JsonException("a name or a password is missing");
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"{path} is no Wi-Fi configuration ({error.Message}): delete it");
+        }
     }
 
     private sealed record Kept(string Ssid, string Password);

@@ -70,6 +70,9 @@ public sealed class VirtualHardware
     /// <summary>The clock of what the chip itself times, such as debouncing.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>What the RTC says, UTC: TLS judges certificates by it. A board without a clock says 1970 after power-on.</summary>
+    public Func<DateTime> WallClock { get; set; } = static () => DateTime.UtcNow;
+
     /// <summary>Whether the radio is on.</summary>
     public bool RadioWorks { get; set; } = true;
 

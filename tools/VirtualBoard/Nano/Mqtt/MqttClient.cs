@@ -4,6 +4,7 @@
 using System.Collections;
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using DePIN.Mqtt;
 using DePIN.VirtualBoard.Hardware;
@@ -69,6 +70,8 @@ public class MqttClient : IMqttClient, IDisposable
             {
                 TrustedRoots = caCert is null ? null : [new X509Certificate2(caCert)],
                 ClientCertificate = clientCert as X509Certificate2,
+                Protocols = sslProtocol == MqttSslProtocols.TLSv1_2 ? SslProtocols.Tls12 : SslProtocols.None,
+                ValidAt = _hardware.WallClock(),
             };
         }
     }
