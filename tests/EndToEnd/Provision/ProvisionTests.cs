@@ -6,6 +6,7 @@ using DePIN.Cli.Up;
 using DePIN.Contracts;
 using DePIN.EndToEnd.Tests.Cli;
 using DePIN.Evidence;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Provision;
@@ -110,12 +111,14 @@ public sealed class ProvisionTests
         CliProcess collected = await CliProcess.RunAsync(_folder.Path, ["provision", "--template", _floor.Template, "--collect", claims, "--report", ReportFolder, .. ports]);
         Assert.That(collected.ExitCode, Is.EqualTo(ExitCode.Ok), collected.Output + collected.Errors);
         Assert.That(Report().Select(line => line.Code), Is.All.EqualTo("P002"));
-        await File.AppendAllTextAsync(claims, "{\"chainId\":1,\"torn"); // a power cut
+        string another = (await File.ReadAllLinesAsync(claims))[0].Replace(_floor.Chain.Owner.ToString(), "0x00000000000000000000000000000000000000aa", StringComparison.Ordinal);
+        await File.AppendAllTextAsync(claims, another + "\n{\"chainId\":1,\"torn"); // another job's, and a power cut
 
         CliProcess registered = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", _floor.KeyFile);
         CliProcess again = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", _floor.KeyFile);
 
         Assert.That((registered.ExitCode, again.ExitCode), Is.EqualTo((ExitCode.Ok, ExitCode.Ok)), registered.Output + registered.Errors + again.Output + again.Errors);
+        Assert.That(registered.Output, Does.Contain("passed over").And.Contain("0x00000000000000000000000000000000000000aa"));
         foreach (ReportLine line in Report())
         {
             await Eventually.TrueAsync(

@@ -1,19 +1,9 @@
 using DePIN.Cli.Serial;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Provision;
-
-/// <summary>Where a device's claim goes. Called by many lanes at once.</summary>
-public interface IClaimDesk
-{
-    /// <summary>The device is registered for the owner, or its claim is kept, when this returns. Repeatable.</summary>
-    /// <exception cref="ProvisionException">It is not; its code says why.</exception>
-    Task FileAsync(BoardIdentity board, ReadOnlyMemory<byte> signature, CancellationToken cancel);
-
-    /// <summary>Whether boards are on chain after it, so that the gateway will take their frames.</summary>
-    bool Registers { get; }
-}
 
 /// <summary>
 /// Registers claims on chain, a transaction each. The registry is asked before each one is sent, and again when sending failed: a

@@ -1,13 +1,17 @@
 using System.CommandLine;
 using System.Security.Cryptography;
+using System.Text;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Key;
+using DePIN.Cli.Label;
+using DePIN.Cli.Ota;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Protocol;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Provision;
 
@@ -39,7 +43,7 @@ public static class ProvisionCommand
         };
         command.SetAction(async (parsed, cancel) =>
         {
-            ProvisionJob job = ProvisionJob.Read(parsed.GetValue(template)!);
+            ProvisionJob job = ReadJob(parsed.GetValue(template)!);
             List<string> names = Ports(parsed.GetValue(ports)!);
             bool isWeb = parsed.GetValue(web);
             if (isWeb == names.Count > 0) throw new CliError(ExitCode.BadInput, isWeb ? "both --web and --port" : "neither --port nor --web", "give the boards' serial ports, or --web for the page");
@@ -59,18 +63,39 @@ public static class ProvisionCommand
         return found.Count > 0 ? found : throw new CliError(ExitCode.BadInput, "no USB serial port is there", "plug the boards in; 'depin ports' lists what this computer sees");
     }
 
+    private static ProvisionJob ReadJob(string path)
+    {
+        ProvisionJob job = ProvisionJob.Read(path);
+        return job.Link.Length > 0 && DeviceLabel.Problem(job.Link) is { } problem
+            ? throw new CliError(ExitCode.BadInput, $"template {path}: link: {problem}", "see tools/Cli/Provision/README.md for an example") : job;
+    }
+
+    /// <summary>What the gateway's API has of a device.</summary>
+    internal static async Task<SeenDevice?> SeenAsync(GatewayApi gateway, string device, CancellationToken cancel)
+    {
+        try
+        {
+            return await gateway.TryGetAsync($"/api/devices/{device}", cancel).ConfigureAwait(false) is { } found && DeviceView.Read(found) is { } view
+                ? new SeenDevice(view.LastSequence, view.LastReceivedMs, view.Revoked) : null;
+        }
+        catch (CliError error)
+        {
+            throw new ProvisionException(ProvisionCode.GatewayAway, error.Message, error);
+        }
+    }
+
     private static async Task<int> RunAsync(ProvisionJob job, IReadOnlyList<IBoardPort> ports, ProvisionFiles files, int? webPort, bool json, CancellationToken cancel)
     {
         if ((files.Key is null) == (files.Collect is null)) throw new CliError(ExitCode.BadInput, "either --key or --collect", "give the payer's key file, or a file to collect claims in");
         using ProvisionReport report = ProvisionReport.Open(files.Report);
         DeviceManifest manifest = DeviceManifest.Read(files.Manifest, report);
         LabelFolder? labels = files.Labels is null ? null : new LabelFolder(files.Labels, job.Link);
-        using GatewayApi gateway = new(job.GatewayApi.ToString());
+        using GatewayApi gateway = new(job.GatewayApi!.ToString());
         using HttpClient http = new();
         using GatewaySigner? payer = files.Key is null ? null : PrivateKeyFile.Read(files.Key, files.Passphrase);
         using ClaimRegistrar? registrar = payer is null ? null : await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
-        using ClaimCollector? collector = files.Collect is null ? null : new ClaimCollector(files.Collect, job.Contracts.ChainId, job.Contracts.DeviceRegistry, job.OwnerAddress);
-        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, gateway, labels, TimeProvider.System);
+        using ClaimCollector? collector = files.Collect is null ? null : new ClaimCollector(files.Collect, job.ChainId, job.DeviceRegistry, job.OwnerAddress);
+        ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, (device, stop) => SeenAsync(gateway, device, stop), labels, TimeProvider.System);
         if (webPort is { } asked) return await ServeAsync(run, labels, asked, cancel).ConfigureAwait(false);
         byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(files.WifiPassword, WifiPasswordVariable, ImprovRpc.PasswordBytesMax);
         run = run with { WifiPassword = password };
@@ -123,15 +148,19 @@ public static class ProvisionCommand
 
     private static Command CreateRegister()
     {
-        Argument<string> file = new("claims") { Description = "What --collect wrote.", HelpName = "FILE" };
+        Argument<string?> file = new("claims") { Description = "What --collect wrote.", HelpName = "FILE", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?> gateway = new("--gateway") { Description = "Instead: the claims that a gateway's page collected; its address, https.", HelpName = "URL" };
+        Option<string?> token = OperatorTokenFile.CreateOption();
         Option<string> template = new("--template") { Description = "The job.", HelpName = "FILE", Required = true };
         Option<string> key = new("--key") { Description = "Key file of the account that pays (mode 0600).", HelpName = "FILE", Required = true };
-        Command command = new("register", "Registers collected claims; those that are registered already are passed over.") { file, template, key };
+        Command command = new("register", "Registers collected claims; those that are registered already are passed over.") { file, gateway, token, template, key };
         command.SetAction(async (parsed, cancel) =>
         {
-            ProvisionJob job = ProvisionJob.Read(parsed.GetValue(template)!);
-            List<CollectedClaim> claims = ClaimCollector.Read(parsed.GetValue(file)!);
-            if (claims.Count == 0) throw new CliError(ExitCode.BadInput, $"{parsed.GetValue(file)} holds no claim", "name the file that --collect wrote");
+            ProvisionJob job = ReadJob(parsed.GetValue(template)!);
+            (string? path, string? url) = (parsed.GetValue(file), parsed.GetValue(gateway));
+            if ((path is null) == (url is null)) throw new CliError(ExitCode.BadInput, "either a file of claims or --gateway", "name the file that --collect wrote, or the gateway whose page collected them");
+            List<CollectedClaim> claims = path is not null ? ClaimCollector.Read(path) : await FetchAsync(job, url!, OperatorTokenFile.Read(parsed.GetValue(token)), cancel).ConfigureAwait(false);
+            if (claims.Count == 0) throw new CliError(ExitCode.BadInput, $"{path ?? url} holds no claim", "provision boards with --collect, or at the gateway's page, first");
             using HttpClient http = new();
             using GatewaySigner payer = PrivateKeyFile.Read(parsed.GetValue(key)!);
             using ClaimRegistrar registrar = await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
@@ -140,16 +169,25 @@ public static class ProvisionCommand
         return command;
     }
 
+    /// <summary>The claims of a gateway's page. Its certificate is by the template's authority, when that names one.</summary>
+    private static async Task<List<CollectedClaim>> FetchAsync(ProvisionJob job, string url, string token, CancellationToken cancel)
+    {
+        if (!url.StartsWith("https://", StringComparison.OrdinalIgnoreCase))
+            throw new CliError(ExitCode.BadInput, $"--gateway: '{url}' is not https", "name the address of the page, for example https://192.168.1.20:8443: the token is not sent in the open");
+        using GatewayApi api = new(url, job.AuthorityPem);
+        string text = Encoding.UTF8.GetString(await api.GetAsync(PageHost.ClaimsPath, token, cancel).ConfigureAwait(false));
+        return ClaimCollector.Read(text.Split('\n', StringSplitOptions.RemoveEmptyEntries), url);
+    }
+
     private static async Task<int> RegisterAsync(ProvisionJob job, IReadOnlyList<CollectedClaim> claims, ClaimRegistrar registrar, CancellationToken cancel)
     {
         int failed = 0;
-        foreach (CollectedClaim claim in claims)
+        ILookup<bool, CollectedClaim> ours = claims.ToLookup(claim => claim.ChainId == job.ChainId && claim.Registry == job.DeviceRegistry.ToString() && claim.Owner == job.OwnerAddress.ToString());
+        foreach (CollectedClaim claim in ours[false])
+            Console.WriteLine($"{claim.Device}: passed over, it is for chain {claim.ChainId}, registry {claim.Registry}, owner {claim.Owner}");
+        if (!ours[true].Any()) throw new CliError(ExitCode.BadInput, "no claim is for the template's chain, registry and owner", "give the template that they were collected with");
+        foreach (CollectedClaim claim in ours[true])
         {
-            if (claim.ChainId != job.Contracts.ChainId || claim.Registry != job.Contracts.DeviceRegistry.ToString() || claim.Owner != job.OwnerAddress.ToString())
-            {
-                throw new CliError(ExitCode.BadInput, $"the claim of {claim.Device} is for chain {claim.ChainId}, registry {claim.Registry}, owner {claim.Owner}", "give the template that it was collected with");
-            }
-
             BoardIdentity board = new(claim.KeyKind, Convert.FromHexString(claim.PublicKey), claim.Device, State: 0, Firmware: "", Board: "");
             try
             {
@@ -169,19 +207,19 @@ public static class ProvisionCommand
 
     private static async Task<ClaimRegistrar> OpenRegistrarAsync(ProvisionJob job, HttpClient http, GatewaySigner payer, CancellationToken cancel)
     {
-        EthereumClient client = new(new JsonRpc(http, new JsonRpcSettings(job.Rpc), TimeProvider.System, new Random()));
+        EthereumClient client = new(new JsonRpc(http, new JsonRpcSettings(job.Rpc!), TimeProvider.System, new Random()));
         try
         {
             ulong chain = await client.GetChainIdAsync(cancel).ConfigureAwait(false);
-            if (chain != job.Contracts.ChainId)
-                throw new CliError(ExitCode.BadInput, $"{job.Rpc} is chain {chain}, the deployment record is of chain {job.Contracts.ChainId}", "mend rpc or deployment in the template");
+            if (chain != job.ChainId)
+                throw new CliError(ExitCode.BadInput, $"{job.Rpc} is chain {chain}, the deployment record is of chain {job.ChainId}", "mend rpc or deployment in the template");
         }
         catch (Exception error) when (error is not (CliError or OperationCanceledException))
         {
             throw new CliError(ExitCode.Unreachable, $"the chain at {job.Rpc} does not answer: {error.Message}", "check the template's rpc and the network; without a network use --collect");
         }
 
-        return new ClaimRegistrar(client, job.Contracts.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
+        return new ClaimRegistrar(client, job.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
     }
 }
 

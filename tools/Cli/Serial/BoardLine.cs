@@ -4,6 +4,7 @@ using System.Text;
 using System.Threading.Channels;
 using DePIN.Cli.Terminal;
 using DePIN.Protocol;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Serial;
 
