@@ -8,6 +8,7 @@ using DePIN.Cli.Up;
 using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Protocol;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Provision;
@@ -305,8 +306,8 @@ public sealed class LaneFaultTests
         GatewaySigner payer = PrivateKeyFile.Read(_floor.KeyFile);
         EthereumClient client = chain is null ? _floor.Chain.Client
             : new(new JsonRpc(new HttpClient(new FaultyChain(chain.Value)), new JsonRpcSettings(_floor.Chain.Node.RpcUrl) { RoundsMax = 1 }, TimeProvider.System, new Random()));
-        ClaimRegistrar registrar = new(client, job.Contracts.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
-        return new ProvisionRun(job, DeviceManifest.Read(null, report), report, registrar, _floor.Gateway.Api, Labels: null, TimeProvider.System) { WifiPassword = Encoding.UTF8.GetBytes(password) };
+        ClaimRegistrar registrar = new(client, job.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
+        return new ProvisionRun(job, DeviceManifest.Read(null, report), report, registrar, (device, stop) => ProvisionCommand.SeenAsync(_floor.Gateway.Api, device, stop), Labels: null, TimeProvider.System) { WifiPassword = Encoding.UTF8.GetBytes(password) };
     }
 
     private async Task<ReportLine> RunAsync(IBoardPort port, string wifi = "", string password = "", ChainFault? chain = null)

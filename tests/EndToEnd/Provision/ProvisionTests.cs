@@ -1,5 +1,7 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using DePIN.Cli.Bench;
+using DePIN.Cli.Label;
 using DePIN.Cli.Provision;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Up;
@@ -41,7 +43,8 @@ public sealed class ProvisionTests
         string manifest = Path.Combine(_folder.Path, "devices.csv");
         await File.WriteAllLinesAsync(manifest, ["device,name,location", .. Enumerable.Range(1, Boards).Select(n => $",roof-{n:00},\"Wien, Haus {n}\"")]);
 
-        CliProcess run = await RunAsync("--manifest", manifest);
+        string labels = Path.Combine(_folder.Path, "labels");
+        CliProcess run = await RunAsync("--manifest", manifest, "--labels", labels);
 
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Output + run.Errors);
         List<ReportLine> lines = Report();
@@ -57,9 +60,14 @@ public sealed class ProvisionTests
             Assert.That(rows.Skip(1).Select(row => CsvText.Split(row)!.Count), Is.All.EqualTo(CsvText.Split(rows[0])!.Count));
         });
         DeviceRegistryReader registry = new(_floor.Chain.Client, _floor.Chain.Deployment.DeviceRegistry);
-        foreach (ReportLine line in lines)
+        Assert.That(File.Exists(Path.Combine(labels, LabelFolder.SheetName)));
+        string[] codes = await DecodeAsync(lines.Select(line => Path.Combine(labels, line.Device + ".png")));
+        foreach ((ReportLine line, string code) in lines.Zip(codes))
         {
             byte[] device = Convert.FromHexString(line.Device);
+            DeviceRegistry.Device known = (await registry.ReadDeviceAsync(device))!;
+            byte[] publicKey = [.. known.X.ToArray(), .. known.Y.ToArray()];
+            Assert.That(code, Is.EqualTo(DeviceLabel.Of(publicKey).Address), "the label names the key that the chain has");
             Assert.That(await registry.ReadOwnerAsync(device), Is.EqualTo(_floor.Chain.Owner));
             JsonElement frame = await _floor.Gateway.Api.GetAsync($"/api/devices/{line.Device}/frames/{line.Sequence}", CancellationToken.None);
             Assert.That(frame.GetProperty("state").GetString(), Is.AnyOf("stored", "batched", "certified", "anchored"), "the gateway verified and keeps it");
@@ -125,6 +133,14 @@ public sealed class ProvisionTests
                 async () => await _floor.Gateway.Api.TryGetAsync($"/api/devices/{line.Device}", CancellationToken.None) is { } device && device.GetProperty("lastSequence").GetUInt64() > 0,
                 "frames that were kept meanwhile arrive", () => File.ReadAllText(Path.Combine(_folder.Path, "floor", "gateway.log")));
         }
+    }
+
+    /// <summary>What another implementation (jsQR) reads from pictures.</summary>
+    private static async Task<string[]> DecodeAsync(IEnumerable<string> pictures)
+    {
+        JsonArray question = [.. pictures.Select(picture => (JsonNode)new JsonObject { ["png"] = Convert.ToBase64String(File.ReadAllBytes(picture)) })];
+        JsonElement answers = await NodeScript.RunAsync(NodeScript.PathOf("EndToEnd", "Label", "peers", "decode.mjs"), JsonSerializer.SerializeToUtf8Bytes(question));
+        return [.. answers.EnumerateArray().Select(answer => answer.GetString()!)];
     }
 
     private async Task<string[]> PortsAsync()

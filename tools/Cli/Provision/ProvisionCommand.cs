@@ -71,7 +71,7 @@ public static class ProvisionCommand
     }
 
     /// <summary>What the gateway's API has of a device.</summary>
-    internal static async Task<SeenDevice?> SeenAsync(GatewayApi gateway, string device, CancellationToken cancel)
+    public static async Task<SeenDevice?> SeenAsync(GatewayApi gateway, string device, CancellationToken cancel)
     {
         try
         {
