@@ -44,12 +44,12 @@ public sealed class ProvisionFloor : IAsyncDisposable
         }
     }
 
-    /// <summary>Plugs one more blank board in.</summary>
-    public LocalBoard Plug()
+    /// <summary>Plugs one more blank board in, with these further arguments of the virtual board.</summary>
+    public LocalBoard Plug(params string[] more)
     {
         _made++;
         string name = $"bench-{_made}";
-        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made);
+        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made, more);
         _boards.Add(board);
         return board;
     }
