@@ -112,7 +112,7 @@ public sealed class SerialFileTests
             Assert.That(NodeSettings.Open(left).GatewayHost, Is.EqualTo("new.example"));
         }
 
-        Assert.That((old, fresh), Is.Not.EqualTo((0, 0)).And.Property("Item1").Positive.And.Property("Item2").Positive);
+        Assert.That(new[] { old, fresh }, Is.All.Positive, "both were seen");
     }
 
     [Test]
