@@ -34,7 +34,7 @@ public sealed class DebugBoardPort(string path, DebugBoardSettings settings) : I
 
     public IBoardLine Open()
     {
-        SerialLine.Open(path, DebugBoardLine.Baud).Dispose(); // not in use, allowed, a serial port: said before anything is written
+        SerialLine.Open(path, SerialLine.BaudDebug).Dispose(); // not in use, allowed, a serial port: said before anything is written
         return new DebugBoardLine(path, settings, TimeProvider.System);
     }
 }
@@ -46,9 +46,6 @@ public sealed class DebugBoardPort(string path, DebugBoardSettings settings) : I
 /// </summary>
 public sealed partial class DebugBoardLine(string path, DebugBoardSettings settings, TimeProvider time) : IBoardLine
 {
-    /// <summary>Of the runtime's debug port on an ESP32 (nf-interpreter, CONFIG_TARGET_SERIAL_BAUDRATE).</summary>
-    public const int Baud = 921_600;
-
     private const int RoundsMax = 2;
     private const int LineCharsMax = 2048;
 
@@ -145,7 +142,7 @@ public sealed partial class DebugBoardLine(string path, DebugBoardSettings setti
     {
         try
         {
-            using SerialLine line = SerialLine.Open(path, Baud);
+            using SerialLine line = SerialLine.Open(path, SerialLine.BaudDebug);
             await line.ResetBoardAsync(cancel).ConfigureAwait(false);
             line.Write(WirePacket.WriteReboot(packets++)); // for a board whose bridge does not reset it; lost on one that is starting already
             long begun = time.GetTimestamp(), pinged = begun - Stopwatch.Frequency;
