@@ -13,9 +13,12 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
     public static readonly ProvisionCode PortUnusable = new("P101", "the port cannot be opened", "do what the message says, then provision it again");
     public static readonly ProvisionCode SameBoardTwice = new("P102", "this board is on another port too", "unplug one of its two cables");
 
+    public static readonly ProvisionCode NotDeployed = new("P103", "nanoff could not give the board its files", "press the board's reset button, close whatever else has the port, provision it again; nanoff's own words are in the report's folder");
+
     public static readonly ProvisionCode NoAnswer = new("P201", "no firmware answers", "flash the board (depin flash), check that the cable carries data, provision it again");
     public static readonly ProvisionCode BadIdentity = new("P202", "the answer is not an identity", "flash this version's firmware onto the board");
     public static readonly ProvisionCode KeyUnusable = new("P203", "the board has no usable key", "put it aside: firmware/Sign/README.md says what its state means; a new key would be a new device");
+    public static readonly ProvisionCode Garbled = new("P204", "the answers come damaged", "take a shorter cable or another USB socket and provision it again");
 
     public static readonly ProvisionCode ClaimRefused = new("P301", "the board did not sign the claim", "restart the board and provision it again");
     public static readonly ProvisionCode ClaimWrong = new("P302", "the signature is not by the key that the board named", "put the board aside: it is broken, or not what it says");
@@ -41,7 +44,7 @@ public sealed record ProvisionCode(string Code, string Meaning, string Next)
     /// <summary>Every code, in order.</summary>
     public static IReadOnlyList<ProvisionCode> All { get; } =
     [
-        Done, AlreadyDone, Collected, PortUnusable, SameBoardTwice, NoAnswer, BadIdentity, KeyUnusable, ClaimRefused, ClaimWrong, SettingsRefused, Locked, NoNetwork,
+        Done, AlreadyDone, Collected, PortUnusable, SameBoardTwice, NotDeployed, NoAnswer, BadIdentity, KeyUnusable, Garbled, ClaimRefused, ClaimWrong, SettingsRefused, Locked, NoNetwork,
         ChainAway, OwnedByAnother, Revoked, RegistrationRefused, GatewayAway, NoFrame, LabelFailed, Interrupted, HungUp,
     ];
 

@@ -42,6 +42,12 @@ public sealed record ProvisionJob
     /// <summary>Name of the Wi-Fi network to join; empty: none is given. Its password never is in the template.</summary>
     public string Wifi { get; set; } = "";
 
+    /// <summary>
+    /// The boards are plugged in by their own USB socket, which is a bridge on the runtime's debug port: their name in hardware/boards. Empty: by a
+    /// cable at their provisioning pins.
+    /// </summary>
+    public string Board { get; set; } = "";
+
     /// <summary>The page on which an owner claims, for the label's QR code: device id and key are put behind its #. Empty: a depin: address.</summary>
     public string Link { get; set; } = "";
 

@@ -61,7 +61,7 @@ internal sealed class FaultyPort(string path, Func<FaultyPort, ISerialDevice, IS
 
     public string Name => path;
 
-    public BoardLine Open()
+    public IBoardLine Open()
     {
         ISerialDevice device = UnixSerialDevice.Open(path, SerialLine.BaudDefault);
         try

@@ -361,7 +361,7 @@ public sealed class LaneFaultTests
     {
         public string Name => name;
 
-        public BoardLine Open() => new(new SerialLine(device, name), name);
+        public IBoardLine Open() => new BoardLine(new SerialLine(device, name), name);
     }
 
     /// <summary>The endpoint's network: what is lost is lost for good, as a cable does it.</summary>

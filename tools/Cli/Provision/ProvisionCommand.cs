@@ -1,7 +1,10 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text;
+using DePIN.Boards;
+using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
+using DePIN.Cli.Flash;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Key;
 using DePIN.Cli.Label;
@@ -50,7 +53,9 @@ public static class ProvisionCommand
             if (names.Count > PortsMax) throw new CliError(ExitCode.BadInput, $"{names.Count} ports", $"give at most {PortsMax} at once");
             ProvisionFiles files = new(parsed.GetValue(key), parsed.GetValue(passphrase), parsed.GetValue(collect), parsed.GetValue(manifest), parsed.GetValue(report)!, parsed.GetValue(labels),
                 parsed.GetValue(wifi));
-            return await RunAsync(job, [.. names.Select(name => new SerialBoardPort(name))], files, isWeb ? parsed.GetValue(webPort) : null, parsed.GetValue(json), cancel).ConfigureAwait(false);
+            if (isWeb && job.Board.Length > 0)
+                throw new CliError(ExitCode.BadInput, $"the page cannot reach a {job.Board} by its own USB socket: a browser runs no nanoff", "leave --web out, or leave board out and use a cable at the provisioning pins");
+            return await RunAsync(job, OpenPorts(job, names, files.Report), files, isWeb ? parsed.GetValue(webPort) : null, parsed.GetValue(json), cancel).ConfigureAwait(false);
         });
         return command;
     }
@@ -82,6 +87,19 @@ public static class ProvisionCommand
         {
             throw new ProvisionException(ProvisionCode.GatewayAway, error.Message, error);
         }
+    }
+
+    /// <summary>By cable at the provisioning pins, or, when the template names a board, through nanoff and the debug port of its own socket.</summary>
+    private static IReadOnlyList<IBoardPort> OpenPorts(ProvisionJob job, List<string> names, string report)
+    {
+        if (job.Board.Length == 0) return [.. names.Select(name => new SerialBoardPort(name))];
+        BoardCatalog catalog = BoardCommand.Load();
+        DePIN.Boards.Board board = catalog.Find(job.Board)
+            ?? throw new CliError(ExitCode.BadInput, $"the template names a board {job.Board} that is not known", $"name one of {string.Join(", ", catalog.Boards.Select(known => known.Name))}");
+        if (UsbBridge.HasNativeSocket(board))
+            throw new CliError(ExitCode.BadInput, $"the socket of {board.Name} is {board.UsbSocket}: it vanishes when the board restarts", "leave board out of the template and use a cable at the provisioning pins ('depin board show' has them)");
+        string nanoff = Nanoff.Find();
+        return [.. names.Select(name => new DebugBoardPort(name, new DebugBoardSettings(board, nanoff, Path.Combine(report, $"nanoff-{Path.GetFileName(name)}.log"))))];
     }
 
     private static async Task<int> RunAsync(ProvisionJob job, IReadOnlyList<IBoardPort> ports, ProvisionFiles files, int? webPort, bool json, CancellationToken cancel)

@@ -16,7 +16,7 @@ public interface IBoardPort
     string Name { get; }
 
     /// <exception cref="IOException">The port cannot be opened.</exception>
-    BoardLine Open();
+    IBoardLine Open();
 }
 
 /// <summary>A board on a serial port of this machine.</summary>
@@ -24,7 +24,7 @@ public sealed class SerialBoardPort(string path) : IBoardPort
 {
     public string Name => path;
 
-    public BoardLine Open() => new(SerialLine.Open(path), path);
+    public IBoardLine Open() => new BoardLine(SerialLine.Open(path), path);
 }
 
 /// <summary>
@@ -78,7 +78,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
 
     private async Task<ProvisionCode> ProvisionAsync(CancellationToken cancel)
     {
-        using (BoardLine line = Open())
+        using (IBoardLine line = Open())
         {
             Step = ProvisionStep.Identify;
             _board = await OnBoardAsync(line.IdentifyAsync, ProvisionCode.BadIdentity, cancel).ConfigureAwait(false);
@@ -118,7 +118,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         return run.Desk.Registers ? ProvisionCode.Done : ProvisionCode.Collected;
     }
 
-    private BoardLine Open()
+    private IBoardLine Open()
     {
         Step = ProvisionStep.Open;
         try
@@ -148,6 +148,8 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
                 BoardErrorKind.NoKey => ProvisionCode.KeyUnusable,
                 BoardErrorKind.Locked => ProvisionCode.Locked,
                 BoardErrorKind.NoNetwork => ProvisionCode.NoNetwork,
+                BoardErrorKind.NotDeployed => ProvisionCode.NotDeployed,
+                BoardErrorKind.Garbled => ProvisionCode.Garbled,
                 _ => refused,
             };
             throw new ProvisionException(code, error.Message, error);
