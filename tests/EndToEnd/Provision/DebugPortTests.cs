@@ -13,6 +13,7 @@ using DePIN.Devnet;
 using DePIN.EndToEnd.Tests.Cli;
 using DePIN.Evidence;
 using DePIN.Protocol;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 using DePIN.VirtualBoard.Hardware;
 using Line = DePIN.Cli.Serial.SerialLine;

@@ -68,6 +68,7 @@ public sealed class GatewayPageTests
         await Page.Keyboard.PressAsync("Enter");
         await Assertions.Expect(Page.Locator("#lanes tr")).ToContainTextAsync("P002", new() { Timeout = 120_000 });
         await Assertions.Expect(Page.Locator("#lanes tr .name")).ToHaveTextAsync("roof-01");
+        await Eventually.TrueAsync(() => Report().Count == 1, "the page's line of the report");
         ReportLine collected = Report().Single();
         Assert.That(collected.Code, Is.EqualTo("P002"));
         await _browser.SaveAsync("gateway-page-collected");

@@ -11,6 +11,7 @@ using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Up;
 using DePIN.Protocol;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Provision;
 

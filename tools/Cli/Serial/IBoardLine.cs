@@ -1,3 +1,5 @@
+using DePIN.Provision;
+
 namespace DePIN.Cli.Serial;
 
 /// <summary>What provisioning asks of a board, however it is reached. Failures are <see cref="BoardError"/>s; each request may be repeated.</summary>
