@@ -158,7 +158,7 @@ public sealed class SerialFileTests
         Console.SetOut(console);
         try
         {
-            new SerialService(_flash, _key, new NodeStatus(), "1.2.3").TakeFile(_stop);
+            new SerialService(_flash, _key, new NodeStatus(), "1.2.3", new DeviceTime()).TakeFile(_stop);
         }
         finally
         {
