@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Bench;
@@ -123,7 +125,11 @@ public sealed class ProvisionTests
         await File.AppendAllTextAsync(claims, another + "\n{\"chainId\":1,\"torn"); // another job's, and a power cut
 
         CliProcess registered = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", _floor.KeyFile);
-        CliProcess again = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", _floor.KeyFile);
+        string keystore = Path.Combine(_folder.Path, "payer.json"), passphrase = Path.Combine(_folder.Path, "passphrase");
+        PrivateFile.Write(passphrase, "correct horse\n"u8);
+        CliProcess imported = await CliProcess.RunAsync(_folder.Path, "key", "import", keystore, "--from", _floor.KeyFile, "--passphrase-file", passphrase);
+        Assert.That(imported.ExitCode, Is.EqualTo(ExitCode.Ok), imported.Errors);
+        CliProcess again = await CliProcess.RunAsync(_folder.Path, "provision", "register", claims, "--template", _floor.Template, "--key", keystore, "--passphrase-file", passphrase);
 
         Assert.That((registered.ExitCode, again.ExitCode), Is.EqualTo((ExitCode.Ok, ExitCode.Ok)), registered.Output + registered.Errors + again.Output + again.Errors);
         Assert.That(registered.Output, Does.Contain("passed over").And.Contain("0x00000000000000000000000000000000000000aa"));
@@ -133,6 +139,40 @@ public sealed class ProvisionTests
                 async () => await _floor.Gateway.Api.TryGetAsync($"/api/devices/{line.Device}", CancellationToken.None) is { } device && device.GetProperty("lastSequence").GetUInt64() > 0,
                 "frames that were kept meanwhile arrive", () => File.ReadAllText(Path.Combine(_folder.Path, "floor", "gateway.log")));
         }
+    }
+
+    [Test, Platform("Linux")]
+    public async Task At_a_keyboard_the_networks_password_is_asked_for_and_not_shown()
+    {
+        const string Script = "/usr/bin/script"; // util-linux: runs a command in a pseudo terminal
+        if (!File.Exists(Script)) Assert.Ignore("script of util-linux is not there");
+        string control = Path.Combine(_folder.Path, "control"), template = Path.Combine(Path.GetDirectoryName(_floor.Template)!, "wifi.json");
+        await File.WriteAllTextAsync(control, "wifi depot|right horse|-50\n");
+        JsonNode job = JsonNode.Parse(await File.ReadAllTextAsync(_floor.Template))!;
+        job["wifi"] = "depot";
+        await File.WriteAllTextAsync(template, job.ToJsonString());
+        string port = await _floor.Plug("--control", control).SerialPathAsync(CancellationToken.None);
+        string command = $"dotnet {CliProcess.Program} provision --template {template} --key {_floor.KeyFile} --report {ReportFolder} --port {port}";
+        using Process process = Process.Start(new ProcessStartInfo(Script, ["-qefc", command, "/dev/null"]) { WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        StringBuilder output = new();
+        char[] chunk = new char[256];
+        bool typed = false;
+        for (int count = await process.StandardOutput.ReadAsync(chunk); count > 0; count = await process.StandardOutput.ReadAsync(chunk))
+        {
+            output.Append(chunk, 0, count);
+            if (typed || !output.ToString().Contains("password of the network depot", StringComparison.Ordinal)) continue;
+            typed = true;
+            await process.StandardInput.WriteAsync("right horse\n");
+            await process.StandardInput.FlushAsync();
+        }
+
+        await process.WaitForExitAsync();
+        Assert.Multiple(() =>
+        {
+            Assert.That(typed, Is.True);
+            Assert.That(process.ExitCode, Is.EqualTo(ExitCode.Ok), output.ToString());
+            Assert.That(output.ToString(), Does.Not.Contain("right horse"));
+        });
     }
 
     /// <summary>What another implementation (jsQR) reads from pictures.</summary>

@@ -36,7 +36,7 @@ public static class ProvisionCommand
         Option<string?> collect = new("--collect") { Description = "Instead of registering, keep the claims in this file: for places without a network.", HelpName = "FILE" };
         Option<string?> manifest = new("--manifest") { Description = "CSV with device,name,location.", HelpName = "FILE" };
         Option<string> report = new("--report") { Description = "Folder of report.csv and report.jsonl; both are only added to.", HelpName = "DIR", DefaultValueFactory = _ => "provisioned" };
-        Option<string?> wifi = new("--wifi-password-file") { Description = $"File with the password of the template's network (mode 0600); else {WifiPasswordVariable}.", HelpName = "FILE" };
+        Option<string?> wifi = new("--wifi-password-file") { Description = $"File with the password of the template's network (mode 0600); else {WifiPasswordVariable}, else it is asked for.", HelpName = "FILE" };
         Option<string?> labels = new("--labels") { Description = "Folder for a QR label a device (SVG, PNG) and a sheet (PDF).", HelpName = "DIR" };
         Option<string?> passphrase = KeyCommand.PassphraseOption();
         Option<bool> json = new("--json") { Description = "The report's JSON lines on standard output." };
@@ -115,7 +115,7 @@ public static class ProvisionCommand
         using ClaimCollector? collector = files.Collect is null ? null : new ClaimCollector(files.Collect, job.ChainId, job.DeviceRegistry, job.OwnerAddress);
         ProvisionRun run = new(job, manifest, report, registrar is not null ? registrar : collector!, (device, stop) => SeenAsync(gateway, device, stop), labels, TimeProvider.System);
         if (webPort is { } asked) return await ServeAsync(run, labels, asked, cancel).ConfigureAwait(false);
-        byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(files.WifiPassword, WifiPasswordVariable, ImprovRpc.PasswordBytesMax);
+        byte[] password = job.Wifi.Length == 0 ? [] : SecretText.Read(files.WifiPassword, WifiPasswordVariable, ImprovRpc.PasswordBytesMax, $"password of the network {job.Wifi} (empty: it has none): ");
         run = run with { WifiPassword = password };
         List<ProvisionLane> lanes = [.. ports.Select(port => new ProvisionLane(run, port))];
         Task<ReportLine[]> work = Task.WhenAll(lanes.Select(lane => Task.Run(() => lane.RunAsync(cancel), CancellationToken.None)));
@@ -170,8 +170,9 @@ public static class ProvisionCommand
         Option<string?> gateway = new("--gateway") { Description = "Instead: the claims that a gateway's page collected; its address, https.", HelpName = "URL" };
         Option<string?> token = OperatorTokenFile.CreateOption();
         Option<string> template = new("--template") { Description = "The job.", HelpName = "FILE", Required = true };
-        Option<string> key = new("--key") { Description = "Key file of the account that pays (mode 0600).", HelpName = "FILE", Required = true };
-        Command command = new("register", "Registers collected claims; those that are registered already are passed over.") { file, gateway, token, template, key };
+        Option<string> key = new("--key") { Description = "Keystore or key file of the account that pays (mode 0600).", HelpName = "FILE", Required = true };
+        Option<string?> passphrase = KeyCommand.PassphraseOption();
+        Command command = new("register", "Registers collected claims; those that are registered already are passed over.") { file, gateway, token, template, key, passphrase };
         command.SetAction(async (parsed, cancel) =>
         {
             ProvisionJob job = ReadJob(parsed.GetValue(template)!);
@@ -180,7 +181,7 @@ public static class ProvisionCommand
             List<CollectedClaim> claims = path is not null ? ClaimCollector.Read(path) : await FetchAsync(job, url!, OperatorTokenFile.Read(parsed.GetValue(token)), cancel).ConfigureAwait(false);
             if (claims.Count == 0) throw new CliError(ExitCode.BadInput, $"{path ?? url} holds no claim", "provision boards with --collect, or at the gateway's page, first");
             using HttpClient http = new();
-            using GatewaySigner payer = PrivateKeyFile.Read(parsed.GetValue(key)!);
+            using GatewaySigner payer = PrivateKeyFile.Read(parsed.GetValue(key)!, parsed.GetValue(passphrase));
             using ClaimRegistrar registrar = await OpenRegistrarAsync(job, http, payer, cancel).ConfigureAwait(false);
             return await RegisterAsync(job, claims, registrar, cancel).ConfigureAwait(false);
         });
