@@ -74,6 +74,7 @@ namespace DePIN.Firmware
             service.Parts.Settings = settings;
             service.Parts.Health = health;
             service.Parts.Clock = clock;
+            service.TakeFile(stop);                                                              // where the debug protocol has the only port
             Thread serial = Stages.Start(() => service.Run(stop));                               // answers in every state
             if (!status.MaySign)
             {

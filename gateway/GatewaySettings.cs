@@ -14,6 +14,7 @@ using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
+using DePIN.Provision;
 
 namespace DePIN.Gateway;
 
@@ -43,6 +44,7 @@ public sealed class GatewaySettings
     public PeerSettings Peer { get; } = new();
     public WebSettings Web { get; } = new();
     public UpdateSettings Update { get; } = new();
+    public ProvisionSettings Provision { get; } = new();
 
     /// <summary>The sections in the order of the template, bound to this instance.</summary>
     public IReadOnlyList<SettingsSection> Sections() =>
@@ -60,6 +62,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("peer", "The network of gateways: who attests to whose batches.", Peer),
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
         SettingsSection.Of("update", "Updates of the nodes' software over the air.", Update),
+        SettingsSection.Of("provision", "The page on which technicians provision boards from their browsers.", Provision),
     ];
 
     /// <summary>
@@ -145,6 +148,10 @@ public sealed class GatewaySettings
         Certificate = () => tls.Server, ClientAuthorities = _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
     };
 
+    /// <summary>The job of the page, for boards that trust this authority (PEM). Throws when the template is wrong.</summary>
+    public ProvisionJob ProvisionJob(byte[] authorityPem) =>
+        DePIN.Provision.ProvisionJob.Read(Provision.Template, (ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), authorityPem);
+
     /// <summary>How often the chain is asked.</summary>
     public TimeSpan PollInterval() => TimeSpan.FromMilliseconds(Chain.PollIntervalMs);
 
@@ -213,6 +220,25 @@ public sealed class GatewaySettings
         RequireAddress(reader, "chain.ledger", Chain.Ledger);
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
+        CompleteProvision(reader, baseFolder);
+    }
+
+    private void CompleteProvision(SettingsReader reader, string baseFolder)
+    {
+        RequireEndPoint(reader, "provision.listen", Provision.Listen, allowEmpty: true);
+        if (Provision.Manifest.Length > 0) Provision.Manifest = Path.GetFullPath(Provision.Manifest, baseFolder);
+        if (Provision.Template.Length > 0) Provision.Template = Path.GetFullPath(Provision.Template, baseFolder);
+        if (Provision.Listen.Length == 0) return;
+        if (Provision.Template.Length == 0)
+            throw reader.Fault("provision.listen", "the page has no job: provision.template is not set.", "Name the job's template there; tools/Cli/Provision/README.md has an example.");
+        try
+        {
+            ProvisionJob([]);
+        }
+        catch (ProvisionFileException wrong)
+        {
+            throw reader.Fault("provision.template", wrong.Message + ".", char.ToUpperInvariant(wrong.Remedy[0]) + wrong.Remedy[1..] + ".");
+        }
     }
 
     private static X509Certificate2Collection ReadAuthorities(SettingsReader reader, string path, string file)
@@ -474,4 +500,17 @@ public sealed class UpdateSettings
 
     [Setting("All nodes together are sent pieces of updates at most this fast; frames do not count and go first.", Unit = "KiB per s", Min = 1, Max = 1_048_576)]
     public int AllKibPerS { get; set; } = 2_048;
+}
+
+/// <summary>Section <c>provision</c>.</summary>
+public sealed class ProvisionSettings
+{
+    [Setting("Address and port of the page (HTTPS with the gateway's server certificate); empty = off. Port 0 = any free one. Everything on it but the page itself wants the token in operator.token.")]
+    public string Listen { get; set; } = "";
+
+    [Setting("The job's template, the file that 'depin provision --template' takes. What it says of rpc, deployment, gatewayApi and authority is passed over, the gateway's own hold; the gateway adds gateway-host (the name in the browser's address line), gateway-port and tls where its settings lack them.")]
+    public string Template { get; set; } = "";
+
+    [Setting("Names and places for the boards: CSV with the columns device,name,location; empty = none.")]
+    public string Manifest { get; set; } = "";
 }

@@ -7,6 +7,7 @@ using DePIN.Gateway.Batch;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Provision;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
@@ -76,6 +77,7 @@ try
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     using UpdatePart? updates = UpdatePart.Open(settings, devices, ingest, health, time);                      // nodes' software; null without update.operatorKey
+    using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
     ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
@@ -84,7 +86,7 @@ try
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
     WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api);
-    RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest);                     // tells local tools the ports
+    RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
     Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else
     [
@@ -109,6 +111,7 @@ try
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
+        new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
         new Stage("tls", tls.RunAsync),
         new Stage("running", running.RunAsync),
         new Stage("web", web.RunAsync),

@@ -1,13 +1,16 @@
 using System;
+using System.IO;
 using System.IO.Ports;
 using DePIN.Firmware.Board;
 using DePIN.Firmware.Sign;
+using DePIN.Protocol;
 
 namespace DePIN.Firmware.Provision
 {
     /// <summary>
     /// The serial port of whoever provisions the board: opens it, feeds <see cref="ProvisionLine"/>, and asks for a stop when the node must start
-    /// again. Runs in every state, so that a node that stopped can still say why; a port that fails is opened again.
+    /// again. Runs in every state, so that a node that stopped can still say why; a port that fails is opened again. Where the only port belongs to
+    /// the runtime's debug protocol, the same requests come as a file (<see cref="SerialFile"/>) and the answers go to the console.
     /// </summary>
     public sealed class SerialService : ILineOutput
     {
@@ -25,6 +28,36 @@ namespace DePIN.Firmware.Provision
 
         /// <summary>What the line tells about: set as the node's parts come into being.</summary>
         public NodeParts Parts { get; private set; }
+
+        /// <summary>
+        /// Does what a file on flash asks, before the port is open. Once: the file goes first, so a power cut leaves a node that did nothing, and
+        /// nobody's file starts the node again and again.
+        /// </summary>
+        public void TakeFile(StopSignal stop)
+        {
+            int length = Parts.Flash.Length(SerialFile.Name);
+            if (length < 0)
+            {
+                return;
+            }
+
+            try
+            {
+                byte[] frames = new byte[length <= SerialFile.BytesMax ? length : 0];
+                Parts.Flash.Read(SerialFile.Name, 0, frames, 0, frames.Length);
+                Parts.Flash.Delete(SerialFile.Name);
+                _line.Take(frames, frames.Length);
+                _line.Reset();
+                if (_line.IsRestartDue)
+                {
+                    stop.Request();
+                }
+            }
+            catch (IOException e)
+            {
+                NodeLog.Fault("requests", e);
+            }
+        }
 
         /// <summary>Opens the port and serves until a stop is asked for; a restart request asks for one.</summary>
         public void Run(StopSignal stop)
@@ -49,10 +82,17 @@ namespace DePIN.Firmware.Provision
             }
         }
 
-        /// <summary>Sends an answer. Called on the line's own thread.</summary>
+        /// <summary>Sends an answer; to the console while no port is open. Called on the line's own thread.</summary>
         public void Write(byte[] buffer, int offset, int count)
         {
-            _port.Write(buffer, offset, count);
+            if (_port == null)
+            {
+                NodeLog.Event(SerialFile.AnswerEvent, "frame=" + Convert.ToBase64String(buffer, offset, count, Base64FormattingOptions.None));
+            }
+            else
+            {
+                _port.Write(buffer, offset, count);
+            }
         }
 
         private void Serve(SerialPort port, StopSignal stop)

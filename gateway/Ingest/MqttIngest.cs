@@ -8,6 +8,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using DePIN.Gateway.Operate;
 using DePIN.Gateway.Verify;
 using DePIN.Mqtt;
 using DePIN.Protocol;
@@ -180,7 +181,7 @@ public sealed class MqttIngest : IReadingPublisher
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(_logs);
-        builder.Services.AddSingleton<IHostLifetime, CallerLifetime>();
+        builder.Services.AddSingleton<IHostLifetime, StageLifetime>();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         builder.WebHost.UseSockets(sockets =>
         {
@@ -335,13 +336,5 @@ public sealed class MqttIngest : IReadingPublisher
         }
 
         await _intakeStopping.CancelAsync().ConfigureAwait(false);
-    }
-
-    // The gateway's own entry point handles signals; a host inside it must not.
-    private sealed class CallerLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -46,6 +46,9 @@ public sealed class GatewayTls : IDisposable
     /// <summary>The authority's certificate, without its key.</summary>
     public X509Certificate2 Authority => X509CertificateLoader.LoadCertificate(_authority.RawData);
 
+    /// <summary>The same as PEM, as boards are given it.</summary>
+    public byte[] AuthorityPem() => Encoding.ASCII.GetBytes(_authority.ExportCertificatePem() + "\n");
+
     /// <summary>Opens or creates both in <paramref name="folder"/>. Throws <see cref="SettingsException"/> on a damaged or readable key.</summary>
     public static GatewayTls Open(TlsSettings settings, string folder, TimeProvider time, ILogger log) => new(settings, folder, time, log);
 

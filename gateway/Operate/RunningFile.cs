@@ -1,5 +1,6 @@
 using System.Text.Json;
 using DePIN.Gateway.Ingest;
+using DePIN.Gateway.Provision;
 using DePIN.Gateway.Web;
 
 namespace DePIN.Gateway.Operate;
@@ -7,9 +8,9 @@ namespace DePIN.Gateway.Operate;
 /// <summary>
 /// <c>running.json</c> in the data folder: where this process listens, for tools on the same machine (ports may be 0 in the
 /// settings). Written once everything listens, removed at the end; a file left by a crash names a process that is gone.
-/// {"pid":1,"gateway":"0x…","web":"http://127.0.0.1:8080","mqtt":"127.0.0.1:1883","mqtts":"0.0.0.0:8883"}; mqtt and mqtts may be null.
+/// {"pid":1,"gateway":"0x…","web":"http://127.0.0.1:8080","mqtt":"127.0.0.1:1883","mqtts":"0.0.0.0:8883","provision":"https://0.0.0.0:8443"}; the last three may be null.
 /// </summary>
-public sealed class RunningFile(string folder, string gateway, WebServer web, MqttIngest ingest)
+public sealed class RunningFile(string folder, string gateway, WebServer web, MqttIngest ingest, ProvisionStage? provision = null)
 {
     /// <summary>The file's name.</summary>
     public const string FileName = "running.json";
@@ -28,6 +29,7 @@ public sealed class RunningFile(string folder, string gateway, WebServer web, Mq
         {
             System.Net.IPEndPoint http = await web.Listening.WaitAsync(stopping).ConfigureAwait(false);
             IngestEndPoints mqtt = await ingest.Listening.WaitAsync(stopping).ConfigureAwait(false);
+            System.Net.IPEndPoint? page = provision is null ? null : await provision.Listening.WaitAsync(stopping).ConfigureAwait(false);
             using MemoryStream text = new();
             using (Utf8JsonWriter json = new(text))
             {
@@ -37,6 +39,7 @@ public sealed class RunningFile(string folder, string gateway, WebServer web, Mq
                 json.WriteString("web", $"http://{http}");
                 json.WriteString("mqtt", mqtt.Plain?.ToString());
                 json.WriteString("mqtts", mqtt.Tls?.ToString());
+                json.WriteString("provision", page is null ? null : $"https://{page}");
                 json.WriteEndObject();
             }
 

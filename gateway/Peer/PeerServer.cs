@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using DePIN.Evidence;
+using DePIN.Gateway.Operate;
 using DePIN.Gateway.Settings;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -138,14 +139,6 @@ internal sealed class PeerServer(string listen, PeerKey key, PeerOptions options
         {
             if (--_perPeer[shown] == 0) _perPeer.Remove(shown);
         }
-    }
-
-    /// <summary>The stage ends it; no signal of the process does.</summary>
-    private sealed class StageLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
 

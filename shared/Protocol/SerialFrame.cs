@@ -60,6 +60,21 @@ namespace DePIN.Protocol
         }
     }
 
+    /// <summary>
+    /// The same requests as a file on the board's drive, for a board whose only port belongs to the runtime's debug protocol: frames one behind
+    /// the other, done once at the next start by the line's own rules. Each answer is a line of the console: "answer frame=" and the frame in Base64.
+    /// </summary>
+    public static class SerialFile
+    {
+        public const string Name = "requests";
+
+        /// <summary>The largest enrolment in pieces and a restart fit.</summary>
+        public const int BytesMax = 8192;
+
+        /// <summary>What an answer's line begins with.</summary>
+        public const string AnswerEvent = "answer";
+    }
+
     /// <summary>Types of serial frames and the layout of their data. A request's answer has the request's type with bit 7 set.</summary>
     public static class SerialTypes
     {

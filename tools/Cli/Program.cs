@@ -4,6 +4,7 @@ using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
 using DePIN.Cli.Flash;
+using DePIN.Cli.Gateway.Host;
 using DePIN.Cli.Key;
 using DePIN.Cli.Label;
 using DePIN.Cli.Network;
@@ -22,6 +23,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     UpCommand.Create(),        // the whole way on this machine
     ProveCommand.Create(),     // a proof of one frame, as a file
     VerifyCommand.Create(),    // checks such a file, offline or against the chain
+    GatewayCommand.Create(),   // the gateway of this machine: init, run, check, backup, restore, config
     StatusCommand.Create(),    // what moves at a gateway, and what waits
     PeersCommand.Create(),     // a gateway's connections with the others
     NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits

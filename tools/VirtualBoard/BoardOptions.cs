@@ -12,14 +12,15 @@ namespace DePIN.VirtualBoard;
 /// <param name="Json">Events as JSON lines instead of plain ones.</param>
 /// <param name="ParentProcess">Switch off when this process is gone; 0: nobody's.</param>
 /// <param name="UseLoader">Start what the slots on flash hold, through the firmware's loader, instead of the firmware this is built with.</param>
+/// <param name="HasDebugPort">A second pseudo terminal is its USB socket, which speaks the runtime's debug protocol.</param>
 /// <param name="HasSecureElement">An ATECC608B is on the bus at 0x60; FOLDER/atecc608.json is its silicon.</param>
 /// <param name="Control">A file whose lines press the button, bring access points, pull the plug; empty: none, and the network is simply there.</param>
-public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false, string Control = "", bool UseLoader = false)
+public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Json, int ParentProcess, bool HasSecureElement = false, string Control = "", bool UseLoader = false, bool HasDebugPort = false)
 {
     public const string Usage =
         """
         DePIN.VirtualBoard --folder DIR [--sense host|model|FILE] [--seed N] [--board NAME] [--json] [--parent PID]
-                            [--secure-element atecc608] [--control FILE] [--loader]
+                            [--secure-element atecc608] [--control FILE] [--loader] [--debug-port]
 
           --folder DIR    the board: DIR/flash is its I: drive (settings in DIR/flash/node.conf), made when it is missing
           --sense host    this computer's own measurements (default)
@@ -32,6 +33,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
           --secure-element atecc608   a simulated ATECC608B at address 0x60; DIR/atecc608.json is its silicon, blank when it is missing
           --control FILE  lines that press the button, bring and take access points, pull the serial plug; read on while the board runs
           --loader        start what the slots on flash hold (slot-a.du, app-a.*; firmware/Update), as a board that takes updates does
+          --debug-port    its USB socket, another pseudo terminal: the runtime's debug protocol, what the firmware prints as packets
         """;
 
     /// <summary>Reads the arguments; <paramref name="error"/> says what is wrong with them, and the result is null then.</summary>
@@ -46,6 +48,7 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
         bool hasSecureElement = false;
         string control = "";
         bool useLoader = false;
+        bool hasDebugPort = false;
         error = "";
         for (int i = 0; i < args.Length; i++)
         {
@@ -59,6 +62,12 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
             if (name == "--loader")
             {
                 useLoader = true;
+                continue;
+            }
+
+            if (name == "--debug-port")
+            {
+                hasDebugPort = true;
                 continue;
             }
 
@@ -116,6 +125,6 @@ public sealed record BoardOptions(string Folder, string Sense, int Seed, bool Js
             return null;
         }
 
-        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement, control, useLoader);
+        return new BoardOptions(Path.GetFullPath(folder), sense, seed, json, parent, hasSecureElement, control, useLoader, hasDebugPort);
     }
 }

@@ -81,6 +81,15 @@ public sealed class BoardRun(VirtualHardware hardware, IFlash flash, TextWriter 
         }
     }
 
+    /// <summary>Starts the firmware again, as the debug protocol's reboot does.</summary>
+    public void Restart()
+    {
+        lock (_gate)
+        {
+            _stop.Set();
+        }
+    }
+
     /// <summary>Switches off on SIGTERM and SIGINT.</summary>
     public IDisposable SwitchOffOnSignals() => new SignalHandlers(this);
 

@@ -35,6 +35,7 @@ try
     WifiFile.Connect(hardware, options.Folder);
     using BoardRun board = new(hardware, flash, console) { LoaderRoot = options.UseLoader ? Path.Combine(options.Folder, "flash") + Path.DirectorySeparatorChar : null };
     using IDisposable signals = board.SwitchOffOnSignals();
+    using DebugPort? debug = options.HasDebugPort ? DebugPort.Open(console, board.Restart) : null;
     board.SwitchOffWithout(options.ParentProcess);
     board.Run();
     return 0;

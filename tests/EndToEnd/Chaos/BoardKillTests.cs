@@ -2,6 +2,7 @@ using System.Text.Json;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Up;
 using DePIN.Contracts;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Chaos;

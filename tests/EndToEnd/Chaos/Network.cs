@@ -8,6 +8,7 @@ using DePIN.Contracts;
 using DePIN.Devnet;
 using DePIN.Evidence;
 using DePIN.Protocol;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Chaos;

@@ -296,6 +296,30 @@ public sealed class FlashRunTests
     }
 
     [Test]
+    public async Task A_classic_ESP32_whose_runtime_has_the_socket_is_asked_as_a_debugger_does()
+    {
+        using Process board = Process.Start(new ProcessStartInfo("dotnet", [VirtualBoard, "--folder", Path.Combine(folder.Path, "board"), "--sense", "model", "--debug-port", "--json", "--parent", $"{Environment.ProcessId}"]) { RedirectStandardOutput = true })!;
+        try
+        {
+            string path = "";
+            while (path.Length == 0 && await board.StandardOutput.ReadLineAsync() is { } line)
+            {
+                JsonNode said = JsonNode.Parse(line)!;
+                path = (string)said["event"]! == "debug" ? (string)said["path"]! : "";
+            }
+
+            _ = board.StandardOutput.ReadToEndAsync();
+            File.CreateSymbolicLink(link, path);
+            RunningApplication? found = await RunAsync(Writes);
+            Assert.That((found!.Board, found.By), Is.EqualTo((Board.Name, "boot line")));
+        }
+        finally
+        {
+            board.Kill();
+        }
+    }
+
+    [Test]
     public async Task Without_nanoff_the_one_command_that_installs_it_is_said()
     {
         CliProcess run = await RunCommandAsync("/usr/bin:/bin", "flash", "--board", "esp32-devkitc", "--port", "/dev/null");

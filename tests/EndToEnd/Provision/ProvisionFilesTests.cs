@@ -1,5 +1,4 @@
-using DePIN.Cli.Provision;
-using DePIN.Cli.Terminal;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 
 namespace DePIN.EndToEnd.Tests.Provision;
@@ -38,6 +37,69 @@ public sealed class ProvisionFilesTests
     }
 
     [Test]
+    public void A_board_that_waits_for_its_registration_keeps_its_name_too()
+    {
+        string manifest = Manifest(",roof-1,", ",roof-2,");
+        using (ProvisionReport report = ProvisionReport.Open(_folder.Path))
+        {
+            report.Add(Line(First, DeviceManifest.Read(manifest, report).Take(First)) with { Code = ProvisionCode.Collected.Code });
+        }
+
+        using ProvisionReport again = ProvisionReport.Open(_folder.Path);
+        DeviceManifest read = DeviceManifest.Read(manifest, again);
+        Assert.That((read.Take(Second).Name, read.Take(First).Name), Is.EqualTo(("roof-2", "roof-1")));
+        Assert.That(again.DoneLine(First), Is.Null, "it is not finished");
+    }
+
+    [Test]
+    public void A_file_that_is_full_takes_no_line_and_says_so()
+    {
+        string path = Path.Combine(_folder.Path, "lines");
+        using AppendOnlyFile file = AppendOnlyFile.Open(path, bytesMax: 8);
+        file.Append("1234567");
+        ProvisionFileException error = Assert.Throws<ProvisionFileException>(() => file.Append(""))!;
+        Assert.That((error.IsInput, error.Message), Is.EqualTo((false, $"{path} is full: it has at most 0 MiB")));
+        Assert.That(AppendOnlyFile.ReadLines(path), Is.EqualTo(new[] { "1234567" }));
+    }
+
+    [TestCase(0, new[] { "first", "third" }, TestName = "A_line_that_failed_before_a_byte_was_written_leaves_nothing")]
+    [TestCase(3, new[] { "first", "sec", "third" }, TestName = "A_line_that_failed_in_its_middle_stays_by_itself")]
+    [TestCase(7, new[] { "first", "second", "third" }, TestName = "A_line_whose_flush_failed_is_there_or_not_but_stays_by_itself")]
+    public void A_failed_line_harms_no_other(int written, string[] lines)
+    {
+        string path = Path.Combine(_folder.Path, "lines");
+        using FailingStream stream = new(path);
+        using AppendOnlyFile file = AppendOnlyFile.Over(stream, bytesMax: 1_000);
+        file.Append("first");
+        stream.Written = written;
+        Assert.That(Assert.Throws<ProvisionFileException>(() => file.Append("second"))!.IsInput, Is.False);
+        stream.Written = null;
+        file.Append("third");
+        Assert.That(AppendOnlyFile.ReadLines(path), Is.EqualTo(lines));
+    }
+
+    /// <summary>A disk that takes some bytes of a line and then says that it is full.</summary>
+    private sealed class FailingStream(string path) : FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0)
+    {
+        /// <summary>Null: it does not fail.</summary>
+        public int? Written { get; set; }
+
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            base.Write(buffer, offset, Written ?? count);
+            if (Written < count) throw new IOException("No space left on device");
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer.ToArray(), 0, buffer.Length);
+
+        public override void Flush(bool flushToDisk)
+        {
+            if (Written is not null) throw new IOException("Input/output error");
+            base.Flush(flushToDisk);
+        }
+    }
+
+    [Test]
     public void A_row_for_a_device_wins_over_what_the_report_says()
     {
         using ProvisionReport report = ProvisionReport.Open(_folder.Path);
@@ -54,8 +116,8 @@ public sealed class ProvisionFilesTests
     public void A_wrong_row_is_named_with_its_line(string row, string next, string told)
     {
         using ProvisionReport report = ProvisionReport.Open(_folder.Path);
-        CliError error = Assert.Throws<CliError>(() => DeviceManifest.Read(Manifest(row, next), report))!;
-        Assert.That(error.ExitCode, Is.EqualTo(ExitCode.BadInput));
+        ProvisionFileException error = Assert.Throws<ProvisionFileException>(() => DeviceManifest.Read(Manifest(row, next), report))!;
+        Assert.That(error.IsInput);
         Assert.That(error.Message, Does.Contain(told));
     }
 
@@ -69,7 +131,7 @@ public sealed class ProvisionFilesTests
         foreach (string bad in new[] { "{}", good.Replace("bb", "b", StringComparison.Ordinal), good.Replace("aa", "zz", StringComparison.Ordinal) })
         {
             File.WriteAllLines(claims, [good, bad]);
-            Assert.That(Assert.Throws<CliError>(() => ClaimCollector.Read(claims))!.Message, Does.Contain("line 2"));
+            Assert.That(Assert.Throws<ProvisionFileException>(() => ClaimCollector.Read(claims))!.Message, Does.Contain("line 2"));
         }
     }
 

@@ -6,6 +6,7 @@ using DePIN.Cli.Bench;
 using DePIN.Cli.Provision;
 using DePIN.Cli.Up;
 using DePIN.EndToEnd.Tests.Cli;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 using Microsoft.Playwright;
 
@@ -67,7 +68,7 @@ public sealed class ProvisionWebTests
             Assert.That(report.Select(line => line.Sequence), Is.All.GreaterThan(0));
             Assert.That(_browser.Complaints, Is.Empty);
         });
-        await SaveAsync("provision-done");
+        await _browser.SaveAsync("provision-done");
     }
 
     [Test]
@@ -89,9 +90,9 @@ public sealed class ProvisionWebTests
         _browser.Chosen.Enqueue(path);
         await Page.ClickAsync("#add");
         await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync(new Regex("P101|P902"), new() { Timeout = 60_000 });
-        await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync("run the command again");
+        await Assertions.Expect(Page.Locator("#lanes tr").Nth(1)).ToContainTextAsync("provision it again");
         Assert.That(Report().Select(line => line.Code), Does.Contain("P601"));
-        await SaveAsync("provision-errors");
+        await _browser.SaveAsync("provision-errors");
     }
 
     [Test]
@@ -105,12 +106,12 @@ public sealed class ProvisionWebTests
         Assert.Multiple(() =>
         {
             Assert.That(foreign.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden), "another name for this address: DNS rebinding");
-            Assert.That(bare.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden), "no token");
+            Assert.That(bare.StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized), "no token");
             Assert.That(page.StatusCode, Is.EqualTo(HttpStatusCode.OK));
             Assert.That(page.Headers.GetValues("Content-Security-Policy").Single(), Does.Contain("default-src 'none'"));
         });
         string token = Regex.Match(await page.Content.ReadAsStringAsync(), "name=\"token\" content=\"([0-9a-f]{32})\"").Groups[1].Value;
-        http.DefaultRequestHeaders.Add("X-Depin-Token", token);
+        http.DefaultRequestHeaders.Authorization = new("Bearer", token);
         using StringContent lie = new(JsonSerializer.Serialize(new { port = "x", device = new string('a', 40), board = "", firmware = "", keyKind = 1, step = "done", code = "P000", message = "", sequence = 5, seconds = 1, waitSeconds = 0 }), null, "application/json");
         using HttpResponseMessage lied = await http.PostAsync("/api/report", lie);
         Assert.That(lied.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest), "done is what the gateway says");
@@ -129,15 +130,7 @@ public sealed class ProvisionWebTests
             Assert.That(await Page.EvaluateAsync<int>("[...document.querySelectorAll('button,input:not([hidden])')].filter(e => !(e.textContent.trim() || e.labels?.length)).length"), Is.Zero, "controls without a name");
             Assert.That(await Page.Locator("[aria-live]").CountAsync(), Is.EqualTo(1));
         });
-        await SaveAsync("provision-phone");
-    }
-
-    /// <summary>A picture for people to look at, with the test's results.</summary>
-    private async Task SaveAsync(string name)
-    {
-        string file = Path.Combine(TestContext.CurrentContext.WorkDirectory, name + ".png");
-        await Page.ScreenshotAsync(new() { Path = file, FullPage = true });
-        TestContext.AddTestAttachment(file);
+        await _browser.SaveAsync("provision-phone");
     }
 
     private List<ReportLine> Report() => [.. AppendOnlyFile.ReadLines(Path.Combine(ReportFolder, "report.jsonl"))

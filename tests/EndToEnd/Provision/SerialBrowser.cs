@@ -33,6 +33,33 @@ public sealed class SerialBrowser : IAsyncDisposable
         } } });
         """;
 
+    /// <summary>The texts that stand out from what is behind them by less than 4.5 to 1; those of disabled controls are exempt.</summary>
+    private const string Faint = """
+        () => {
+          const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+          const rgba = (color) => {
+            canvas.clearRect(0, 0, 1, 1);
+            canvas.fillStyle = color;
+            canvas.fillRect(0, 0, 1, 1);
+            return [...canvas.getImageData(0, 0, 1, 1).data];
+          };
+          const light = (color) => rgba(color).slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const behind = (e) => e && rgba(getComputedStyle(e).backgroundColor)[3] === 255 ? getComputedStyle(e).backgroundColor : e?.parentElement ? behind(e.parentElement) : "Canvas";
+          return [...document.querySelectorAll("body *")]
+            .filter((e) => e.checkVisibility() && !e.disabled && (e.matches("input") || [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())))
+            .map((e) => {
+              const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+              return { e, ratio: (a + 0.05) / (b + 0.05) };
+            })
+            .filter(({ ratio }) => ratio < 4.5)
+            .map(({ e, ratio }) => `${e.tagName} '${e.textContent.trim().slice(0, 30)}' ${ratio.toFixed(2)}`);
+        }
+        """;
+
+    /// <summary>For what the page does by itself, on a busy machine.</summary>
+    private const int PatienceMs = 60_000;
+
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
     private readonly ConcurrentDictionary<int, SerialLine> _open = new();
@@ -48,7 +75,7 @@ public sealed class SerialBrowser : IAsyncDisposable
     /// <summary>What the page said on its console that it should not have.</summary>
     public ConcurrentQueue<string> Complaints { get; } = new();
 
-    public static async Task<SerialBrowser> StartAsync(bool isDark = false, int width = 1200)
+    public static async Task<SerialBrowser> StartAsync(int width = 1200, bool isAnyCertificate = false)
     {
         string[] programs = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
         string? chromium = programs.FirstOrDefault(File.Exists);
@@ -56,7 +83,9 @@ public sealed class SerialBrowser : IAsyncDisposable
         IPlaywright playwright = await Playwright.CreateAsync();
         IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = ["--no-sandbox"] });
         SerialBrowser serial = new(playwright, browser);
-        serial.Page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = width, Height = 800 }, ColorScheme = isDark ? ColorScheme.Dark : ColorScheme.Light });
+        serial.Page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = width, Height = 800 }, IgnoreHTTPSErrors = isAnyCertificate });
+        serial.Page.SetDefaultTimeout(PatienceMs);
+        Assertions.SetDefaultExpectTimeout(PatienceMs);
         serial.Page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning") serial.Complaints.Enqueue(message.Text);
@@ -68,6 +97,20 @@ public sealed class SerialBrowser : IAsyncDisposable
         await serial.Page.ExposeFunctionAsync<int>("depinClose", serial.Close);
         await serial.Page.AddInitScriptAsync(Serial);
         return serial;
+    }
+
+    /// <summary>Pictures for people to look at, with the test's results: in light and in dark, whose text a person with weak eyes must be able to read (WCAG 2.2, 1.4.3).</summary>
+    public async Task SaveAsync(string name)
+    {
+        foreach (ColorScheme scheme in (ColorScheme[])[ColorScheme.Dark, ColorScheme.Light])
+        {
+            await Page.EmulateMediaAsync(new() { ColorScheme = scheme });
+            string[] faint = await Page.EvaluateAsync<string[]>(Faint);
+            Assert.That(faint, Is.Empty, $"{name} in {scheme}");
+            string file = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"{name}-{scheme.ToString().ToLowerInvariant()}.png");
+            await Page.ScreenshotAsync(new() { Path = file, FullPage = true });
+            TestContext.AddTestAttachment(file);
+        }
     }
 
     public async ValueTask DisposeAsync()

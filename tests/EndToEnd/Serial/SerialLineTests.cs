@@ -5,6 +5,7 @@ using System.Threading.Channels;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Protocol;
+using DePIN.Provision;
 using DePIN.Tests.Harness;
 using DePIN.VirtualBoard.Hardware;
 using Microsoft.Win32.SafeHandles;

@@ -44,6 +44,9 @@ internal sealed class SettingsTests
     [TestCase("\"peer\": { \"endpoints\": [\"https://gateway.example:8700\"] },", 8, "no gateway and endpoint", "0x5fbdb2315678afecb367f032d93f642f64180aa3=https://")]
     [TestCase("\"peer\": { \"endpoints\": [\"0x5fbdb2315678afecb367f032d93f642f64180aa3=http://a:1\"] },", 8, "no gateway and endpoint", "")]
     [TestCase("\"peer\": { \"bodyBudgetMib\": 1 },", 8, "1 MiB is out of range", "256")]
+    [TestCase("\"provision\": { \"listen\": \"0.0.0.0\" },", 8, "no address and port", "127.0.0.1:8080")]
+    [TestCase("\"provision\": { \"listen\": \"0.0.0.0:8443\" },", 8, "the page has no job", "tools/Cli/Provision/README.md")]
+    [TestCase("\"provision\": { \"listen\": \"0.0.0.0:8443\", \"template\": \"/nowhere/job.json\" },", 8, "template /nowhere/job.json", "for an example")]
     [TestCase("\"batch\": 3,", 8, "must be an object", "")]
     [TestCase("\"batch\": { \"framesMax\": ", 9, "not valid JSON", "")]
     public void A_mistake_names_line_key_and_remedy(string extra, int line, string what, string remedy)

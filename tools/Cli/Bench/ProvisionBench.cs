@@ -4,6 +4,7 @@ using DePIN.Cli.Contracts;
 using DePIN.Cli.Provision;
 using DePIN.Cli.Up;
 using DePIN.Evidence;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Bench;
 
@@ -49,8 +50,8 @@ public static class ProvisionBench
         ProvisionJob job = ProvisionJob.Read(floor.Template);
         using ProvisionReport report = ProvisionReport.Open(reportFolder);
         using GatewaySigner payer = PrivateKeyFile.Read(floor.KeyFile);
-        using ClaimRegistrar registrar = new(floor.Chain.Client, job.Contracts.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
-        ProvisionRun run = new(job, DeviceManifest.Read(null, report), report, registrar, floor.Gateway.Api, Labels: null, TimeProvider.System);
+        using ClaimRegistrar registrar = new(floor.Chain.Client, job.DeviceRegistry, payer, job.OwnerAddress, TimeProvider.System);
+        ProvisionRun run = new(job, DeviceManifest.Read(null, report), report, registrar, (device, stop) => ProvisionCommand.SeenAsync(floor.Gateway.Api, device, stop), Labels: null, TimeProvider.System);
         Stopwatch all = Stopwatch.StartNew();
         ReportLine[] lines = await Task.WhenAll(ports.Select(port => Task.Run(() => new ProvisionLane(run, port).RunAsync(cancel), cancel))).ConfigureAwait(false);
         double seconds = all.Elapsed.TotalSeconds;

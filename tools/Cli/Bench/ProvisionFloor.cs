@@ -6,6 +6,8 @@ namespace DePIN.Cli.Bench;
 /// <summary>A technician's table: a chain, a gateway, and blank virtual boards with their serial ports, each a real process. For the bench and the tests.</summary>
 public sealed class ProvisionFloor : IAsyncDisposable
 {
+    private static readonly Dictionary<string, string> BoardSettings = new() { ["interval-ms"] = "500", ["samples-per-frame"] = "2", ["sntp-server"] = "" };
+
     private readonly string _folder;
     private readonly List<LocalBoard> _boards = [];
     private int _made;
@@ -24,19 +26,27 @@ public sealed class ProvisionFloor : IAsyncDisposable
     /// <summary>The account that owns the boards, and pays.</summary>
     public string KeyFile => Path.Combine(_folder, "chain", LocalChain.OwnerKeyFile);
 
+    /// <summary>Of the gateway: keys, and what its page keeps.</summary>
+    public string GatewayFolder => Path.Combine(_folder, "gateway");
+
+    /// <param name="folder">Of everything; exists.</param>
+    /// <param name="cancel">Ends the start.</param>
     /// <param name="gatewaySettings">More settings of the gateway, as its environment has them.</param>
-    public static async Task<ProvisionFloor> StartAsync(string folder, CancellationToken cancel, IReadOnlyDictionary<string, string>? gatewaySettings = null)
+    /// <param name="pageManifest">The gateway serves its page for this job too, with the names in this file; null: it does not.</param>
+    public static async Task<ProvisionFloor> StartAsync(
+        string folder, CancellationToken cancel, IReadOnlyDictionary<string, string>? gatewaySettings = null, string? pageManifest = null)
     {
         ProvisionFloor floor = new(folder);
         try
         {
-            string gatewayFolder = Sub(folder, "gateway");
+            string gatewayFolder = Sub(folder, Path.GetFileName(floor.GatewayFolder));
             GatewayIdentity identity = LocalGateway.CreateIdentity(gatewayFolder);
             floor.Chain = await LocalChain.StartAsync(Sub(folder, "chain"), [identity], cancel).ConfigureAwait(false);
             floor.Gateway = await LocalGateway.StartAsync(
                 new LocalGatewayOptions(gatewayFolder, identity, floor.Chain.DeploymentFile, floor.Chain.Node.RpcUrl, Path.Combine(folder, "gateway.log"))
                 {
                     Environment = gatewaySettings ?? new Dictionary<string, string>(),
+                    ProvisionTemplate = pageManifest is null ? null : floor.WritePageTemplate(), ProvisionManifest = pageManifest ?? "",
                 }, cancel).ConfigureAwait(false);
             floor.WriteTemplate();
             return floor;
@@ -53,8 +63,13 @@ public sealed class ProvisionFloor : IAsyncDisposable
     public LocalBoard Plug(params string[] more)
     {
         _made++;
-        string name = $"bench-{_made}";
-        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _made, more);
+        return PlugAs($"bench-{_made}", more);
+    }
+
+    /// <summary>Plugs a board in by its name: the same name is the same board, with what its flash holds.</summary>
+    public LocalBoard PlugAs(string name, params string[] more)
+    {
+        LocalBoard board = LocalBoard.Start(new BoardState(name, "model"), Sub(_folder, name), Path.Combine(_folder, name + ".log"), _boards.Count + 1, more);
         _boards.Add(board);
         return board;
     }
@@ -64,6 +79,17 @@ public sealed class ProvisionFloor : IAsyncDisposable
     {
         await Task.WhenAll(_boards.Select(board => board.DisposeAsync().AsTask())).ConfigureAwait(false);
         _boards.Clear();
+    }
+
+    /// <summary>The gateway's page needs less: port, TLS and authority are the gateway's own.</summary>
+    private string WritePageTemplate()
+    {
+        string path = Path.Combine(_folder, "page.json");
+        File.WriteAllText(path, JsonSerializer.Serialize(new
+        {
+            name = "bench", owner = Chain.Owner.ToString(), settings = new Dictionary<string, string>(BoardSettings) { ["gateway-host"] = "127.0.0.1" }, confirmSeconds = 120,
+        }));
+        return path;
     }
 
     private void WriteTemplate()
@@ -76,10 +102,9 @@ public sealed class ProvisionFloor : IAsyncDisposable
             owner = Chain.Owner.ToString(),
             gatewayApi = Gateway.Api.Url.ToString(),
             authority = Path.GetRelativePath(_folder, Gateway.AuthorityFile),
-            settings = new Dictionary<string, string>
+            settings = new Dictionary<string, string>(BoardSettings)
             {
                 ["gateway-host"] = "127.0.0.1", ["gateway-port"] = Gateway.MqttTlsPort.ToString(System.Globalization.CultureInfo.InvariantCulture), ["tls"] = "on",
-                ["interval-ms"] = "500", ["samples-per-frame"] = "2", ["sntp-server"] = "",
             },
             confirmSeconds = 120,
         }));

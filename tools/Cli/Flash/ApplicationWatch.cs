@@ -5,6 +5,7 @@ using System.Threading.Channels;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Protocol;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Flash;
 
@@ -14,15 +15,18 @@ public sealed record RunningApplication(string Device, string Board, string Vers
 /// <summary>
 /// Waits until the firmware itself says that it runs: it answers an identity request (provisioning port), or its boot line comes out of the
 /// runtime's debug stream, where the socket of a classic ESP32 has nothing else to say. Anything else, however lively, is not the firmware.
-/// The port may go away and come back under another name while the board starts.
+/// The port may go away and come back under another name while the board starts. On the debug port half the patience is for the runtime, which
+/// prints only for who pings it, and half for the chip's boot loader, which speaks more slowly.
 /// </summary>
-public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, TimeProvider time)
+public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, bool isDebugPort, TimeProvider time)
 {
     private const int TextCharsMax = 16 * 1024;
 
     private static readonly TimeSpan AskInterval = TimeSpan.FromSeconds(1);
 
     private readonly StringBuilder text = new();
+    private readonly StringBuilder printed = new();
+    private ushort packets;
     private long received;
 
     /// <param name="reset">Reset the board first, through the control lines of its port.</param>
@@ -32,7 +36,7 @@ public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, 
     public async Task<RunningApplication> WaitAsync(bool reset, TimeSpan within, CancellationToken cancel)
     {
         long begun = time.GetTimestamp();
-        bool toReset = reset;
+        bool? resetAs = null;
         while (true)
         {
             TimeSpan left = within - time.GetElapsedTime(begun);
@@ -41,16 +45,22 @@ public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, 
                 throw NotRunning(within);
             }
 
+            bool asDebugger = isDebugPort && left > within / 2;
             try
             {
-                using SerialLine line = SerialLine.Open(await finder.FindAsync(left, time, cancel).ConfigureAwait(false), nativeUsb: nativeUsb);
-                if (toReset)
+                string path = await finder.FindAsync(left, time, cancel).ConfigureAwait(false);
+                using SerialLine line = SerialLine.Open(path, asDebugger ? SerialLine.BaudDebug : SerialLine.BaudDefault, nativeUsb);
+                if (reset && resetAs != asDebugger)
                 {
-                    toReset = false;
+                    resetAs = asDebugger;
                     await line.ResetBoardAsync(cancel).ConfigureAwait(false);
+                    if (asDebugger)
+                    {
+                        line.Write(WirePacket.WriteReboot(packets++)); // for a bridge that does not reset the board; lost on one that starts already
+                    }
                 }
 
-                if (await ListenAsync(line, begun, within, cancel).ConfigureAwait(false) is { } found)
+                if (await ListenAsync(line, begun, asDebugger ? within / 2 : within, asDebugger, cancel).ConfigureAwait(false) is { } found)
                 {
                     return found;
                 }
@@ -66,9 +76,10 @@ public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, 
         }
     }
 
-    private async Task<RunningApplication?> ListenAsync(SerialLine line, long begun, TimeSpan within, CancellationToken cancel)
+    private async Task<RunningApplication?> ListenAsync(SerialLine line, long begun, TimeSpan within, bool asDebugger, CancellationToken cancel)
     {
         SerialDecoder decoder = new();
+        WireReader packetsIn = new();
         byte[] frame = new byte[SerialFrame.FrameBytesMin];
         byte first = (byte)RandomNumberGenerator.GetInt32(256), sequence = first; // an answer from before this flash is not taken for one of now
         long asked = 0;
@@ -78,6 +89,11 @@ public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, 
             {
                 asked = time.GetTimestamp();
                 sequence++;
+                if (asDebugger)
+                {
+                    line.Write(WirePacket.WritePing(packets++));
+                }
+
                 line.Write(frame.AsSpan(0, SerialFrame.Write(SerialTypes.IdentityRequest, sequence, [], 0, 0, frame, 0)));
             }
 
@@ -89,6 +105,11 @@ public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, 
             catch (SerialException silent) when (silent.Fault == SerialFault.TimedOut)
             {
                 continue;
+            }
+
+            foreach (byte value in packetsIn.Take(bytes).Where(packet => packet.Command == WirePacket.Message).SelectMany(packet => packet.Payload))
+            {
+                printed.Append(value is >= 0x20 and < 0x7F ? (char)value : '\n');
             }
 
             foreach (byte value in bytes)
@@ -105,14 +126,17 @@ public sealed partial class ApplicationWatch(PortFinder finder, bool nativeUsb, 
                 }
             }
 
-            if (text.Length > TextCharsMax)
+            foreach (StringBuilder heard in (StringBuilder[])[text, printed])
             {
-                text.Remove(0, text.Length - TextCharsMax);
-            }
+                if (heard.Length > TextCharsMax)
+                {
+                    heard.Remove(0, heard.Length - TextCharsMax);
+                }
 
-            if (BootLine().Match(text.ToString()) is { Success: true } boot)
-            {
-                return new RunningApplication(boot.Groups["device"].Value, boot.Groups["board"].Value, boot.Groups["version"].Value, "boot line");
+                if (BootLine().Match(heard.ToString()) is { Success: true } boot)
+                {
+                    return new RunningApplication(boot.Groups["device"].Value, boot.Groups["board"].Value, boot.Groups["version"].Value, "boot line");
+                }
             }
         }
 

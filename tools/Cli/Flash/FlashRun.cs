@@ -168,7 +168,7 @@ public sealed class FlashRun(FlashSettings settings, FlashReport report, Func<IR
             await line.ResetBoardAsync(cancel).ConfigureAwait(false);
         }
 
-        ApplicationWatch watch = new(apart ? new PortFinder(port, ports) : finder, !apart && IsNative(flashPath), time);
+        ApplicationWatch watch = new(apart ? new PortFinder(port, ports) : finder, !apart && IsNative(flashPath), isDebugPort: !apart, time);
         RunningApplication found = await watch.WaitAsync(reset: !apart, settings.RunningTimeout, cancel).ConfigureAwait(false);
         if (found.Board != settings.Board.Name)
         {

@@ -1,4 +1,6 @@
 using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json;
 using DePIN.Cli.Terminal;
 
@@ -21,7 +23,9 @@ public sealed class GatewayApi : IDisposable
 
     private readonly HttpClient http;
 
-    public GatewayApi(string url)
+    /// <param name="url">Of the gateway.</param>
+    /// <param name="authorityPem">The only authority that its certificate may be by; empty: those of this computer.</param>
+    public GatewayApi(string url, byte[]? authorityPem = null)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) || parsed.Scheme is not ("http" or "https"))
         {
@@ -30,7 +34,14 @@ public sealed class GatewayApi : IDisposable
 
         Url = parsed;
         // A gateway's refusal is waited for: after the default second a body would be begun, and cut off by it.
-        http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = Timeout }) { BaseAddress = parsed, Timeout = Timeout, MaxResponseContentBufferSize = AnswerBytesMax };
+        SocketsHttpHandler handler = new() { Expect100ContinueTimeout = Timeout };
+        if (authorityPem is { Length: > 0 })
+        {
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            handler.SslOptions.CertificateChainPolicy.CustomTrustStore.Add(X509Certificate2.CreateFromPem(Encoding.ASCII.GetString(authorityPem)));
+        }
+
+        http = new HttpClient(handler) { BaseAddress = parsed, Timeout = Timeout, MaxResponseContentBufferSize = AnswerBytesMax };
     }
 
     public Uri Url { get; }
@@ -75,12 +86,21 @@ public sealed class GatewayApi : IDisposable
         return status switch
         {
             200 => body,
-            401 => throw new CliError(ExitCode.BadInput, $"the gateway at {Url} does not know the token", "name its own operator.token with --token: it is in the gateway's data folder"),
+            401 => throw Unknown(),
             404 => throw new CliError(ExitCode.BadInput, $"the gateway at {Url} has no {path.Split('?')[0]}{(text.Length > 0 ? ": " + text : "")}",
                 "check the roll-out's id with 'depin ota status'; a gateway takes updates when its settings name update.operatorKey"),
             409 => throw new CliError(ExitCode.Failed, $"the gateway refused: {text}", "'depin ota status' shows what goes on"),
             _ => throw Refused(path, status, text),
         };
+    }
+
+    /// <summary>What <paramref name="path"/> gives an operator. <paramref name="token"/> is the content of the gateway's operator.token.</summary>
+    public async Task<byte[]> GetAsync(string path, string token, CancellationToken cancel)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Get, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        (byte[] body, int status, string text) = await SendAsync(request, cancel).ConfigureAwait(false);
+        return status switch { 200 => body, 401 => throw Unknown(), _ => throw Refused(path, status, text) };
     }
 
     public void Dispose() => http.Dispose();
@@ -102,13 +122,15 @@ public sealed class GatewayApi : IDisposable
         }
         catch (HttpRequestException error)
         {
-            throw Away(error.Message);
+            throw Away(error.InnerException is System.Security.Authentication.AuthenticationException untrusted ? untrusted.Message : error.Message);
         }
         catch (TaskCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw Away($"no answer within {Timeout.TotalSeconds:0} s");
         }
     }
+
+    private CliError Unknown() => new(ExitCode.BadInput, $"the gateway at {Url} does not know the token", "name its own operator.token with --token: it is in the gateway's data folder");
 
     private CliError Away(string why) => new(ExitCode.Unreachable, $"the gateway at {Url} does not answer: {why}",
         $"start one with 'depin up', or name another with --gateway URL or {Variable}");

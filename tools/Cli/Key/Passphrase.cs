@@ -91,7 +91,8 @@ public sealed class Passphrase : IDisposable
         }
     }
 
-    private static Passphrase Ask(string prompt)
+    /// <summary>A line from the keyboard, without echo.</summary>
+    internal static Passphrase Ask(string prompt)
     {
         if (!OperatingSystem.IsWindows())
         {

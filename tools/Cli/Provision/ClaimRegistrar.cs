@@ -1,19 +1,9 @@
 using DePIN.Cli.Serial;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Provision;
-
-/// <summary>Where a device's claim goes. Called by many lanes at once.</summary>
-public interface IClaimDesk
-{
-    /// <summary>The device is registered for the owner, or its claim is kept, when this returns. Repeatable.</summary>
-    /// <exception cref="ProvisionException">It is not; its code says why.</exception>
-    Task FileAsync(BoardIdentity board, ReadOnlyMemory<byte> signature, CancellationToken cancel);
-
-    /// <summary>Whether boards are on chain after it, so that the gateway will take their frames.</summary>
-    bool Registers { get; }
-}
 
 /// <summary>
 /// Registers claims on chain, a transaction each. The registry is asked before each one is sent, and again when sending failed: a
@@ -21,9 +11,13 @@ public interface IClaimDesk
 /// </summary>
 public sealed class ClaimRegistrar : IClaimDesk, IDisposable
 {
+    private const int MinedLooksMax = 120;
+    private static readonly TimeSpan MinedPoll = TimeSpan.FromMilliseconds(500);
+
     private readonly DeviceRegistryReader _registry;
     private readonly TransactionSender _sender;
     private readonly Address _owner;
+    private readonly TimeProvider _clock;
     private readonly SemaphoreSlim _turn = new(1); // one nonce at a time
 
     public ClaimRegistrar(EthereumClient client, Address registry, GatewaySigner payer, Address owner, TimeProvider clock)
@@ -31,6 +25,7 @@ public sealed class ClaimRegistrar : IClaimDesk, IDisposable
         _registry = new DeviceRegistryReader(client, registry);
         _sender = new TransactionSender(client, payer, clock);
         _owner = owner;
+        _clock = clock;
     }
 
     public bool Registers => true;
@@ -49,7 +44,7 @@ public sealed class ClaimRegistrar : IClaimDesk, IDisposable
             }
             catch (Exception error) when (error is not OperationCanceledException)
             {
-                if (await IsOursAsync(device, cancel).ConfigureAwait(false)) return;
+                if (await IsOursAsync(device, cancel).ConfigureAwait(false) || (IsRegistered(error) && await IsMinedAsync(device, cancel).ConfigureAwait(false))) return;
                 throw Failed(error);
             }
         }
@@ -73,6 +68,20 @@ public sealed class ClaimRegistrar : IClaimDesk, IDisposable
         {
             _turn.Release();
         }
+    }
+
+    /// <summary>The chain would refuse it because a transaction that waits for its block registers it: one that an earlier run sent and lost sight of.</summary>
+    private static bool IsRegistered(Exception error) => error is ExecutionRevertedException { Revert.Selector: DeviceRegistry.Errors.AlreadyRegistered };
+
+    private async Task<bool> IsMinedAsync(byte[] device, CancellationToken cancel)
+    {
+        for (int looks = 0; looks < MinedLooksMax; looks++)
+        {
+            if (await IsOursAsync(device, cancel).ConfigureAwait(false)) return true;
+            await Task.Delay(MinedPoll, _clock, cancel).ConfigureAwait(false);
+        }
+
+        return false;
     }
 
     private async Task<bool> IsOursAsync(byte[] device, CancellationToken cancel)

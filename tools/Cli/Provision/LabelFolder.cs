@@ -1,5 +1,6 @@
 using DePIN.Cli.Label;
 using DePIN.Cli.Serial;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Provision;
 

@@ -1,122 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
-using DePIN.Cli.Gateway;
 using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Protocol;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Provision;
-
-/// <summary>What all lanes of a run share.</summary>
-/// <param name="Job">The template.</param>
-/// <param name="Manifest">Names and places.</param>
-/// <param name="Report">Where the results go.</param>
-/// <param name="Desk">Where claims go.</param>
-/// <param name="Gateway">Who says that a frame is verified.</param>
-/// <param name="Labels">Writes labels; null: none are asked for.</param>
-/// <param name="Clock">Waits and time-outs.</param>
-public sealed record ProvisionRun(
-    ProvisionJob Job, DeviceManifest Manifest, ProvisionReport Report, IClaimDesk Desk, GatewayApi Gateway, IDeviceLabels? Labels, TimeProvider Clock)
-{
-    /// <summary>Of the template's network; zeroed by who made it when the run ends.</summary>
-    public byte[] WifiPassword { get; init; } = [];
-
-    private readonly Dictionary<string, string> _ports = new(StringComparer.Ordinal);
-
-    /// <summary>Takes a device for a port; false when another lane has it: the same board on two ports.</summary>
-    public bool TryTake(string device, string port, out string other)
-    {
-        lock (_ports)
-        {
-            if (_ports.TryAdd(device, port))
-            {
-                other = port;
-                return true;
-            }
-
-            other = _ports[device];
-            return other == port;
-        }
-    }
-
-    /// <summary>What the gateway has of a device; null: it does not know it (yet).</summary>
-    public async Task<DeviceView?> ReadDeviceAsync(string device, CancellationToken cancel)
-    {
-        try
-        {
-            return await Gateway.TryGetAsync($"/api/devices/{device}", cancel).ConfigureAwait(false) is { } found ? DeviceView.Read(found) : null;
-        }
-        catch (CliError error)
-        {
-            throw new ProvisionException(ProvisionCode.GatewayAway, error.Message, error);
-        }
-    }
-
-    /// <summary>Whether an earlier run finished a device and its frames still arrive.</summary>
-    public async Task<bool> IsDoneAsync(string device, CancellationToken cancel) =>
-        Report.DoneLine(device) is not null && await ReadDeviceAsync(device, cancel).ConfigureAwait(false) is { Revoked: false, LastReceivedMs: { } received }
-            && Clock.GetUtcNow().ToUnixTimeMilliseconds() - received < Job.ConfirmSeconds * 1000L;
-
-    /// <summary>The label, when labels are asked for.</summary>
-    public void WriteLabel(BoardIdentity board, ManifestRow row)
-    {
-        try
-        {
-            Labels?.Write(board, row);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new ProvisionException(ProvisionCode.LabelFailed, error.Message, error);
-        }
-    }
-
-    /// <summary>The claim's signature is by the key that the board named. The chain would refuse it too, but for a fee and with a worse message.</summary>
-    public void CheckClaim(BoardIdentity board, byte[] signature)
-    {
-        byte[] message = DeviceClaim.Message(board.KeyKind, Job.Contracts.ChainId, Job.Contracts.DeviceRegistry, Job.OwnerAddress);
-        try
-        {
-            using ECDsa key = ECDsa.Create(new ECParameters
-            {
-                Curve = ECCurve.NamedCurves.nistP256,
-                Q = new ECPoint { X = board.PublicKey[..32], Y = board.PublicKey[32..] },
-            });
-            if (key.VerifyData(message, signature, HashAlgorithmName.SHA256)) return;
-        }
-        catch (CryptographicException)
-        {
-            // not a point of the curve
-        }
-
-        throw new ProvisionException(ProvisionCode.ClaimWrong, $"device {board.DeviceId} signed the claim with another key than the one it named");
-    }
-
-    /// <summary>A line of the report, as of now.</summary>
-    /// <param name="port">What a person calls it.</param>
-    /// <param name="board">Null: it did not say who it is.</param>
-    /// <param name="row">Its name and place.</param>
-    /// <param name="step">Where it ended.</param>
-    /// <param name="code">What came out.</param>
-    /// <param name="message">Empty: the code's meaning.</param>
-    public ReportLine Line(string port, BoardIdentity? board, ManifestRow row, ProvisionStep step, ProvisionCode code, string message) => new()
-    {
-        Time = Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
-        Job = Job.Name, Port = port, Device = board?.DeviceId ?? "", Board = board?.Board ?? "", Firmware = board?.Firmware ?? "",
-        KeyKind = board?.KeyKind switch { null => "", KeyKinds.Software => "software", KeyKinds.SecureElement => "secureElement", _ => "unknown" },
-        Name = row.Name, Location = row.Location, Owner = Job.OwnerAddress.ToString(), Step = step.ToString().ToLowerInvariant(),
-        Code = code.Code, Message = message.Length > 0 ? message : code.Meaning, Next = code.Next,
-    };
-}
-
-/// <summary>Writes a device's label.</summary>
-public interface IDeviceLabels
-{
-    /// <exception cref="IOException">It cannot be written.</exception>
-    void Write(BoardIdentity board, ManifestRow row);
-}
 
 /// <summary>How a lane gets at its board.</summary>
 public interface IBoardPort
@@ -125,7 +16,7 @@ public interface IBoardPort
     string Name { get; }
 
     /// <exception cref="IOException">The port cannot be opened.</exception>
-    BoardLine Open();
+    IBoardLine Open();
 }
 
 /// <summary>A board on a serial port of this machine.</summary>
@@ -133,7 +24,7 @@ public sealed class SerialBoardPort(string path) : IBoardPort
 {
     public string Name => path;
 
-    public BoardLine Open() => new(SerialLine.Open(path), path);
+    public IBoardLine Open() => new BoardLine(SerialLine.Open(path), path);
 }
 
 /// <summary>
@@ -187,7 +78,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
 
     private async Task<ProvisionCode> ProvisionAsync(CancellationToken cancel)
     {
-        using (BoardLine line = Open())
+        using (IBoardLine line = Open())
         {
             Step = ProvisionStep.Identify;
             _board = await OnBoardAsync(line.IdentifyAsync, ProvisionCode.BadIdentity, cancel).ConfigureAwait(false);
@@ -197,7 +88,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
 
             Step = ProvisionStep.Claim;
             byte[] signature = await OnBoardAsync(
-                token => line.ClaimAsync(DeviceClaim.ChainIdWord(run.Job.Contracts.ChainId), run.Job.Contracts.DeviceRegistry.ToArray(), run.Job.OwnerAddress.ToArray(), token),
+                token => line.ClaimAsync(DeviceClaim.ChainIdWord(run.Job.ChainId), run.Job.DeviceRegistry.ToArray(), run.Job.OwnerAddress.ToArray(), token),
                 ProvisionCode.ClaimRefused, cancel).ConfigureAwait(false);
             run.CheckClaim(_board, signature);
 
@@ -211,7 +102,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             }
 
             Step = ProvisionStep.Enrol;
-            ulong before = run.Desk.Registers ? (await run.ReadDeviceAsync(_board.DeviceId, cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
+            ulong before = run.Desk.Registers ? (await run.Gateway(_board.DeviceId, cancel).ConfigureAwait(false))?.LastSequence ?? 0 : 0;
             await OnBoardAsync(token => Done(line.EnrolAsync(run.Job.EnrolmentFor(_row), token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
             Step = ProvisionStep.Restart;
             await OnBoardAsync(token => Done(line.RestartAsync(token)), ProvisionCode.SettingsRefused, cancel).ConfigureAwait(false);
@@ -227,7 +118,7 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
         return run.Desk.Registers ? ProvisionCode.Done : ProvisionCode.Collected;
     }
 
-    private BoardLine Open()
+    private IBoardLine Open()
     {
         Step = ProvisionStep.Open;
         try
@@ -257,6 +148,8 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
                 BoardErrorKind.NoKey => ProvisionCode.KeyUnusable,
                 BoardErrorKind.Locked => ProvisionCode.Locked,
                 BoardErrorKind.NoNetwork => ProvisionCode.NoNetwork,
+                BoardErrorKind.NotDeployed => ProvisionCode.NotDeployed,
+                BoardErrorKind.Garbled => ProvisionCode.Garbled,
                 _ => refused,
             };
             throw new ProvisionException(code, error.Message, error);
@@ -282,8 +175,8 @@ public sealed class ProvisionLane(ProvisionRun run, IBoardPort port)
             long began = run.Clock.GetTimestamp();
             while (true)
             {
-                DeviceView? device = await run.ReadDeviceAsync(_board!.DeviceId, cancel).ConfigureAwait(false);
-                if (device is { Revoked: true }) throw new ProvisionException(ProvisionCode.Revoked, $"the gateway says device {device.Id} was revoked");
+                SeenDevice? device = await run.Gateway(_board!.DeviceId, cancel).ConfigureAwait(false);
+                if (device is { IsRevoked: true }) throw new ProvisionException(ProvisionCode.Revoked, $"the gateway says device {_board.DeviceId} was revoked");
                 if (device?.LastSequence > before) return device.LastSequence;
                 if (run.Clock.GetElapsedTime(began).TotalSeconds >= run.Job.ConfirmSeconds)
                 {

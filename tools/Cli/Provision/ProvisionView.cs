@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text.Json;
 using DePIN.Cli.Terminal;
+using DePIN.Provision;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -36,7 +36,7 @@ public abstract class ProvisionView
             return LoopAsync(work, () =>
             {
                 foreach (ProvisionLane lane in lanes)
-                    if (lane.Result is { } result && said.Add(lane)) Console.WriteLine(JsonSerializer.Serialize(result, ProvisionJsonContext.Default.ReportLine));
+                    if (lane.Result is { } result && said.Add(lane)) Console.WriteLine(result.ToJson());
             });
         }
     }

@@ -5,18 +5,27 @@ using DePIN.Cli.Terminal;
 
 namespace DePIN.Cli.Provision;
 
-/// <summary>A secret from a file that only its owner reads, or from the environment: never from the command line. As bytes, which the caller zeroes.</summary>
+/// <summary>A secret from a file that only its owner reads, from the environment, or from the keyboard: never from the command line. As bytes, which the caller zeroes.</summary>
 public static class SecretText
 {
-    /// <param name="path">The file; null: the environment.</param>
+    /// <param name="path">The file; null: the environment, then the keyboard.</param>
     /// <param name="variable">The environment variable; unset: empty.</param>
     /// <param name="bytesMax">Longer is an error.</param>
-    public static byte[] Read(string? path, string variable, int bytesMax)
+    /// <param name="prompt">Asked at a terminal when neither is given.</param>
+    public static byte[] Read(string? path, string variable, int bytesMax, string prompt)
     {
-        byte[] secret = path is null ? Encoding.UTF8.GetBytes(Environment.GetEnvironmentVariable(variable) ?? "") : ReadFile(path, bytesMax);
+        byte[] secret = path is not null ? ReadFile(path, bytesMax)
+            : Environment.GetEnvironmentVariable(variable) is { } text ? Encoding.UTF8.GetBytes(text)
+            : Console.IsInputRedirected ? [] : Asked(prompt);
         if (secret.Length <= bytesMax) return secret;
         CryptographicOperations.ZeroMemory(secret);
         throw new CliError(ExitCode.BadInput, $"{path ?? variable} holds more than {bytesMax} bytes", "give the password and nothing else");
+    }
+
+    private static byte[] Asked(string prompt)
+    {
+        using Passphrase typed = Passphrase.Ask(prompt);
+        return typed.Bytes.ToArray();
     }
 
     private static byte[] ReadFile(string path, int bytesMax)

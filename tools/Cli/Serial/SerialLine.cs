@@ -11,6 +11,9 @@ public sealed class SerialLine : IDisposable
 {
     public const int BaudDefault = 115_200;
 
+    /// <summary>Of the runtime's debug port on an ESP32 (nf-interpreter, CONFIG_TARGET_SERIAL_BAUDRATE).</summary>
+    public const int BaudDebug = 921_600;
+
     /// <summary>How long a write may wait without a single byte being taken.</summary>
     public static readonly TimeSpan WriteStallDefault = TimeSpan.FromSeconds(10);
 

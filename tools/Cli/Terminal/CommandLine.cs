@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Terminal;
 
@@ -36,6 +37,12 @@ public static class CommandLine
             Console.Error.WriteLine($"depin: {error.Message}{(error.Code is { } code ? $" [{code}]" : "")}");
             Console.Error.WriteLine($"  → {error.Remedy}");
             return error.ExitCode;
+        }
+        catch (ProvisionFileException error)
+        {
+            Console.Error.WriteLine($"depin: {error.Message}");
+            Console.Error.WriteLine($"  → {error.Remedy}");
+            return error.IsInput ? ExitCode.BadInput : ExitCode.Failed;
         }
         catch (OperationCanceledException)
         {

@@ -13,6 +13,7 @@ public sealed class LocalBoard : IAsyncDisposable
     private static readonly TimeSpan SerialTimeout = TimeSpan.FromSeconds(60);
 
     private readonly TaskCompletionSource<string> serial = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> debug = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private LocalBoard(BoardState state) => State = state;
 
@@ -20,6 +21,11 @@ public sealed class LocalBoard : IAsyncDisposable
 
     public ChildProcess Process { get; private set; } = null!;
 
+    /// <param name="state">Counted into.</param>
+    /// <param name="folder">The board's own.</param>
+    /// <param name="logFile">Of its output.</param>
+    /// <param name="seed">Of its weather.</param>
+    /// <param name="more">Further arguments of the virtual board.</param>
     public static LocalBoard Start(BoardState state, string folder, string logFile, int seed, params string[] more)
     {
         LocalBoard board = new(state);
@@ -43,18 +49,23 @@ public sealed class LocalBoard : IAsyncDisposable
     }
 
     /// <summary>The pseudo-terminal that is the board's serial port.</summary>
-    public async Task<string> SerialPathAsync(CancellationToken cancel)
+    public Task<string> SerialPathAsync(CancellationToken cancel) => PathAsync(serial.Task, cancel);
+
+    /// <summary>The pseudo-terminal that is its USB socket, when it was started with --debug-port.</summary>
+    public Task<string> DebugPathAsync(CancellationToken cancel) => PathAsync(debug.Task, cancel);
+
+    private async Task<string> PathAsync(Task<string> named, CancellationToken cancel)
     {
         Task<int> ended = Process.WaitAsync(cancel);
         try
         {
-            if (await Task.WhenAny(serial.Task.WaitAsync(SerialTimeout, cancel), ended).ConfigureAwait(false) == ended)
+            if (await Task.WhenAny(named.WaitAsync(SerialTimeout, cancel), ended).ConfigureAwait(false) == ended)
             {
                 await ended.ConfigureAwait(false);
                 throw Process.Ended();
             }
 
-            return await serial.Task.ConfigureAwait(false);
+            return await named.ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -88,6 +99,9 @@ public sealed class LocalBoard : IAsyncDisposable
         {
             case "serial":
                 serial.TrySetResult(line.GetProperty("path").GetString()!);
+                break;
+            case "debug":
+                debug.TrySetResult(line.GetProperty("path").GetString()!);
                 break;
             case { } other:
                 State.Doing = other;

@@ -3,6 +3,7 @@ using DePIN.Cli.Serial;
 using DePIN.Contracts;
 using DePIN.Devnet;
 using DePIN.Evidence;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Up;
 

@@ -52,6 +52,12 @@ public sealed record LocalGatewayOptions(string Folder, GatewayIdentity Identity
     /// <summary>Other gateways' endpoints instead of the registry's, "0xaddress=https://host:port".</summary>
     public IReadOnlyList<string> PeerEndpoints { get; init; } = [];
 
+    /// <summary>Template of the job of its provisioning page; null: it has none.</summary>
+    public string? ProvisionTemplate { get; init; }
+
+    /// <summary>Names for that page's boards (CSV); empty: none.</summary>
+    public string ProvisionManifest { get; init; } = "";
+
     /// <summary>The gateway's program; null: the one beside this program.</summary>
     public string? Program { get; init; }
 }
@@ -79,6 +85,7 @@ public sealed class LocalGateway : IAsyncDisposable
         this.options = options;
         MqttPort = Programs.FreePort();
         MqttTlsPort = Programs.FreePort();
+        ProvisionPort = Programs.FreePort();
         Api = new GatewayApi($"http://{options.Host}:{Programs.FreePort()}");
     }
 
@@ -91,6 +98,9 @@ public sealed class LocalGateway : IAsyncDisposable
     public int MqttPort { get; }
 
     public int MqttTlsPort { get; }
+
+    /// <summary>Of its provisioning page, when it has one.</summary>
+    public int ProvisionPort { get; }
 
     public ChildProcess? Process { get; private set; }
 
@@ -193,6 +203,11 @@ public sealed class LocalGateway : IAsyncDisposable
             },
             ["web"] = new JsonObject { ["listen"] = $"{options.Host}:{Api.Url.Port}", ["allowRemote"] = options.Host != "127.0.0.1" },
         };
+        if (options.ProvisionTemplate is { } template)
+        {
+            settings["provision"] = new JsonObject { ["listen"] = $"{options.Host}:{ProvisionPort}", ["template"] = template, ["manifest"] = options.ProvisionManifest };
+        }
+
         File.WriteAllText(Path.Combine(options.Folder, ConfigFile), settings.ToJsonString(new() { WriteIndented = true }));
     }
 }

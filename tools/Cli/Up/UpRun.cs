@@ -4,6 +4,7 @@ using DePIN.Cli.Serial;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Devnet;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Up;
 

@@ -13,6 +13,9 @@ public sealed class EventLines(TextWriter output, bool json) : TextWriter
     private readonly Lock _gate = new();
     private readonly StringBuilder _line = new();
 
+    /// <summary>Told each line too, as the firmware printed it.</summary>
+    public Action<string>? Listener { get; set; }
+
     public override Encoding Encoding => Encoding.UTF8;
 
     /// <summary>One event line of the firmware as JSON.</summary>
@@ -99,6 +102,7 @@ public sealed class EventLines(TextWriter output, bool json) : TextWriter
             return;
         }
 
+        Listener?.Invoke(line);
         try
         {
             output.WriteLine(json ? ToJson(line) : line);

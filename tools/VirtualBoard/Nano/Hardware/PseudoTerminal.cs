@@ -95,10 +95,15 @@ public sealed class PseudoTerminal : ISerialLine, IDisposable
     }
 
     /// <summary>Sends bytes. Those nobody takes within a second are lost, as on a wire.</summary>
-    public void Write(ReadOnlySpan<byte> bytes)
+    public void Write(ReadOnlySpan<byte> bytes) => Write(bytes, WriteTriesMax);
+
+    /// <summary>Sends what fits at once; the rest is lost.</summary>
+    public void WriteNow(ReadOnlySpan<byte> bytes) => Write(bytes, 1);
+
+    private void Write(ReadOnlySpan<byte> bytes, int triesMax)
     {
         byte[] rest = bytes.ToArray();
-        for (int tries = 0; rest.Length > 0 && tries < WriteTriesMax; tries++)
+        for (int tries = 0; rest.Length > 0 && tries < triesMax; tries++)
         {
             nint count;
             int error;

@@ -3,29 +3,40 @@
 import { Board, BoardError } from "./board.js";
 import { unhex } from "./frames.js";
 
-const token = document.querySelector("meta[name=token]").content;
+const TOKEN_KEY = "depin-operator-token";
 const STEPS = ["open", "identify", "claim", "register", "wifi", "enrol", "restart", "confirm", "done"];
 const WORDS = {
   open: "opens the port", identify: "asks who it is", claim: "has the claim signed", register: "registers", wifi: "joins the Wi-Fi network", enrol: "gives the settings",
-  restart: "restarts it", confirm: "waits for its first verified frame", done: "done",
+  restart: "restarts it", confirm: "waits for its first verified frame", watch: "waits for its registration and first frame", done: "done",
 };
 const POLL_MS = 500;
+const WATCH_MS = 3000;
 
+const given = document.querySelector("meta[name=token]").content; // the CLI's page has it; a gateway's asks for it
+const door = document.querySelector("#door");
 const lanes = document.querySelector("#lanes");
 const said = document.querySelector("#said");
 const password = document.querySelector("#password");
+const add = document.querySelector("#add");
 let job;
 let count = 0;
+let watching = false;
 const taken = new Map(); // device: the lane that has it now
+const waiting = new Map(); // device: the lane whose claim is not registered yet, or whose first frame has not come
 
 async function ask(path, body) {
   let answer;
   try {
     answer = await fetch(path, {
-      method: body ? "POST" : "GET", headers: { "X-Depin-Token": token, ...(body ? { "Content-Type": "application/json" } : {}) }, body: body && JSON.stringify(body),
+      method: body ? "POST" : "GET", headers: { Authorization: `Bearer ${given || sessionStorage.getItem(TOKEN_KEY)}`, ...(body ? { "Content-Type": "application/json" } : {}) }, body: body && JSON.stringify(body),
     });
   } catch {
-    throw new BoardError("P901", "the program that serves this page has ended");
+    throw new BoardError("P901", "the program that serves this page does not answer");
+  }
+  if (answer.status === 401 && given) throw new BoardError("P901", "the program that serves this page was started again: load the page anew");
+  if (answer.status === 401) {
+    sessionStorage.removeItem(TOKEN_KEY);
+    door.hidden = false;
   }
   const result = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : {};
   if (!answer.ok) throw new BoardError(result.code ?? "P901", result.message ?? `${path} answered ${answer.status}`);
@@ -64,6 +75,7 @@ async function provision(port) {
     show(".device", `${identity.device.slice(0, 8)}…`);
     if (taken.has(identity.device)) throw new BoardError("P102", `it is ${taken.get(identity.device)} too`);
     taken.set(identity.device, name);
+    waiting.delete(identity.device);
     const known = await ask("/api/boards", identity);
     show(".name", known.name);
     if (known.isDone) {
@@ -78,14 +90,14 @@ async function provision(port) {
         await board.join(job.wifi, password.value);
       }
       step("enrol");
-      const before = job.registers ? (await ask(`/api/devices/${identity.device}`)).lastSequence : 0;
+      const seen = job.watches ? await ask(`/api/devices/${identity.device}`) : { lastSequence: 0, isKnown: false };
       await board.enrol({ settings: job.settings, authority: job.authority, name: known.name, location: known.location });
       step("restart");
       await board.restart();
       report.code = "P002";
-      if (job.registers) {
+      if (job.registers || seen.isKnown) {
         step("confirm");
-        report.sequence = await confirm(identity.device, before, board);
+        report.sequence = await confirm(identity.device, seen.lastSequence, board);
         report.code = "P000";
       }
     }
@@ -100,9 +112,15 @@ async function provision(port) {
 
   report.seconds = (performance.now() - began) / 1000;
   report.waitSeconds = board.waitedMs / 1000;
-  const good = report.code[1] === "0";
+  const lane = { name, line, show, report };
+  await conclude(lane);
+  if (report.code === "P002" && job.watches) watch(lane);
+}
+
+/** Shows and reports what came out. */
+async function conclude({ name, line, show, report }) {
   const code = job.codes[report.code];
-  line.className = good ? "good" : "bad";
+  line.className = report.code[1] === "0" ? "good" : "bad";
   show(".result", `${report.code} ${report.message || code.meaning}`);
   show(".next", code.next);
   said.textContent = `${name}: ${report.code}, ${report.message || code.meaning}. Next: ${code.next}.`;
@@ -112,6 +130,30 @@ async function provision(port) {
     show(".next", `the report was not written: ${error.message}`);
     line.className = "bad";
   }
+}
+
+/** Waits for the first frames of boards whose claims were collected: they come when somebody has registered them. */
+async function watch(lane) {
+  waiting.set(lane.report.device, lane);
+  lane.show(".step", WORDS.watch);
+  if (watching) return;
+  watching = true;
+  while (waiting.size > 0) {
+    await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+    for (const [device, { show, line, report, name }] of waiting) {
+      try {
+        const { lastSequence, isRevoked } = await ask(`/api/devices/${device}`);
+        if (!waiting.has(device) || (lastSequence === 0 && !isRevoked)) continue;
+        waiting.delete(device);
+        Object.assign(report, { code: isRevoked ? "P503" : "P000", sequence: lastSequence });
+        show(".step", WORDS.done);
+        await conclude({ name, line, show, report });
+      } catch (error) {
+        show(".step", `${WORDS.watch}; the server was asked in vain: ${error.message}`);
+      }
+    }
+  }
+  watching = false;
 }
 
 async function confirm(device, before, board) {
@@ -135,24 +177,43 @@ async function begin() {
   document.querySelector("#job").textContent = job.name;
   document.querySelector("#network").hidden = !job.wifi;
   document.querySelector("#ssid").textContent = job.wifi;
-  const add = document.querySelector("#add");
-  if (!navigator.serial) {
-    document.querySelector("#unable").hidden = false;
-    return;
-  }
-  add.disabled = false;
-  add.addEventListener("click", async () => {
-    let port;
-    try {
-      port = await navigator.serial.requestPort();
-    } catch {
-      said.textContent = "No port was chosen.";
-      return;
-    }
-    await provision(port);
-  });
+  document.querySelector("#unable").hidden = !!navigator.serial;
+  document.querySelector("#work").hidden = false;
+  add.disabled = !navigator.serial;
 }
 
-begin().catch((error) => {
-  said.textContent = error.message;
+add.addEventListener("click", async () => {
+  let port;
+  try {
+    port = await navigator.serial.requestPort();
+  } catch {
+    said.textContent = "No port was chosen.";
+    return;
+  }
+  await provision(port);
 });
+
+door.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = door.querySelector("input");
+  sessionStorage.setItem(TOKEN_KEY, field.value.trim());
+  try {
+    await begin();
+    field.value = "";
+    door.hidden = true;
+    said.textContent = "";
+    add.focus();
+  } catch (error) {
+    said.textContent = `${error.message[0].toUpperCase()}${error.message.slice(1)}.`;
+    field.select();
+  }
+});
+
+if (given || sessionStorage.getItem(TOKEN_KEY)) {
+  begin().catch((error) => {
+    said.textContent = error.message;
+  });
+} else {
+  door.hidden = false;
+  door.querySelector("input").focus();
+}

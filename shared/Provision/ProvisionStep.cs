@@ -1,4 +1,4 @@
-namespace DePIN.Cli.Provision;
+namespace DePIN.Provision;
 
 /// <summary>The steps of a board, in order. Each may be repeated without harm; a run that was cut off begins again with the first.</summary>
 public enum ProvisionStep

@@ -1,7 +1,7 @@
 using System.Text;
 using DePIN.Protocol;
 
-namespace DePIN.Cli.Serial;
+namespace DePIN.Provision;
 
 /// <summary>Who a board says it is: shared/Protocol/SerialIdentity.cs.</summary>
 public sealed record BoardIdentity(byte KeyKind, byte[] PublicKey, string DeviceId, byte State, string Firmware, string Board)

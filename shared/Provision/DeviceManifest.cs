@@ -1,8 +1,7 @@
 using System.Text;
-using DePIN.Cli.Terminal;
 using DePIN.Protocol;
 
-namespace DePIN.Cli.Provision;
+namespace DePIN.Provision;
 
 /// <summary>A row of the manifest.</summary>
 /// <param name="Device">40 hex digits; empty: for whichever board comes next.</param>
@@ -32,9 +31,9 @@ public sealed class DeviceManifest
     {
         ArgumentNullException.ThrowIfNull(report);
         DeviceManifest manifest = new();
-        IReadOnlyList<ReportLine> done = report.DoneLines();
-        if (path is not null) manifest.ReadRows(path, [.. done.Select(line => line.Name).Where(name => name.Length > 0)]);
-        foreach (ReportLine line in done) manifest._named.TryAdd(line.Device, new ManifestRow(line.Device, line.Name, line.Location));
+        IReadOnlyList<ReportLine> named = report.NamedLines();
+        if (path is not null) manifest.ReadRows(path, [.. named.Select(line => line.Name).Where(name => name.Length > 0)]);
+        foreach (ReportLine line in named) manifest._named.TryAdd(line.Device, new ManifestRow(line.Device, line.Name, line.Location));
         return manifest;
     }
 
@@ -44,7 +43,8 @@ public sealed class DeviceManifest
         lock (_gate)
         {
             if (_named.TryGetValue(device, out ManifestRow? row)) return row;
-            return _named[device] = _free.TryDequeue(out ManifestRow? next) ? next with { Device = device } : new ManifestRow(device, "", "");
+            if (!_free.TryDequeue(out ManifestRow? next)) return new ManifestRow(device, "", "");
+            return _named[device] = next with { Device = device };
         }
     }
 
@@ -57,12 +57,12 @@ public sealed class DeviceManifest
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CliError(ExitCode.BadInput, $"manifest {path} cannot be read: {error.Message}", "name a CSV file with the columns device,name,location");
+            throw new ProvisionFileException($"manifest {path} cannot be read: {error.Message}", "name a CSV file with the columns device,name,location");
         }
 
         if (lines.Length == 0 || CsvText.Split(lines[0]) is not { } header || !header.Select(h => h.Trim().ToLowerInvariant()).SequenceEqual(["device", "name", "location"]))
-            throw new CliError(ExitCode.BadInput, $"manifest {path}: its first line is not device,name,location", "write these three column names first");
-        if (lines.Length > RowsMax) throw new CliError(ExitCode.BadInput, $"manifest {path} has more than {RowsMax} rows", "split the job");
+            throw new ProvisionFileException($"manifest {path}: its first line is not device,name,location", "write these three column names first");
+        if (lines.Length > RowsMax) throw new ProvisionFileException($"manifest {path} has more than {RowsMax} rows", "split the job");
         HashSet<string> names = [];
         for (int i = 1; i < lines.Length; i++)
         {
@@ -96,5 +96,5 @@ public sealed class DeviceManifest
         return new ManifestRow(device, name, location);
     }
 
-    private static CliError Wrong(string path, int line, string what) => new(ExitCode.BadInput, $"manifest {path}, line {line}: {what}", "mend the line and run the command again");
+    private static ProvisionFileException Wrong(string path, int line, string what) => new($"manifest {path}, line {line}: {what}", "mend the line and start again");
 }

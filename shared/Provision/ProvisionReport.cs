@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace DePIN.Cli.Provision;
+namespace DePIN.Provision;
 
 /// <summary>
 /// The job's two files, only ever added to: `report.jsonl`, what tools read and a later run goes on from, and `report.csv`, the same lines for a
@@ -13,17 +13,21 @@ public sealed class ProvisionReport : IDisposable
 
     private readonly AppendOnlyFile _lines;
     private readonly AppendOnlyFile _table;
+    /// <summary>Larger than any job; what is full says so.</summary>
+    private const long BytesMax = 64 << 20;
+
     private readonly Dictionary<string, ReportLine> _done = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ReportLine> _named = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
 
     private ProvisionReport(string folder)
     {
         JsonFile = Path.Combine(folder, "report.jsonl");
         TableFile = Path.Combine(folder, "report.csv");
-        _lines = AppendOnlyFile.Open(JsonFile);
+        _lines = AppendOnlyFile.Open(JsonFile, BytesMax);
         try
         {
-            _table = AppendOnlyFile.Open(TableFile, Header);
+            _table = AppendOnlyFile.Open(TableFile, BytesMax, Header);
             foreach (string text in AppendOnlyFile.ReadLines(JsonFile)) Recall(text);
         }
         catch
@@ -49,19 +53,19 @@ public sealed class ProvisionReport : IDisposable
         lock (_gate) return _done.GetValueOrDefault(device);
     }
 
-    /// <summary>The last such line of every device.</summary>
-    public IReadOnlyList<ReportLine> DoneLines()
+    /// <summary>The last line of every device that was given its settings, and with them its name: finished, or waiting for its registration.</summary>
+    public IReadOnlyList<ReportLine> NamedLines()
     {
-        lock (_gate) return [.. _done.Values];
+        lock (_gate) return [.. _named.Values];
     }
 
     public void Add(ReportLine line)
     {
         lock (_gate)
         {
-            _lines.Append(JsonSerializer.Serialize(line, ProvisionJsonContext.Default.ReportLine));
+            _lines.Append(line.ToJson());
             _table.Append(Row(line));
-            if (line.Code == ProvisionCode.Done.Code) _done[line.Device] = line;
+            Keep(line);
         }
     }
 
@@ -75,7 +79,7 @@ public sealed class ProvisionReport : IDisposable
     {
         try
         {
-            if (JsonSerializer.Deserialize(text, ProvisionJsonContext.Default.ReportLine) is { } line && line.Code == ProvisionCode.Done.Code) _done[line.Device] = line;
+            if (JsonSerializer.Deserialize(text, ProvisionJsonContext.Default.ReportLine) is { } line) Keep(line);
         }
         catch (JsonException)
         {
@@ -83,9 +87,61 @@ public sealed class ProvisionReport : IDisposable
         }
     }
 
+    private void Keep(ReportLine line)
+    {
+        if (line.Code == ProvisionCode.Done.Code) _done[line.Device] = line;
+        if (line.Code == ProvisionCode.Done.Code || line.Code == ProvisionCode.Collected.Code) _named[line.Device] = line;
+    }
+
     private static string Row(ReportLine line) => string.Join(',', new[]
     {
         line.Time, line.Job, line.Port, line.Device, line.Board, line.Firmware, line.KeyKind, line.Name, line.Location, line.Owner, line.Step, line.Code, line.Message, line.Next,
         line.Seconds.ToString("0.0", CultureInfo.InvariantCulture), line.WaitSeconds.ToString("0.0", CultureInfo.InvariantCulture), line.Sequence.ToString(CultureInfo.InvariantCulture),
     }.Select(CsvText.Quote));
+}
+
+/// <summary>One line of the report: what a lane did, when, and with which result.</summary>
+public sealed record ReportLine
+{
+    public required string Time { get; init; }
+
+    public required string Job { get; init; }
+
+    public required string Port { get; init; }
+
+    /// <summary>40 hex digits; empty before the board said who it is.</summary>
+    public string Device { get; set; } = "";
+
+    public string Board { get; set; } = "";
+
+    public string Firmware { get; set; } = "";
+
+    public string KeyKind { get; set; } = "";
+
+    public string Name { get; set; } = "";
+
+    public string Location { get; set; } = "";
+
+    public string Owner { get; set; } = "";
+
+    /// <summary>The step it ended in.</summary>
+    public required string Step { get; init; }
+
+    public required string Code { get; init; }
+
+    public string Message { get; set; } = "";
+
+    public required string Next { get; init; }
+
+    /// <summary>From opening the port.</summary>
+    public double Seconds { get; set; }
+
+    /// <summary>Of these: waiting for the board to answer, restart and send.</summary>
+    public double WaitSeconds { get; set; }
+
+    /// <summary>Sequence of the first frame that the gateway verified.</summary>
+    public ulong Sequence { get; set; }
+
+    /// <summary>As it is in the report.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, ProvisionJsonContext.Default.ReportLine);
 }

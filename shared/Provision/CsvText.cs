@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace DePIN.Cli.Provision;
+namespace DePIN.Provision;
 
 /// <summary>Comma-separated values (RFC 4180), one record a line: a field that holds a line break is not supported, on writing it becomes a space.</summary>
 public static class CsvText

@@ -1,0 +1,263 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DePIN.Cli.Terminal;
+using DePIN.Cli.Up;
+using DePIN.EndToEnd.Tests.Cli;
+using DePIN.Gateway.Operate;
+using DePIN.Tests.Harness;
+
+namespace DePIN.EndToEnd.Tests.GatewayHost;
+
+/// <summary>`depin gateway` as an operator uses it: the built program, a real chain, a gateway process, files.</summary>
+public sealed class GatewayHostTests
+{
+    private TempFolder _folder = null!;
+    private LocalChain _chain = null!;
+    private GatewayIdentity _identity = null!;
+    private Process? _gateway;
+
+    private string Data => Path.Combine(_folder.Path, "data");
+
+    private string Config => Path.Combine(_folder.Path, "gateway.jsonc");
+
+    private string PassphraseFile => Path.Combine(_folder.Path, "passphrase");
+
+    [SetUp]
+    public async Task StartAsync()
+    {
+        _folder = new TempFolder();
+        _identity = LocalGateway.CreateIdentity(_folder.Sub("data"));
+        _chain = await LocalChain.StartAsync(_folder.Sub("chain"), [_identity], CancellationToken.None);
+        PrivateFile.Write(PassphraseFile, "correct horse\n"u8);
+    }
+
+    [TearDown]
+    public async Task EndAsync()
+    {
+        if (_gateway is { HasExited: false }) _gateway.Kill();
+        _gateway?.Dispose();
+        _gateway = null;
+        await _chain.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Test]
+    public async Task Set_up_run_examined_saved_wiped_and_brought_back_it_is_the_same_gateway()
+    {
+        JsonNode made = JsonNode.Parse((await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", Data, "--config", Config, "--name", "roof.example", "--json")).Output)!;
+        Assert.That(made["gateway"]!.GetValue<string>(), Is.EqualTo(_identity.Address.ToChecksumString()), "keys that are there stay");
+        Assert.That(made["tlsKey"]!.GetValue<string>(), Is.EqualTo(_identity.TlsKeyHash.ToString()));
+        OnFreePorts();
+        Expect(await RunAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", "http://127.0.0.1:1", "--data", Data, "--config", Config), "is there already");
+        Dictionary<string, string> idle = await CheckAsync();
+        Assert.That(idle["running"], Is.EqualTo("warn"), "nothing runs yet");
+        Assert.That(idle.Where(finding => finding.Key != "running").Select(finding => finding.Value), Is.All.EqualTo("ok"), string.Join(", ", idle));
+
+        await LaunchAsync(Data);
+        Dictionary<string, string> busy = await CheckAsync();
+        Assert.That(busy["running"], Is.EqualTo("ok"));
+        Assert.That(busy["port"], Is.EqualTo("ok"));
+        await StopAsync();
+
+        string backup = Path.Combine(_folder.Path, "gateway.backup"), authority = await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile));
+        string said = (await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile)).Output;
+        Assert.That(said, Does.Contain("ca.key").And.Contain("peer.key").And.Contain("gateway.key"));
+        string key = (await File.ReadAllTextAsync(Path.Combine(Data, "gateway.key"))).Trim();
+        Assert.That(await File.ReadAllTextAsync(backup), Does.Not.Contain(key), "the key is sealed");
+        if (!OperatingSystem.IsWindows()) Assert.That(File.GetUnixFileMode(backup), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        Expect(await RunAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile), "is there already");
+
+        // The machine is gone: nothing but the backup.
+        Directory.Delete(Data, recursive: true);
+        File.Delete(Config);
+        string restored = await RestoreAsync(backup);
+        Assert.That(restored, Does.Contain(_identity.Address.ToChecksumString()));
+        if (!OperatingSystem.IsWindows())
+        {
+            foreach (string secret in new[] { "gateway.key", "peer.key", "ca.key" })
+                Assert.That(File.GetUnixFileMode(Path.Combine(Data, secret)), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite), secret);
+        }
+
+        await LaunchAsync(Data);
+        Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile)), Is.EqualTo(authority), "boards still trust it");
+        Dictionary<string, string> back = await CheckAsync();
+        Assert.That(back["key"], Is.EqualTo("ok"));
+        Assert.That(back["registry"], Is.EqualTo("ok"), "the registry still knows it");
+        await StopAsync();
+    }
+
+    [Test]
+    public async Task Each_thing_that_is_wrong_has_its_code_and_a_next_step()
+    {
+        string data = Path.Combine(_folder.Path, "other");
+        await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", data, "--config", Config);
+        OnFreePorts();
+        Dictionary<string, string> stranger = await CheckAsync(fails: true);
+        Assert.That((stranger["registry"], stranger["balance"]), Is.EqualTo(("fail", "fail")), "a new gateway is neither known nor funded");
+
+        using System.Net.Sockets.TcpListener other = new(System.Net.IPAddress.Loopback, 0);
+        other.Start();
+        Change(settings => settings["web"]!["listen"] = other.LocalEndpoint.ToString());
+        Assert.That((await CheckAsync(fails: true))["port"], Is.EqualTo("fail"));
+        OnFreePorts();
+
+        File.Move(Path.Combine(data, "gateway.key"), Path.Combine(data, "lost"));
+        Assert.That((await CheckAsync(fails: true))["key"], Is.EqualTo("fail"));
+        CliProcess refused = await RunAsync("run", "--config", Config);
+        Assert.That(refused.ExitCode, Is.EqualTo(77), refused.Errors); // README: identity or data folder
+        Assert.That(refused.Errors, Does.Contain("Restore the key file"), "no new key is made where there was one");
+        Assert.That(File.Exists(Path.Combine(data, "gateway.key")), Is.False);
+        File.Move(Path.Combine(data, "lost"), Path.Combine(data, "gateway.key"));
+
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(Path.Combine(data, "peer.key"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
+            CliProcess open = await RunAsync("check", "--config", Config, "--json");
+            Assert.That(open.Output, Does.Contain("chmod 600"));
+            File.SetUnixFileMode(Path.Combine(data, "peer.key"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        JsonNode record = JsonNode.Parse(await File.ReadAllTextAsync(_chain.DeploymentFile))!;
+        record["chainId"] = 1;
+        string elsewhere = Path.Combine(_folder.Path, "elsewhere.json");
+        await File.WriteAllTextAsync(elsewhere, record.ToJsonString());
+        Change(settings => settings["chain"]!["deployment"] = elsewhere);
+        Assert.That((await CheckAsync(fails: true))["rpc.chain"], Is.EqualTo("fail"));
+        Change(settings => settings["chain"]!["rpcUrls"] = new JsonArray("http://no-such-host.invalid:8545", "http://127.0.0.1:1"));
+        Dictionary<string, string> away = await CheckAsync(fails: true);
+        Assert.That((away["dns"], away["rpc"]), Is.EqualTo(("fail", "fail")));
+        Change(settings => settings["chain"]!["pollIntervalMs"] = "often");
+        Assert.That((await CheckAsync(fails: true))["settings"], Is.EqualTo("fail"));
+        CliProcess wrong = await RunAsync("run", "--config", Config);
+        Expect(wrong, "pollIntervalMs");
+    }
+
+    [Test]
+    public async Task A_backup_opens_with_its_passphrase_and_unchanged_or_nothing_is_written()
+    {
+        await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", Data, "--config", Config);
+        string backup = Path.Combine(_folder.Path, "gateway.backup");
+        await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile);
+        Expect(await RunAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile), "is there already");
+        File.Delete(Config);
+        Directory.Delete(Data, recursive: true);
+        byte[] good = await File.ReadAllBytesAsync(backup);
+        JsonNode head = JsonNode.Parse(good)!;
+        head["gateway"] = "0x0000000000000000000000000000000000000001";
+        string wrong = Path.Combine(_folder.Path, "wrong-passphrase");
+        PrivateFile.Write(wrong, "incorrect horse\n"u8);
+        byte[] flipped = [.. good];
+        int at = good.AsSpan().LastIndexOf("\"content\":\""u8) + 40;
+        flipped[at] = flipped[at] == (byte)'A' ? (byte)'B' : (byte)'A';
+        foreach ((string name, byte[] bytes, string passphrase, string expected) in new[]
+        {
+            ("passphrase", good, wrong, "does not open"), ("flipped", flipped, PassphraseFile, "does not open"),
+            ("head", System.Text.Encoding.UTF8.GetBytes(head.ToJsonString()), PassphraseFile, "does not open"),
+            ("cut", good[..(good.Length / 2)], PassphraseFile, "is no backup"), ("empty", Array.Empty<byte>(), PassphraseFile, "is no backup"), ("json", "{}"u8.ToArray(), PassphraseFile, "is no backup"),
+        })
+        {
+            string file = Path.Combine(_folder.Path, name + ".backup");
+            await File.WriteAllBytesAsync(file, bytes);
+            Expect(await RunAsync("restore", file, "--config", Config, "--data", Data, "--passphrase-file", passphrase), expected);
+            Assert.That((File.Exists(Config), Directory.Exists(Data)), Is.EqualTo((false, false)), name);
+        }
+
+        await RestoreAsync(backup);
+    }
+
+    [Test]
+    public async Task The_template_is_a_settings_file()
+    {
+        string template = (await SucceedAsync("config")).Output;
+        await File.WriteAllTextAsync(Config, template);
+        Expect(await RunAsync("check", "--config", Config), "", ExitCode.Failed); // it names no chain yet
+        Assert.That(template, Does.Contain("\"clientAuthorities\""));
+    }
+
+    private async Task<string> RestoreAsync(string backup)
+    {
+        string said = (await SucceedAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile)).Output;
+        return said;
+    }
+
+    private async Task LaunchAsync(string data)
+    {
+        _gateway?.Dispose();
+        Process process = _gateway = CliProcess.Start(_folder.Path, "gateway", "run", "--config", Config);
+        string log = "";
+        process.ErrorDataReceived += (_, line) => log += line.Data + Environment.NewLine;
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginErrorReadLine();
+        process.BeginOutputReadLine();
+        string running = Path.Combine(data, RunningFile.FileName);
+        await Eventually.TrueAsync(
+            () =>
+            {
+                if (process.HasExited) throw new InvalidOperationException($"the gateway ended with {process.ExitCode}: {log}");
+                try
+                {
+                    return JsonNode.Parse(File.ReadAllText(running))!["pid"]!.GetValue<int>() == process.Id; // this very process became the gateway
+                }
+                catch (Exception error) when (error is IOException or JsonException)
+                {
+                    return false;
+                }
+            },
+            "the gateway listens", () => log);
+    }
+
+    private async Task StopAsync()
+    {
+        using (Process kill = Process.Start("kill", ["-TERM", _gateway!.Id.ToString()])) await kill.WaitForExitAsync();
+        await _gateway.WaitForExitAsync();
+        Assert.That(_gateway.ExitCode, Is.Zero, "drained, as asked");
+    }
+
+    private void OnFreePorts() => Change(settings =>
+    {
+        settings["mqtt"] = new JsonObject { ["listen"] = "127.0.0.1:0", ["listenPlain"] = "" };
+        settings["web"] = new JsonObject { ["listen"] = "127.0.0.1:0" };
+        settings["peer"] = new JsonObject { ["listen"] = "", ["discovery"] = false };
+    });
+
+    private void Change(Action<JsonNode> change)
+    {
+        JsonNode settings = JsonNode.Parse(File.ReadAllText(Config), documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip })!;
+        change(settings);
+        File.WriteAllText(Config, settings.ToJsonString());
+    }
+
+    /// <summary>The worst level of each code.</summary>
+    private async Task<Dictionary<string, string>> CheckAsync(bool fails = false)
+    {
+        CliProcess run = await RunAsync("check", "--config", Config, "--json");
+        Assert.That(run.ExitCode, Is.EqualTo(fails ? ExitCode.Failed : ExitCode.Ok), run.Output + run.Errors);
+        Dictionary<string, string> worst = [];
+        string[] order = ["ok", "unknown", "warn", "fail"];
+        foreach (JsonNode finding in run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!))
+        {
+            (string code, string level) = (finding["code"]!.GetValue<string>(), finding["level"]!.GetValue<string>());
+            if (level is "warn" or "fail") Assert.That(finding["next"]!.GetValue<string>(), Is.Not.Empty, $"{code}: {finding["what"]}");
+            if (!worst.TryGetValue(code, out string? before) || Array.IndexOf(order, level) > Array.IndexOf(order, before)) worst[code] = level;
+        }
+
+        return worst;
+    }
+
+    private Task<CliProcess> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, ["gateway", .. arguments]);
+
+    private async Task<CliProcess> SucceedAsync(params string[] arguments)
+    {
+        CliProcess run = await RunAsync(arguments);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), $"{string.Join(' ', arguments)}: {run.Output}{run.Errors}");
+        return run;
+    }
+
+    private static void Expect(CliProcess run, string named, int code = ExitCode.BadInput) => Assert.Multiple(() =>
+    {
+        Assert.That(run.ExitCode, Is.EqualTo(code), run.Output + run.Errors);
+        Assert.That(run.Errors + run.Output, Does.Contain(named).And.Contain("→"));
+        Assert.That(run.Errors, Does.Not.Contain("   at "));
+    });
+}

@@ -1,0 +1,233 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using DePIN.Cli.Contracts;
+using DePIN.Cli.Key;
+using DePIN.Cli.Terminal;
+using DePIN.Evidence;
+using DePIN.Gateway;
+using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
+using DePIN.Gateway.Settings;
+
+namespace DePIN.Cli.Gateway.Host;
+
+/// <summary>
+/// What a gateway cannot be without, in one file under a passphrase: its keys, its certificate authority, the operator's token, settings and
+/// deployment record. JSON: what it is of, scrypt (RFC 7914) parameters, and AES-256-GCM (NIST SP 800-38D) over the rest. The databases are
+/// not in it: an old copy of them is worse than none, because a gateway must not forget what it signed; peers and the chain tell it.
+/// </summary>
+public static class GatewayBackup
+{
+    private const int Version = 1;
+    private const int Cost = 1 << 17; // 128 MiB: a Raspberry Pi has them
+    private const int BlockSize = 8;
+    private const int SaltBytes = 16;
+    private const int NonceBytes = 12;
+    private const int TagBytes = 16;
+    private const int FileBytesMax = 1024 * 1024;
+
+    public static int Write(string config, string? data, string output, string? passphraseFile)
+    {
+        GatewaySettings settings = GatewayCommand.Load(config, data);
+        if (Path.Exists(output)) throw new CliError(ExitCode.BadInput, $"--out: {output} is there already", "name a new file", "backup.there");
+        BackupContent content = Collect(settings, config, out Address gateway);
+        using Passphrase passphrase = Passphrase.Take(passphraseFile, confirm: true);
+        byte[] sealedFile = Seal(content, gateway, (ulong)settings.Chain.ChainId, passphrase.Bytes, RandomNumberGenerator.GetBytes);
+        try
+        {
+            SecretFile.Write(output, sealedFile);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.BadInput, $"--out: {output} cannot be written: {error.Message}", "name a file in a folder that this user may write", "backup.not-written");
+        }
+
+        // A backup that nobody read is none.
+        (_, BackupContent read) = Open(File.ReadAllBytes(output), output, passphrase.Bytes);
+        if (!read.Files.Keys.Order(StringComparer.Ordinal).SequenceEqual(content.Files.Keys.Order(StringComparer.Ordinal))) throw new CliError(ExitCode.Failed, $"{output} does not hold what was written", "write it to another disk", "backup.not-readable");
+        Console.WriteLine($"{output}: gateway {gateway.ToChecksumString()} with {string.Join(", ", content.Files.Keys)}, settings and deployment record; read back and opened");
+        Console.WriteLine("Keep it on another machine, and its passphrase somewhere else again. Bring it back with: depin gateway restore " + output);
+        return ExitCode.Ok;
+    }
+
+    public static int Restore(string file, string config, string data, string? passphraseFile)
+    {
+        byte[] bytes;
+        try
+        {
+            bytes = new FileInfo(file).Length <= FileBytesMax ? File.ReadAllBytes(file) : throw NoBackup(file, "it is too large");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.BadInput, $"{file} cannot be read: {error.Message}", "name the file that 'depin gateway backup' wrote", "backup.not-readable");
+        }
+
+        string folder = Path.GetFullPath(data), next = folder + ".restoring";
+        if (Path.Exists(config)) throw new CliError(ExitCode.BadInput, $"{config} is there already", "a gateway is brought back where nothing of it is: name another --config", "restore.not-empty");
+        if (Path.Exists(folder) && (!Directory.Exists(folder) || Directory.EnumerateFileSystemEntries(folder).Any()))
+            throw new CliError(ExitCode.BadInput, $"{folder} is not empty", "a gateway is brought back where nothing of it is: name another --data, or move the folder away", "restore.not-empty");
+        using Passphrase passphrase = Passphrase.Take(passphraseFile);
+        (BackupFile head, BackupContent content) = Open(bytes, file, passphrase.Bytes);
+        try
+        {
+            // All or nothing: the folder gets its name when everything is in it.
+            if (Directory.Exists(next)) Directory.Delete(next, recursive: true);
+            DataFolder.Prepare(next);
+            foreach ((string name, byte[] secret) in content.Files)
+            {
+                if (name == GatewayTls.AuthorityFile) SecretFile.WritePublic(Path.Combine(next, name), secret);
+                else SecretFile.Write(Path.Combine(next, name), secret);
+            }
+
+            string record = Path.Combine(next, "deployment.json");
+            if (content.Deployment.Length > 0) SecretFile.WritePublic(record, Encoding.UTF8.GetBytes(content.Deployment));
+            if (Directory.Exists(folder)) Directory.Delete(folder);
+            Directory.Move(next, folder);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(config))!);
+            SecretFile.Write(config, Encoding.UTF8.GetBytes(content.Settings));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or SettingsException)
+        {
+            throw new CliError(ExitCode.Failed, $"the gateway could not be brought back: {error.Message}", "mend that, remove what was written and run the command again", "restore.not-written");
+        }
+
+        bool samePlace = Path.GetFullPath(content.DataFolder, Path.GetDirectoryName(Path.GetFullPath(config))!) == folder;
+        Console.WriteLine($"gateway {head.Gateway} of {head.Made} is in {folder}, its settings in {config}");
+        if (!samePlace) Console.WriteLine($"The settings name another data folder: give --data {folder} to 'run', 'check' and 'backup', or change data.folder.");
+        if (content.Deployment.Length > 0) Console.WriteLine($"The deployment record is also in {Path.Combine(folder, "deployment.json")}: chain.deployment must name a file that is here.");
+        Console.WriteLine("The old machine must never start again with this key: two gateways that sign with one key are punished. Next: depin gateway check");
+        return ExitCode.Ok;
+    }
+
+    /// <summary>Seals a content. <paramref name="random"/> gives salt and nonce.</summary>
+    internal static byte[] Seal(BackupContent content, Address gateway, ulong chainId, ReadOnlySpan<byte> passphrase, Func<int, byte[]> random)
+    {
+        byte[] plain = JsonSerializer.SerializeToUtf8Bytes(content, BackupJsonContext.Default.BackupContent);
+        byte[] salt = random(SaltBytes), nonce = random(NonceBytes), tag = new byte[TagBytes], cipher = new byte[plain.Length];
+        BackupFile file = new()
+        {
+            Version = Version, Gateway = gateway.ToChecksumString(), ChainId = chainId, Made = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture),
+            ScryptN = Cost, ScryptR = BlockSize, Salt = salt, Nonce = nonce,
+        };
+        byte[] key = Scrypt.Derive(passphrase, salt, Cost, BlockSize, 1, 32);
+        try
+        {
+            using AesGcm aes = new(key, TagBytes);
+            aes.Encrypt(nonce, plain, cipher, tag, Associated(file));
+            return [.. JsonSerializer.SerializeToUtf8Bytes(file with { Tag = tag, Content = cipher }, BackupJsonContext.Default.BackupFile), (byte)'\n'];
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(key);
+            CryptographicOperations.ZeroMemory(plain);
+        }
+    }
+
+    /// <summary>Opens one; a wrong passphrase and a changed byte are told apart from something that is no backup.</summary>
+    internal static (BackupFile Head, BackupContent Content) Open(byte[] bytes, string name, ReadOnlySpan<byte> passphrase)
+    {
+        BackupFile? file;
+        try
+        {
+            file = JsonSerializer.Deserialize(bytes, BackupJsonContext.Default.BackupFile);
+        }
+        catch (JsonException error)
+        {
+            throw NoBackup(name, error.Message);
+        }
+
+        if (file is not { Version: Version, ScryptR: BlockSize, Salt.Length: SaltBytes, Nonce.Length: NonceBytes, Tag.Length: TagBytes, Content.Length: > 0 } || file.ScryptN is < 2 or > 1 << 20 || !System.Numerics.BitOperations.IsPow2(file.ScryptN))
+            throw NoBackup(name, "its fields are of another version or size");
+        byte[] key = Scrypt.Derive(passphrase, file.Salt, file.ScryptN, BlockSize, 1, 32), plain = new byte[file.Content.Length];
+        try
+        {
+            using AesGcm aes = new(key, TagBytes);
+            aes.Decrypt(file.Nonce, file.Content, file.Tag, plain, Associated(file));
+            return (file, JsonSerializer.Deserialize(plain, BackupJsonContext.Default.BackupContent) ?? throw NoBackup(name, "it is empty"));
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            throw new CliError(ExitCode.BadInput, $"{name} does not open: the passphrase is another one, or the file was changed", "try the other passphrase, or another copy of the file", "backup.does-not-open");
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(key);
+            CryptographicOperations.ZeroMemory(plain);
+        }
+    }
+
+    private static BackupContent Collect(GatewaySettings settings, string config, out Address gateway)
+    {
+        Dictionary<string, byte[]> files = [];
+        string folder = settings.Data.Folder;
+        try
+        {
+            if (!File.Exists(settings.Key.File)) throw new CliError(ExitCode.BadInput, $"there is no key file {settings.Key.File}", Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable) is { Length: > 0 } ? $"the key comes from {GatewaySettings.SecretVariable}: back it up where it is kept" : "start the gateway once, or run 'depin gateway init'", "backup.no-key");
+            using GatewaySigner signer = PrivateKeyFile.Read(settings.Key.File);
+            gateway = signer.Address;
+            files[KeyName] = SecretFile.Read(settings.Key.File);
+            foreach (string name in new[] { PeerKey.FileName, "ca.key", OperatorToken.FileName })
+                if (File.Exists(Path.Combine(folder, name))) files[name] = SecretFile.Read(Path.Combine(folder, name));
+            string authority = Path.Combine(folder, GatewayTls.AuthorityFile);
+            if (File.Exists(authority)) files[GatewayTls.AuthorityFile] = File.ReadAllBytes(authority);
+            string deployment = settings.Chain.Deployment.Length == 0 ? "" : File.ReadAllText(Path.GetFullPath(settings.Chain.Deployment, Path.GetDirectoryName(Path.GetFullPath(config))!));
+            return new BackupContent { Files = files, Settings = File.ReadAllText(config), Deployment = deployment, DataFolder = folder };
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or SettingsException)
+        {
+            throw new CliError(ExitCode.BadInput, $"the gateway's files cannot be read: {error.Message}", "run the command as the gateway's user", "backup.not-readable");
+        }
+    }
+
+    private const string KeyName = "gateway.key";
+
+    // What is readable outside is bound to what is inside.
+    private static byte[] Associated(BackupFile file) => Encoding.UTF8.GetBytes($"depin gateway backup {file.Version} {file.Gateway} {file.ChainId} {file.Made} {file.ScryptN}");
+
+    private static CliError NoBackup(string name, string why) => new(ExitCode.BadInput, $"{name} is no backup: {why}", "name the file that 'depin gateway backup' wrote", "backup.no-backup");
+}
+
+/// <summary>A backup as it is written; everything but <see cref="Content"/> is readable, and bound to it.</summary>
+internal sealed record BackupFile
+{
+    [JsonPropertyName("depinGatewayBackup")]
+    public int Version { get; set; }
+
+    public string Gateway { get; set; } = "";
+
+    public ulong ChainId { get; set; }
+
+    public string Made { get; set; } = "";
+
+    public int ScryptN { get; set; }
+
+    public int ScryptR { get; set; }
+
+    public byte[] Salt { get; set; } = [];
+
+    public byte[] Nonce { get; set; } = [];
+
+    public byte[] Tag { get; set; } = [];
+
+    public byte[] Content { get; set; } = [];
+}
+
+/// <summary>What is sealed.</summary>
+internal sealed record BackupContent
+{
+    /// <summary>By name within the data folder.</summary>
+    public Dictionary<string, byte[]> Files { get; set; } = [];
+
+    public string Settings { get; set; } = "";
+
+    public string Deployment { get; set; } = "";
+
+    public string DataFolder { get; set; } = "";
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = false)]
+[JsonSerializable(typeof(BackupFile))]
+[JsonSerializable(typeof(BackupContent))]
+internal sealed partial class BackupJsonContext : JsonSerializerContext;

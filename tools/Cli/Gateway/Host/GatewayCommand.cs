@@ -1,0 +1,101 @@
+using System.CommandLine;
+using DePIN.Cli.Key;
+using DePIN.Cli.Terminal;
+using DePIN.Gateway;
+using DePIN.Gateway.Settings;
+
+namespace DePIN.Cli.Gateway.Host;
+
+/// <summary>`depin gateway`: the gateway of this machine, set up, run, examined, saved and brought back.</summary>
+public static class GatewayCommand
+{
+    private const string ConfigDefault = "gateway.jsonc";
+
+    public static Command Create() => new("gateway", "The gateway of this machine: set up, run, examined, saved and brought back.")
+    {
+        CreateInit(), CreateRun(), CreateCheck(), CreateBackup(), CreateRestore(), CreateConfig(),
+    };
+
+    private static Command CreateInit()
+    {
+        Option<string?> deployment = new("--deployment") { Description = "The network's record, as 'depin contracts deploy' wrote it; asked for at a terminal.", HelpName = "FILE" };
+        Option<string[]> rpc = new("--rpc") { Description = "A chain endpoint; several give fail-over. Asked for at a terminal.", HelpName = "URL" };
+        Option<string[]> names = new("--name") { Description = "A host name or address by which boards reach this gateway, besides its own.", HelpName = "HOST" };
+        Option<string> data = new("--data") { Description = "Folder for keys, certificates and databases.", HelpName = "DIR", DefaultValueFactory = _ => "depin-data" };
+        Option<string> config = Config();
+        Option<bool> json = new("--json") { Description = "What was made, as one JSON line." };
+        Command command = new("init", "Makes a settings file, the gateway's keys and its certificate authority, and says what to do next. Nothing that is there is replaced.") { deployment, rpc, names, data, config, json };
+        command.SetAction(parsed => GatewayInit.Run(parsed.GetValue(deployment), parsed.GetValue(rpc) ?? [], parsed.GetValue(names) ?? [], parsed.GetValue(data)!, parsed.GetValue(config)!, parsed.GetValue(json)));
+        return command;
+    }
+
+    private static Command CreateRun()
+    {
+        Option<string> config = Config();
+        Option<string?> data = Data();
+        Command command = new("run", "Runs the gateway until SIGTERM or Ctrl-C.") { config, data };
+        command.SetAction((parsed, cancel) => GatewayRun.RunAsync(parsed.GetValue(config)!, parsed.GetValue(data), cancel));
+        return command;
+    }
+
+    private static Command CreateCheck()
+    {
+        Option<string> config = Config();
+        Option<string?> data = Data();
+        Option<bool> json = new("--json") { Description = "One JSON line a finding." };
+        Command command = new("check", "Examines the gateway and all it depends on; each finding with a code that never changes and the next step. Ends with 1 when something fails.") { config, data, json };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            IReadOnlyList<Finding> findings = await GatewayDoctor.ExamineAsync(parsed.GetValue(config)!, parsed.GetValue(data), TimeProvider.System, cancel).ConfigureAwait(false);
+            foreach (Finding finding in findings) Console.WriteLine(parsed.GetValue(json) ? finding.ToJson() : finding.ToText());
+            return findings.Any(finding => finding.Level == FindingLevel.Fail) ? ExitCode.Failed : ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static Command CreateBackup()
+    {
+        Option<string> config = Config();
+        Option<string?> data = Data(), passphrase = KeyCommand.PassphraseOption();
+        Option<string> output = new("--out") { Description = "The backup to write; an existing file is not replaced.", HelpName = "FILE", Required = true };
+        Command command = new("backup", "Writes keys, certificate authority, settings and identity into one file under a passphrase. Databases are not in it: peers and the chain have them.") { config, data, output, passphrase };
+        command.SetAction(parsed => GatewayBackup.Write(parsed.GetValue(config)!, parsed.GetValue(data), parsed.GetValue(output)!, parsed.GetValue(passphrase)));
+        return command;
+    }
+
+    private static Command CreateRestore()
+    {
+        Argument<string> file = new("file") { Description = "What 'depin gateway backup' wrote.", HelpName = "FILE" };
+        Option<string> config = Config();
+        Option<string> data = new("--data") { Description = "Folder for keys, certificates and databases; without any of them.", HelpName = "DIR", DefaultValueFactory = _ => "depin-data" };
+        Option<string?> passphrase = KeyCommand.PassphraseOption();
+        Command command = new("restore", "Brings a gateway back from a backup, onto a machine that has nothing of it. The old machine must never start again.") { file, config, data, passphrase };
+        command.SetAction(parsed => GatewayBackup.Restore(parsed.GetValue(file)!, parsed.GetValue(config)!, parsed.GetValue(data)!, parsed.GetValue(passphrase)));
+        return command;
+    }
+
+    private static Command CreateConfig()
+    {
+        Command command = new("config", "Prints every setting with its meaning, unit, range, environment variable and default: a settings file.");
+        command.SetAction(_ => Console.Out.Write(SettingsTemplate.Write(new GatewaySettings().Sections())));
+        return command;
+    }
+
+    private static Option<string> Config() => new("--config") { Description = "The settings file.", HelpName = "FILE", DefaultValueFactory = _ => ConfigDefault };
+
+    private static Option<string?> Data() => new("--data") { Description = "Overrides data.folder of the settings.", HelpName = "DIR" };
+
+    /// <summary>The checked settings; what is wrong is an error that names line and remedy.</summary>
+    internal static GatewaySettings Load(string config, string? data)
+    {
+        if (!File.Exists(config)) throw new CliError(ExitCode.BadInput, $"there is no settings file {config}", "name it with --config, or make one with 'depin gateway init'", "gateway.no-settings");
+        try
+        {
+            return GatewaySettings.Load(config, data, GatewaySettings.ProcessEnvironment());
+        }
+        catch (SettingsException wrong)
+        {
+            throw new CliError(ExitCode.BadInput, wrong.Message, "'depin gateway config' prints every setting and its range", "gateway.settings-wrong");
+        }
+    }
+}
