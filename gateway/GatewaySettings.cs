@@ -26,7 +26,7 @@ namespace DePIN.Gateway;
 /// </summary>
 public sealed class GatewaySettings
 {
-    private X509Certificate2Collection? _clientAuthorities;
+    private volatile X509Certificate2Collection? _clientAuthorities;
 
     /// <summary>Holds the gateway's private key as hex, for deployments without a writable key file. Never logged.</summary>
     public const string SecretVariable = "DEPIN_KEY_SECRET";
@@ -145,12 +145,15 @@ public sealed class GatewaySettings
     {
         Plain = Mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(Mqtt.ListenPlain),
         Tls = Mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(Mqtt.Listen),
-        Certificate = () => tls.Server, ClientAuthorities = _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
+        Certificate = () => tls.Server, ClientAuthorities = () => _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
     };
 
     /// <summary>The job of the page, for boards that trust this authority (PEM). Throws when the template is wrong.</summary>
     public ProvisionJob ProvisionJob(byte[] authorityPem) =>
         DePIN.Provision.ProvisionJob.Read(Provision.Template, (ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), authorityPem);
+
+    /// <summary>Takes the clients' authorities over that were read anew.</summary>
+    internal void TakeAuthorities(GatewaySettings fresh) => _clientAuthorities = fresh._clientAuthorities;
 
     /// <summary>How often the chain is asked.</summary>
     public TimeSpan PollInterval() => TimeSpan.FromMilliseconds(Chain.PollIntervalMs);
@@ -307,7 +310,7 @@ public sealed class DataSettings
 /// <summary>Section <c>log</c>.</summary>
 public sealed class LogSettings
 {
-    [Setting("debug, information, warning or error.")]
+    [Setting("debug, information, warning or error.", IsReloaded = true)]
     public string Level { get; set; } = "information";
 
     [Setting("One JSON object per line instead of text.")]
@@ -324,7 +327,7 @@ public sealed class KeySettings
 /// <summary>Section <c>tls</c>.</summary>
 public sealed class TlsSettings
 {
-    [Setting("Host names and IP addresses boards use for this gateway, besides the host's own name and addresses.")]
+    [Setting("Host names and IP addresses boards use for this gateway, besides the host's own name and addresses.", IsReloaded = true)]
     public string[] Names { get; set; } = [];
 
     [Setting("Life of the server certificate; it is renewed when a third is left.", Unit = "days", Min = 2, Max = 825)]
@@ -340,7 +343,7 @@ public sealed class MqttSettings
     [Setting("Address and port for MQTT without TLS; empty = off. Frames are signed, so integrity does not need TLS, but anyone on the way can read and drop them.")]
     public string ListenPlain { get; set; } = "127.0.0.1:1883";
 
-    [Setting("PEM file with the authorities that sign clients' certificates; when set, a client over TLS has to present one. Empty = none is asked for; frames are signed either way.")]
+    [Setting("PEM file with the authorities that sign clients' certificates; when set, a client over TLS has to present one. Empty = none is asked for; frames are signed either way.", IsReloaded = true)]
     public string ClientAuthorities { get; set; } = "";
 
     [Setting("Connections at the same time; more are refused.", Min = 1, Max = 100_000)]

@@ -16,12 +16,14 @@ using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
 
 GatewaySettings settings;
+Func<GatewaySettings> read;
 try
 {
     CommandLine line = CommandLine.Parse(args);
     if (line.Help) return Say(CommandLine.Usage);
     if (line.PrintConfig) return Say(SettingsTemplate.Write(new GatewaySettings().Sections()));
-    settings = GatewaySettings.Load(line.ConfigFile, line.DataFolder, GatewaySettings.ProcessEnvironment()); // checked, or exits saying how to fix it
+    read = () => GatewaySettings.Load(line.ConfigFile, line.DataFolder, GatewaySettings.ProcessEnvironment());
+    settings = read();                                                                                        // checked, or exits saying how to fix it
     if (line.Check) return Say("The settings are valid.");
 }
 catch (UsageException wrong)
@@ -43,6 +45,7 @@ try
     using ChainDatabase database = ChainDatabase.Open(settings.Data.Folder);                                  // one gateway per folder
     using GatewaySigner key = GatewayKey.Open(settings.Key.File, Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
     using GatewayTls tls = GatewayTls.Open(settings.Tls, settings.Data.Folder, time, log);
+    using SettingsReload reload = new(settings, read, tls.Look, log);                                         // SIGHUP
     using FrameLog frames = FrameLog.Open(settings.FrameLog(), time: time);
 
     ChainAddresses contracts = settings.Contracts();

@@ -19,8 +19,8 @@ public sealed record IngestSettings
     /// <summary>The server certificate with its private key, asked for at every handshake so that a renewed one is used at once.</summary>
     public Func<X509Certificate2>? Certificate { get; init; }
 
-    /// <summary>Who signs clients' certificates; null asks for none, else a client over TLS has to present one.</summary>
-    public X509Certificate2Collection? ClientAuthorities { get; init; }
+    /// <summary>Who signs clients' certificates, asked for at every handshake; null asks for none, else a client over TLS has to present one.</summary>
+    public Func<X509Certificate2Collection?> ClientAuthorities { get; init; } = static () => null;
 
     /// <summary>Lets clients publish to any topic outside depin/1/ too, as a general broker does. For tests and closed networks.</summary>
     public bool OpenTopics { get; init; }

@@ -226,7 +226,7 @@ public sealed class MqttIngest : IReadingPublisher
         }
 
         SslServerAuthenticationOptions options = new() { ServerCertificateContext = _certificate };
-        if (_settings.ClientAuthorities is { } authorities)
+        if (_settings.ClientAuthorities() is { } authorities)
         {
             options.ClientCertificateRequired = true;
             options.CertificateChainPolicy = new X509ChainPolicy

@@ -9,15 +9,16 @@ public static class GatewayLog
     public static ILoggerFactory Create(LogSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        LogLevel level = settings.Level switch { "debug" => LogLevel.Debug, "warning" => LogLevel.Warning, "error" => LogLevel.Error, _ => LogLevel.Information };
         return LoggerFactory.Create(logging =>
         {
-            logging.SetMinimumLevel(level);
-            logging.AddFilter("Microsoft", LogLevel.Warning);
+            logging.SetMinimumLevel(LogLevel.Trace);
+            logging.AddFilter((category, level) => level >= (category?.StartsWith("Microsoft", StringComparison.Ordinal) == true ? LogLevel.Warning : Least(settings.Level))); // asked at each entry: SIGHUP changes it
             logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
             if (settings.Json) logging.AddJsonConsole(json => (json.UseUtcTimestamp, json.TimestampFormat) = (true, "O"));
             else logging.AddSimpleConsole(text => (text.SingleLine, text.UseUtcTimestamp, text.TimestampFormat, text.ColorBehavior) =
                 (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ ", LoggerColorBehavior.Disabled));
         });
     }
+
+    private static LogLevel Least(string level) => level switch { "debug" => LogLevel.Debug, "warning" => LogLevel.Warning, "error" => LogLevel.Error, _ => LogLevel.Information };
 }

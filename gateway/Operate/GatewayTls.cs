@@ -31,6 +31,7 @@ public sealed class GatewayTls : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly X509Certificate2 _authority;
+    private readonly Lock _gate = new();
     private volatile X509Certificate2 _server;
 
     private GatewayTls(TlsSettings settings, string folder, TimeProvider time, ILogger log)
@@ -58,6 +59,15 @@ public sealed class GatewayTls : IDisposable
         while (true)
         {
             await Task.Delay(CheckInterval, _time, stopping).ConfigureAwait(false);
+            Look();
+        }
+    }
+
+    /// <summary>Renews the server certificate now, when it is time to or a name is missing.</summary>
+    public void Look()
+    {
+        lock (_gate)
+        {
             try
             {
                 if (WhyRenew(_server) is { } reason) _server = IssueServer(reason);

@@ -19,4 +19,7 @@ public sealed class SettingAttribute(string text) : Attribute
 
     /// <summary>The largest value allowed (numbers only).</summary>
     public double Max { get; init; } = double.PositiveInfinity;
+
+    /// <summary>Whether SIGHUP takes a change over; others wait for a restart.</summary>
+    public bool IsReloaded { get; init; }
 }

@@ -21,7 +21,7 @@ public static class SettingsTemplate
             text.Append("  // ").Append(section.Text).Append("\n  \"").Append(section.Name).Append("\": {\n");
             foreach (SettingsKey key in section.Keys)
             {
-                foreach (string line in Wrap(key.About.Text + " " + Range(key) + "[" + key.EnvironmentName + "]"))
+                foreach (string line in Wrap(key.About.Text + " " + Range(key) + (key.About.IsReloaded ? "Read again at SIGHUP. " : "") + "[" + key.EnvironmentName + "]"))
                     text.Append("    // ").Append(line).Append('\n');
                 text.Append("    \"").Append(key.Name).Append("\": ").Append(Value(key.Default)).Append(",\n");
             }

@@ -16,6 +16,7 @@ public sealed class GatewayHostTests
     private LocalChain _chain = null!;
     private GatewayIdentity _identity = null!;
     private Process? _gateway;
+    private string _log = "";
 
     private string Data => Path.Combine(_folder.Path, "data");
 
@@ -58,6 +59,7 @@ public sealed class GatewayHostTests
         Dictionary<string, string> busy = await CheckAsync();
         Assert.That(busy["running"], Is.EqualTo("ok"));
         Assert.That(busy["port"], Is.EqualTo("ok"));
+        if (!OperatingSystem.IsWindows()) await AssertReloadsAsync();
         await StopAsync();
 
         string backup = Path.Combine(_folder.Path, "gateway.backup"), authority = await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile));
@@ -185,8 +187,8 @@ public sealed class GatewayHostTests
     {
         _gateway?.Dispose();
         Process process = _gateway = CliProcess.Start(_folder.Path, "gateway", "run", "--config", Config);
-        string log = "";
-        process.ErrorDataReceived += (_, line) => log += line.Data + Environment.NewLine;
+        _log = "";
+        process.ErrorDataReceived += (_, line) => _log += line.Data + Environment.NewLine;
         process.OutputDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
         process.BeginOutputReadLine();
@@ -194,7 +196,7 @@ public sealed class GatewayHostTests
         await Eventually.TrueAsync(
             () =>
             {
-                if (process.HasExited) throw new InvalidOperationException($"the gateway ended with {process.ExitCode}: {log}");
+                if (process.HasExited) throw new InvalidOperationException($"the gateway ended with {process.ExitCode}: {_log}");
                 try
                 {
                     return JsonNode.Parse(File.ReadAllText(running))!["pid"]!.GetValue<int>() == process.Id; // this very process became the gateway
@@ -204,13 +206,39 @@ public sealed class GatewayHostTests
                     return false;
                 }
             },
-            "the gateway listens", () => log);
+            "the gateway listens", () => _log);
+    }
+
+    /// <summary>SIGHUP: what is safe is taken over, what is not is named, a wrong file changes nothing, and the gateway runs on.</summary>
+    private async Task AssertReloadsAsync()
+    {
+        string sound = await File.ReadAllTextAsync(Config), certificate = await File.ReadAllTextAsync(Path.Combine(Data, "server.pem"));
+        Change(settings =>
+        {
+            settings["log"] = new JsonObject { ["level"] = "debug" };
+            settings["tls"]!["names"] = new JsonArray("roof.example", "cellar.example");
+            settings["web"]!["pageMax"] = 50;
+        });
+        await SignalAsync("-HUP");
+        await Eventually.TrueAsync(() => _log.Contains("log.level, tls.names taken over; web.pageMax wait for a restart", StringComparison.Ordinal), "it tells what it took over", () => _log);
+        Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, "server.pem")), Is.Not.EqualTo(certificate), "the certificate has the new name");
+        await File.WriteAllTextAsync(Config, "{ \"log\": { \"level\": \"loud\" } }");
+        await SignalAsync("-HUP");
+        await Eventually.TrueAsync(() => _log.Contains("the settings stay as they were", StringComparison.Ordinal), "it says what is wrong", () => _log);
+        Assert.That(_gateway!.HasExited, Is.False);
+        await File.WriteAllTextAsync(Config, sound);
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using Process kill = Process.Start("kill", [signal, _gateway!.Id.ToString()]);
+        await kill.WaitForExitAsync();
     }
 
     private async Task StopAsync()
     {
-        using (Process kill = Process.Start("kill", ["-TERM", _gateway!.Id.ToString()])) await kill.WaitForExitAsync();
-        await _gateway.WaitForExitAsync();
+        await SignalAsync("-TERM");
+        await _gateway!.WaitForExitAsync();
         Assert.That(_gateway.ExitCode, Is.Zero, "drained, as asked");
     }
 

@@ -19,7 +19,7 @@ public sealed class ClientCertificateTests
         (_authority, _clients) = (new TestAuthority(), new TestAuthority());
         _host = await IngestHost.StartAsync(settings => settings with
         {
-            Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => _authority.Server, ClientAuthorities = [_clients.Root],
+            Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => _authority.Server, ClientAuthorities = () => [_clients.Root],
         });
     }
 
