@@ -152,6 +152,9 @@ public sealed class ProvisionTests
         job["wifi"] = "depot";
         await File.WriteAllTextAsync(template, job.ToJsonString());
         string port = await _floor.Plug("--control", control).SerialPathAsync(CancellationToken.None);
+        CliProcess silent = await CliProcess.RunAsync(_folder.Path, "provision", "--template", template, "--key", _floor.KeyFile, "--report", ReportFolder, "--port", port);
+        Assert.That(silent.ExitCode, Is.EqualTo(ExitCode.BadInput), silent.Output + silent.Errors);
+        Assert.That(silent.Errors, Does.Contain("--wifi-password-file"), "without a keyboard no empty password is guessed");
         string command = $"dotnet {CliProcess.Program} provision --template {template} --key {_floor.KeyFile} --report {ReportFolder} --port {port}";
         using Process process = Process.Start(new ProcessStartInfo(Script, ["-qefc", command, "/dev/null"]) { WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardInput = true })!;
         StringBuilder output = new();

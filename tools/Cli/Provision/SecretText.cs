@@ -9,14 +9,15 @@ namespace DePIN.Cli.Provision;
 public static class SecretText
 {
     /// <param name="path">The file; null: the environment, then the keyboard.</param>
-    /// <param name="variable">The environment variable; unset: empty.</param>
+    /// <param name="variable">The environment variable; may be empty.</param>
     /// <param name="bytesMax">Longer is an error.</param>
     /// <param name="prompt">Asked at a terminal when neither is given.</param>
     public static byte[] Read(string? path, string variable, int bytesMax, string prompt)
     {
         byte[] secret = path is not null ? ReadFile(path, bytesMax)
             : Environment.GetEnvironmentVariable(variable) is { } text ? Encoding.UTF8.GetBytes(text)
-            : Console.IsInputRedirected ? [] : Asked(prompt);
+            : !Console.IsInputRedirected ? Asked(prompt)
+            : throw new CliError(ExitCode.BadInput, "the template names a network, its password is not given, and there is no keyboard to ask at", $"give --wifi-password-file FILE or set {variable}; set it empty for an open network");
         if (secret.Length <= bytesMax) return secret;
         CryptographicOperations.ZeroMemory(secret);
         throw new CliError(ExitCode.BadInput, $"{path ?? variable} holds more than {bytesMax} bytes", "give the password and nothing else");
