@@ -172,7 +172,7 @@ public sealed class GatewaySettings
     private void Complete(SettingsReader reader, string baseFolder, string? dataFolder, string? file)
     {
         Data.Folder = dataFolder is not null ? Path.GetFullPath(dataFolder) : Path.GetFullPath(Data.Folder, baseFolder);
-        Key.File = Key.File.Length == 0 ? Path.Combine(Data.Folder, "gateway.key") : Path.GetFullPath(Key.File, baseFolder);
+        Key.File = Key.File.Length == 0 ? Path.Combine(Data.Folder, GatewayKey.FileName) : Path.GetFullPath(Key.File, baseFolder);
 
         if (Log.Level is not ("debug" or "information" or "warning" or "error"))
             throw reader.Fault("log.level", $"'{Log.Level}' is no level.", "Choose debug, information, warning or error.");

@@ -436,7 +436,7 @@ namespace DePIN.Firmware.Publish
             int length = _flash.Length(name);
             if (length <= 0)
             {
-                throw new InvalidOperationException(name + " is not on flash: " + key + " names it");
+                throw new InvalidOperationException(name + " is not on flash: " + key + " names it, and tls=on needs it");
             }
 
             byte[] pem = new byte[length + 1];

@@ -12,7 +12,11 @@ namespace DePIN.Gateway.Operate;
 /// </summary>
 public static class GatewayKey
 {
-    private const string IdentityKey = "gateway.address";
+    /// <summary>The file in the data folder, unless the settings name another.</summary>
+    public const string FileName = "gateway.key";
+
+    /// <summary>Under which <c>chain.db</c> remembers whose folder it is.</summary>
+    public const string IdentityKey = "gateway.address";
 
     /// <summary>
     /// The key from <paramref name="secret"/> (the environment; may be null) or from <paramref name="file"/> (hex, 0600).

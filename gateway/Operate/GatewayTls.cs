@@ -18,6 +18,12 @@ public sealed class GatewayTls : IDisposable
     /// <summary>The authority's public certificate, to be given to boards.</summary>
     public const string AuthorityFile = "ca.pem";
 
+    /// <summary>Its private key.</summary>
+    public const string AuthorityKeyFile = "ca.key";
+
+    /// <summary>The server certificate.</summary>
+    public const string ServerFile = "server.pem";
+
     /// <summary>How often expiry and names are looked at.</summary>
     public static readonly TimeSpan CheckInterval = TimeSpan.FromHours(1);
 
@@ -88,7 +94,7 @@ public sealed class GatewayTls : IDisposable
 
     private X509Certificate2 OpenAuthority()
     {
-        string certificate = Path.Combine(_folder, AuthorityFile), key = Path.Combine(_folder, "ca.key");
+        string certificate = Path.Combine(_folder, AuthorityFile), key = Path.Combine(_folder, AuthorityKeyFile);
         bool haveCertificate = File.Exists(certificate), haveKey = File.Exists(key);
         if (haveCertificate && haveKey) return Load(certificate, key);
         if (haveCertificate) // boards trust this authority; a silent new one would cut them all off
@@ -108,7 +114,7 @@ public sealed class GatewayTls : IDisposable
 
     private X509Certificate2 OpenServer()
     {
-        string certificate = Path.Combine(_folder, "server.pem"), key = Path.Combine(_folder, "server.key");
+        string certificate = Path.Combine(_folder, ServerFile), key = Path.Combine(_folder, "server.key");
         if (!File.Exists(certificate) || !File.Exists(key)) return IssueServer("none exists yet");
         X509Certificate2 server;
         try
@@ -164,7 +170,7 @@ public sealed class GatewayTls : IDisposable
         byte[] serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)(serial[0] & 0x7f | 0x01); // positive and not zero: RFC 5280 section 4.1.2.2
         using X509Certificate2 made = request.Create(_authority, ValidFrom, end < AuthorityValidTo ? end : AuthorityValidTo, serial);
-        string certificate = Path.Combine(_folder, "server.pem"), key = Path.Combine(_folder, "server.key");
+        string certificate = Path.Combine(_folder, ServerFile), key = Path.Combine(_folder, "server.key");
         File.Delete(certificate); // a crash between the two writes leaves a pair that is simply made again
         SecretFile.Write(key, Encoding.ASCII.GetBytes(pair.ExportPkcs8PrivateKeyPem() + "\n"));
         SecretFile.WritePublic(certificate, Encoding.ASCII.GetBytes(made.ExportCertificatePem() + "\n"));

@@ -5,6 +5,9 @@ namespace DePIN.Packaging.Tests;
 /// <summary>The package as an administrator meets it: dpkg and systemd, real ones, on a machine that is thrown away.</summary>
 internal sealed class MachineTests
 {
+    /// <summary>Why a machine without a systemd in it is no failure.</summary>
+    private const string Elsewhere = "the unit is verified by PackageTests, and sd_notify and its watchdog are tested on a real socket by ServiceWatchTests";
+
     private const string Settings = """
         {
           // as a person would write it: everything else is the default
@@ -20,11 +23,10 @@ internal sealed class MachineTests
     [Test]
     public async Task Installed_run_upgraded_starved_and_removed_on_a_real_systemd_the_gateway_keeps_its_key_and_its_data()
     {
-        // Where no systemd can be booted the unit is verified and sd_notify is tested on a socket, by other tests.
-        if (Environment.UserName != "root") Assert.Pass("not run: only root can boot a machine in namespaces");
+        if (Environment.UserName != "root") Assert.Pass("not run, only root can boot a machine in namespaces: " + Elsewhere);
         foreach ((string program, string package) in new[] { ("unshare", "util-linux"), ("nsenter", "util-linux"), ("ip", "iproute2"), ("curl", "curl"), ("dpkg", "dpkg") }) Packages.Need(program, package);
         if (!File.Exists("/lib/systemd/systemd")) Assert.Ignore("systemd is missing: apt-get install systemd");
-        if (!File.ReadLines("/proc/mounts").Any(l => l.Split(' ')[2] == "cgroup2")) Assert.Pass("not run: no cgroup2 hierarchy is mounted");
+        if (!File.ReadLines("/proc/mounts").Any(l => l.Split(' ')[2] == "cgroup2")) Assert.Pass("not run, no cgroup2 hierarchy is mounted: " + Elsewhere);
         SystemdMachine? booted = null;
         try
         {
@@ -32,7 +34,7 @@ internal sealed class MachineTests
         }
         catch (Exception why) when (why is IOException or UnauthorizedAccessException or InvalidOperationException or TimeoutException)
         {
-            Assert.Pass("not run: this machine boots no other in it: " + why.Message);
+            Assert.Pass($"not run, this machine boots no other in it ({why.Message}): {Elsewhere}");
         }
 
         await using SystemdMachine machine = booted!;

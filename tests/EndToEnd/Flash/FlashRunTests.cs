@@ -407,19 +407,7 @@ public sealed class FlashRunTests
         return path;
     }
 
-    private async Task<CliProcess> RunCommandAsync(string path, params string[] arguments)
-    {
-        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileName(host) == "dotnet" ? host : "dotnet", [CliProcess.Program, .. arguments])
-        {
-            WorkingDirectory = folder.Path, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
-        };
-        start.Environment["PATH"] = path;
-        start.Environment["HOME"] = folder.Path; // no tools of whoever runs the tests
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return new CliProcess(process.ExitCode, await output, await errors);
-    }
+    private Task<CliProcess> RunCommandAsync(string path, params string[] arguments) => CliProcess.RunWithPathAsync(folder.Path, path, arguments);
 
     private string[] Calls() => File.Exists(Path.Combine(folder.Path, "calls")) ? File.ReadAllLines(Path.Combine(folder.Path, "calls")) : [];
 

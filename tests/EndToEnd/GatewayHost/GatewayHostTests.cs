@@ -177,11 +177,7 @@ public sealed class GatewayHostTests
         Assert.That(template, Does.Contain("\"clientAuthorities\""));
     }
 
-    private async Task<string> RestoreAsync(string backup)
-    {
-        string said = (await SucceedAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile)).Output;
-        return said;
-    }
+    private async Task<string> RestoreAsync(string backup) => (await SucceedAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile)).Output;
 
     private async Task LaunchAsync(string data)
     {

@@ -192,20 +192,8 @@ public sealed class DebugPortTests
 
     private Task<CliProcess> RunAsync(ProvisionFloor floor, string[] ports, params string[] more) => RunWithPathAsync(_folder.Path + ":" + Environment.GetEnvironmentVariable("PATH"), floor, ports, more);
 
-    private async Task<CliProcess> RunWithPathAsync(string path, ProvisionFloor floor, string[] ports, params string[] more)
-    {
-        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileName(host) == "dotnet" ? host : "dotnet",
-            [CliProcess.Program, "provision", "--template", floor.Template, "--key", floor.KeyFile, "--report", ReportFolder, .. ports.SelectMany(port => new[] { "--port", port }), .. more])
-        {
-            WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
-        };
-        start.Environment["PATH"] = path;
-        start.Environment["HOME"] = _folder.Path; // no tools of whoever runs the tests
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return new CliProcess(process.ExitCode, await output, await errors);
-    }
+    private Task<CliProcess> RunWithPathAsync(string path, ProvisionFloor floor, string[] ports, params string[] more) => CliProcess.RunWithPathAsync(
+        _folder.Path, path, ["provision", "--template", floor.Template, "--key", floor.KeyFile, "--report", ReportFolder, .. ports.SelectMany(port => new[] { "--port", port }), .. more]);
 
     /// <summary>Prints and ends as nanoFirmwareFlasher 2.5 does (FileDeploymentManager, NetworkDeploymentManager): a file that did not arrive leaves 0.</summary>
     private void WriteNanoff()

@@ -236,7 +236,7 @@ public sealed class LaneFaultTests
     [Test]
     public async Task Power_that_is_cut_during_the_enrolment_leaves_the_old_or_the_new_and_no_key_is_lost([Values(1, 3, -1, 0)] int cutAtRequest, [Values] bool wasEnrolled)
     {
-        LocalBoard board = await BootAsync();
+        LocalBoard board = Start(++_boards);
         string path = await board.SerialPathAsync(CancellationToken.None);
         if (wasEnrolled) await AssertFinishesAsync(path, "");
         SerialDecoder answers = new();
@@ -302,13 +302,7 @@ public sealed class LaneFaultTests
         Assert.That(registrations, Is.EqualTo(1));
     }
 
-    private async Task<string> PlugAsync(params string[] more) => await (await BootAsync(more)).SerialPathAsync(CancellationToken.None);
-
-    private Task<LocalBoard> BootAsync(params string[] more)
-    {
-        _boards++;
-        return Task.FromResult(Start(_boards, more));
-    }
+    private Task<string> PlugAsync(params string[] more) => Start(++_boards, more).SerialPathAsync(CancellationToken.None);
 
     // Boards of one floor end with it; a number is a folder, so the same number is the same flash.
     private LocalBoard Start(int number, params string[] more) => _floor.PlugAs($"fault-{number}", more);

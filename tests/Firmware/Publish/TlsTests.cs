@@ -27,7 +27,6 @@ public sealed class TlsTests
 {
     private static readonly DateTime PowerOn = DateTime.UnixEpoch.AddSeconds(3);
 
-    private readonly CancellationTokenSource _stopping = new();
     private DirectoryInfo _folder = null!;
     private GatewayTls _tls = null!;
     private PowerCutFlash _flash = null!;
@@ -51,9 +50,6 @@ public sealed class TlsTests
         _tls.Dispose();
         _folder.Delete(recursive: true);
     }
-
-    [OneTimeTearDown]
-    public void Stop() => _stopping.Dispose();
 
     [Test]
     public async Task A_board_without_a_clock_accepts_its_gateway()
@@ -115,7 +111,7 @@ public sealed class TlsTests
     /// <summary>True: two frames were delivered. False: it failed twice, each time counted, and nothing was delivered.</summary>
     private async Task<bool> DeliversAsync(X509Certificate2? clients, string lines)
     {
-        using CancellationTokenSource closing = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        using CancellationTokenSource closing = new();
         MqttIngest ingest = new(
             new IngestSettings
             {

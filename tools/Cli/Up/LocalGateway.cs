@@ -1,8 +1,11 @@
 using System.Text.Json.Nodes;
 using DePIN.Cli.Gateway;
+using DePIN.Cli.Gateway.Host;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Gateway.Operate;
+using DePIN.Gateway.Peer;
 
 namespace DePIN.Cli.Up;
 
@@ -68,12 +71,7 @@ public sealed record LocalGatewayOptions(string Folder, GatewayIdentity Identity
 /// </summary>
 public sealed class LocalGateway : IAsyncDisposable
 {
-    private const string KeyFile = "gateway.key";
-    private const string PeerKeyFile = "peer.key";
     private const string ConfigFile = "gateway.json";
-
-    /// <summary>As the gateway's README tells its operators: a first generation that does not grow with the processor's cache.</summary>
-    private static readonly Dictionary<string, string> Environment = new() { ["DOTNET_GCgen0size"] = "0x200000" };
 
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
@@ -110,8 +108,8 @@ public sealed class LocalGateway : IAsyncDisposable
     /// <summary>Makes the gateway's keys in its folder and chooses its port.</summary>
     public static GatewayIdentity CreateIdentity(string folder)
     {
-        using GatewaySigner key = PrivateFile.CreateKey(Path.Combine(folder, KeyFile));
-        return new GatewayIdentity(key.Address, PrivateFile.CreateTlsKey(Path.Combine(folder, PeerKeyFile)), Programs.FreePort());
+        using GatewaySigner key = PrivateFile.CreateKey(Path.Combine(folder, GatewayKey.FileName));
+        return new GatewayIdentity(key.Address, PrivateFile.CreateTlsKey(Path.Combine(folder, PeerKey.FileName)), Programs.FreePort());
     }
 
     public static async Task<LocalGateway> StartAsync(LocalGatewayOptions options, CancellationToken cancel)
@@ -133,7 +131,7 @@ public sealed class LocalGateway : IAsyncDisposable
     /// <summary>Starts the process (again) and waits until its API answers.</summary>
     public async Task LaunchAsync(CancellationToken cancel)
     {
-        Dictionary<string, string> environment = new(Environment);
+        Dictionary<string, string> environment = new() { [GatewayRun.FirstGeneration] = GatewayRun.FirstGenerationBytes };
         foreach ((string name, string value) in options.Environment) environment[name] = value;
         string[] arguments = [options.Program ?? Programs.Gateway, "--config", Path.Combine(options.Folder, ConfigFile)];
         Process = ChildProcess.Start(options.Name, [.. options.Through, ChildProcess.DotnetHost, .. arguments], options.LogFile, onLine: null, environment);

@@ -167,8 +167,8 @@ public static class GatewayBackup
             if (!File.Exists(settings.Key.File)) throw new CliError(ExitCode.BadInput, $"there is no key file {settings.Key.File}", Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable) is { Length: > 0 } ? $"the key comes from {GatewaySettings.SecretVariable}: back it up where it is kept" : "start the gateway once, or run 'depin gateway init'", "backup.no-key");
             using GatewaySigner signer = PrivateKeyFile.Read(settings.Key.File);
             gateway = signer.Address;
-            files[KeyName] = SecretFile.Read(settings.Key.File);
-            foreach (string name in new[] { PeerKey.FileName, "ca.key", OperatorToken.FileName })
+            files[GatewayKey.FileName] = SecretFile.Read(settings.Key.File);
+            foreach (string name in new[] { PeerKey.FileName, GatewayTls.AuthorityKeyFile, OperatorToken.FileName })
                 if (File.Exists(Path.Combine(folder, name))) files[name] = SecretFile.Read(Path.Combine(folder, name));
             string authority = Path.Combine(folder, GatewayTls.AuthorityFile);
             if (File.Exists(authority)) files[GatewayTls.AuthorityFile] = File.ReadAllBytes(authority);
@@ -180,8 +180,6 @@ public static class GatewayBackup
             throw new CliError(ExitCode.BadInput, $"the gateway's files cannot be read: {error.Message}", "run the command as the gateway's user", "backup.not-readable");
         }
     }
-
-    private const string KeyName = "gateway.key";
 
     // What is readable outside is bound to what is inside.
     private static byte[] Associated(BackupFile file) => Encoding.UTF8.GetBytes($"depin gateway backup {file.Version} {file.Gateway} {file.ChainId} {file.Made} {file.ScryptN}");

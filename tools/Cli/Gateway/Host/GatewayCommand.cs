@@ -25,7 +25,7 @@ public static class GatewayCommand
         Option<string> config = Config();
         Option<bool> json = new("--json") { Description = "What was made, as one JSON line." };
         Command command = new("init", "Makes a settings file, the gateway's keys and its certificate authority, and says what to do next. Nothing that is there is replaced.") { deployment, rpc, names, data, config, json };
-        command.SetAction(parsed => GatewayInit.Run(parsed.GetValue(deployment), parsed.GetValue(rpc) ?? [], parsed.GetValue(names) ?? [], parsed.GetValue(data)!, parsed.GetValue(config)!, parsed.GetValue(json)));
+        command.SetAction(parsed => GatewayInit.RunAsync(parsed.GetValue(deployment), parsed.GetValue(rpc) ?? [], parsed.GetValue(names) ?? [], parsed.GetValue(data)!, parsed.GetValue(config)!, parsed.GetValue(json)));
         return command;
     }
 

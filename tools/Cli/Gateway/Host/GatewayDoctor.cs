@@ -39,6 +39,7 @@ public sealed class GatewayDoctor
     private readonly GatewaySettings _settings;
     private readonly TimeProvider _time;
     private readonly List<Finding> _findings = [];
+    private string? _known; // whose data folder it is
     private Address? _address;
     private Hash32? _peerKey;
     private RunningJson? _running;
@@ -69,6 +70,7 @@ public sealed class GatewayDoctor
         ExamineFolder();
         ExamineDisk();
         ExamineCard();
+        ExamineStore();
         ExamineIdentity();
         ExamineCertificates();
         ExamineRunning();
@@ -178,8 +180,7 @@ public sealed class GatewayDoctor
                 SecretFile.RequirePrivate(file);
                 using GatewaySigner signer = PrivateKeyFile.Read(file);
                 _address = signer.Address;
-                string? known = Recall("gateway.address");
-                if (known is not null && known != signer.Address.ToChecksumString()) Say("key", FindingLevel.Fail, $"{file} is of gateway {signer.Address.ToChecksumString()}, but the data folder belongs to {known}", "restore the right key, or use another data folder");
+                if (_known is { } known && known != signer.Address.ToChecksumString()) Say("key", FindingLevel.Fail, $"{file} is of gateway {signer.Address.ToChecksumString()}, but the data folder belongs to {known}", "restore the right key, or use another data folder");
                 else Say("key", FindingLevel.Ok, $"gateway {signer.Address.ToChecksumString()}");
             }
 
@@ -201,30 +202,27 @@ public sealed class GatewayDoctor
     }
 
     // Read only, beside a gateway that has it open.
-    private string? Recall(string name)
+    private void ExamineStore()
     {
         string path = Path.Combine(_settings.Data.Folder, ChainDatabase.FileName);
-        if (!File.Exists(path)) return null;
+        if (!File.Exists(path)) return;
         try
         {
             using SqliteConnection connection = new($"Data Source={path};Mode=ReadOnly;Pooling=False");
             connection.Open();
             using SqliteCommand command = connection.CreateCommand();
             command.CommandText = "SELECT value FROM meta WHERE key = $key";
-            command.Parameters.AddWithValue("$key", name);
-            string? value = command.ExecuteScalar() as string;
+            command.Parameters.AddWithValue("$key", GatewayKey.IdentityKey);
+            _known = command.ExecuteScalar() as string;
             Say("store.chain", FindingLevel.Ok, "chain.db can be read");
-            return value;
         }
         catch (SqliteException error) when (error.SqliteErrorCode is 5 or 6) // SQLITE_BUSY, SQLITE_LOCKED: the gateway holds it alone
         {
             Say("store.chain", FindingLevel.Ok, "chain.db is held by a gateway that runs");
-            return null;
         }
         catch (SqliteException error)
         {
             Say("store.chain", FindingLevel.Fail, $"chain.db cannot be read: {error.Message}", "restore it, or move it away: the registry and ledger are read again, peers explain the rest");
-            return null;
         }
     }
 
@@ -233,7 +231,7 @@ public sealed class GatewayDoctor
         foreach ((string code, string name, string next) in new[]
         {
             ("tls.authority", Path.Combine(_settings.Data.Folder, GatewayTls.AuthorityFile), "boards pin it: when it ends, every board has to be provisioned again"),
-            ("tls.server", Path.Combine(_settings.Data.Folder, "server.pem"), "the gateway renews it while it runs: look at its log"),
+            ("tls.server", Path.Combine(_settings.Data.Folder, GatewayTls.ServerFile), "the gateway renews it while it runs: look at its log"),
             ("tls.clients", _settings.Mqtt.ClientAuthorities, "give boards certificates of a new authority before it ends"),
         })
         {

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
+using DePIN.Devnet;
 using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Operate;
@@ -17,12 +18,12 @@ public static class GatewayInit
     /// <summary>What an operator gives to the network: its registry must know these.</summary>
     internal sealed record Made(string Config, string Data, Address Gateway, Hash32 TlsKey, string Authority, ulong ChainId);
 
-    public static int Run(string? deployment, string[] rpc, string[] names, string data, string config, bool json)
+    public static async Task<int> RunAsync(string? deployment, string[] rpc, string[] names, string data, string config, bool json)
     {
         if (Path.Exists(config)) throw new CliError(ExitCode.BadInput, $"{config} is there already", "edit it, or name another file with --config; 'depin gateway check' examines it", "gateway.settings-there");
         deployment ??= Ask("deployment record of the network (file): ") ?? throw new CliError(ExitCode.BadInput, "which network?", "give --deployment FILE: what 'depin contracts deploy' wrote, or the network's operators publish", "gateway.no-deployment");
         if (rpc.Length == 0) rpc = Ask("chain endpoint (URL): ") is { Length: > 0 } url ? [url] : throw new CliError(ExitCode.BadInput, "which chain endpoint?", "give --rpc URL, several for fail-over", "gateway.no-rpc");
-        DeploymentRecord record = ReadDeployment(deployment);
+        DeploymentRecord record = await ReadDeploymentAsync(deployment).ConfigureAwait(false);
         Made made;
         try
         {
@@ -64,16 +65,15 @@ public static class GatewayInit
         return new Made(Path.GetFullPath(config), checkedSettings.Data.Folder, key.Address, peer.Hash, Path.Combine(checkedSettings.Data.Folder, GatewayTls.AuthorityFile), record.ChainId);
     }
 
-    private static DeploymentRecord ReadDeployment(string file)
+    private static async Task<DeploymentRecord> ReadDeploymentAsync(string file)
     {
         try
         {
-            return DeploymentRecord.FromJson(File.ReadAllText(file), out string problem)
-                ?? throw new CliError(ExitCode.BadInput, $"{file} is no deployment record: {problem}", "name the file that 'depin contracts deploy' wrote", "gateway.no-deployment");
+            return await Devnet.Deployment.ReadAsync(file).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is DevnetException or IOException or UnauthorizedAccessException)
         {
-            throw new CliError(ExitCode.BadInput, $"{file} cannot be read: {error.Message}", "name the file that 'depin contracts deploy' wrote", "gateway.no-deployment");
+            throw new CliError(ExitCode.BadInput, error.Message, "name the file that 'depin contracts deploy' wrote", "gateway.no-deployment");
         }
     }
 

@@ -8,9 +8,11 @@ namespace DePIN.Cli.Gateway.Host;
 /// <summary>`depin gateway run`: this process becomes the gateway (execve), so that signals and a service manager's socket reach it unchanged.</summary>
 public static class GatewayRun
 {
-    // As the gateway's README tells its operators: a first generation that does not grow with the processor's cache.
-    private const string FirstGeneration = "DOTNET_GCgen0size";
-    private const string FirstGenerationBytes = "0x200000";
+    /// <summary>As the gateway's README tells its operators: a first generation that does not grow with the processor's cache.</summary>
+    public const string FirstGeneration = "DOTNET_GCgen0size";
+
+    /// <summary>2 MiB.</summary>
+    public const string FirstGenerationBytes = "0x200000";
 
     public static async Task<int> RunAsync(string config, string? data, CancellationToken cancel)
     {
