@@ -1,3 +1,4 @@
+using DePIN.Gateway.Settings;
 using Microsoft.Extensions.Logging.Console;
 
 namespace DePIN.Gateway.Operate;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Threading.Channels;
 using DePIN.Evidence;
+using DePIN.Gateway.Settings;
 using Microsoft.Net.Http.Headers;
 
 namespace DePIN.Gateway.Peer;

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Net;
 using DePIN.Evidence;
+using DePIN.Gateway.Settings;
 
 namespace DePIN.Gateway.Peer;
 

@@ -1,6 +1,7 @@
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway.Verify;
 
 namespace DePIN.Gateway.Registry;

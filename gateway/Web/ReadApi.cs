@@ -6,6 +6,7 @@ using DePIN.Gateway.Batch;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
 using DePIN.Protocol;

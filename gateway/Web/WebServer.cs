@@ -1,6 +1,7 @@
 using System.Net;
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Settings;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace DePIN.Gateway.Web;

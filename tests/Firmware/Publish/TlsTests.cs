@@ -10,6 +10,7 @@ using DePIN.Firmware.Life;
 using DePIN.Firmware.Publish;
 using DePIN.Firmware.Sense;
 using DePIN.Firmware.Sign;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;

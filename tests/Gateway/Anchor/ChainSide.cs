@@ -4,6 +4,7 @@ using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway.Verify;
 using Microsoft.Extensions.Logging.Abstractions;
 

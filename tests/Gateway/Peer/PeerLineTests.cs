@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Settings;
 using DePIN.Tests.Harness;
 
 namespace DePIN.Gateway.Tests.Peer;

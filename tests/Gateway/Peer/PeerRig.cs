@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Settings;
 using DePIN.Tests.Harness;
 using Microsoft.Extensions.Logging;
 

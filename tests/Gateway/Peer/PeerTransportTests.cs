@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Settings;
 using DePIN.Tests.Harness;
 
 namespace DePIN.Gateway.Tests.Peer;

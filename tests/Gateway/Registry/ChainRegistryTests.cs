@@ -3,6 +3,7 @@ using DePIN.Evidence;
 using DePIN.Gateway.Attest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway.Tests.Anchor;
 using DePIN.Gateway.Verify;
 using Microsoft.Extensions.Logging.Abstractions;

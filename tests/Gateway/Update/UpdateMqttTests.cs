@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using DePIN.Gateway.Ingest;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway.Tests.Ingest;
 using DePIN.Gateway.Update;
 using DePIN.Gateway.Verify;

@@ -1,0 +1,17 @@
+namespace DePIN.Gateway.Settings;
+
+/// <summary>Section <c>mqtt</c>.</summary>
+public sealed class MqttSettings
+{
+    [Setting("Address and port for MQTT over TLS; empty = off.")]
+    public string Listen { get; set; } = "0.0.0.0:8883";
+
+    [Setting("Address and port for MQTT without TLS; empty = off. Frames are signed, so integrity does not need TLS, but anyone on the way can read and drop them.")]
+    public string ListenPlain { get; set; } = "127.0.0.1:1883";
+
+    [Setting("PEM file with the authorities that sign clients' certificates; when set, a client over TLS has to present one. Empty = none is asked for; frames are signed either way.", IsReloaded = true)]
+    public string ClientAuthorities { get; set; } = "";
+
+    [Setting("Connections at the same time; more are refused.", Min = 1, Max = 100_000)]
+    public int ClientsMax { get; set; } = 2_000;
+}

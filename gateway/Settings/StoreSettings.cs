@@ -1,0 +1,11 @@
+namespace DePIN.Gateway.Settings;
+
+/// <summary>Section <c>store</c>.</summary>
+public sealed class StoreSettings
+{
+    [Setting("The database may grow to this; then frames are no longer acknowledged and boards keep theirs.", Unit = "MiB", Min = 16, Max = 16_777_216)]
+    public int DiskBudgetMib { get; set; } = 8_192;
+
+    [Setting("Space that must stay free on the disk.", Unit = "MiB", Min = 0, Max = 1_048_576)]
+    public int FreeFloorMib { get; set; } = 256;
+}
