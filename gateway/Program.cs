@@ -84,6 +84,7 @@ try
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
+    using Retention retention = new(settings.Retention(), frames, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), health, time); // drops what is on the ledger, by age and budget
     ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
@@ -113,6 +114,7 @@ try
         new Stage("bodies", bodyStore.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
+        new Stage("retention", retention.RunAsync),
         new Stage("export", export.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
