@@ -50,6 +50,15 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public IPEndPoint MqttTls { get; private set; } = null!;
 
+    /// <summary>Section "key" of the settings, and no plain key file any more.</summary>
+    public void UseKey(JsonObject section)
+    {
+        JsonNode settings = JsonNode.Parse(File.ReadAllText(ConfigFile), documentOptions: new() { CommentHandling = System.Text.Json.JsonCommentHandling.Skip, AllowTrailingCommas = true })!;
+        settings["key"] = section;
+        File.WriteAllText(ConfigFile, settings.ToJsonString());
+        File.Delete(Path.Combine(DataFolder, GatewayKey.FileName));
+    }
+
     public async Task StartAsync()
     {
         _process = Run("--config", ConfigFile);
