@@ -238,7 +238,7 @@ public sealed class IndexTests
         await using (IndexProcess index = await IndexProcess.StartAsync(Arguments(database, [Gateway]), LogFile(database)))
         {
             CliProcess second = await RunOnceAsync(database, [Gateway]);
-            Assert.That((second.ExitCode, second.Errors), Is.EqualTo((ExitCode.BadInput, second.Errors)));
+            Assert.That(second.ExitCode, Is.EqualTo(ExitCode.BadInput), second.Errors);
             Assert.That(second.Errors, Does.Contain("another `depin index` writes"));
         }
 

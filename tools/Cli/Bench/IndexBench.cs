@@ -47,7 +47,7 @@ public static class IndexBench
             }
             catch (IndexException wrong)
             {
-                throw new CliError(wrong.IsInput ? ExitCode.BadInput : ExitCode.Unreachable, wrong.Message, wrong.Remedy);
+                throw new CliError(ExitCode.BadInput, wrong.Message, wrong.Remedy);
             }
             catch (NpgsqlException away)
             {

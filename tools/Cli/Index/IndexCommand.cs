@@ -70,7 +70,7 @@ public static class IndexCommand
         }
         catch (IndexException wrong)
         {
-            throw new CliError(wrong.IsInput ? ExitCode.BadInput : ExitCode.Unreachable, wrong.Message, wrong.Remedy);
+            throw new CliError(ExitCode.BadInput, wrong.Message, wrong.Remedy);
         }
         catch (ChainMismatchException wrong)
         {
