@@ -20,6 +20,7 @@ public static class BenchCommand
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
         CreateGateway(),
         CreateOne("provision", "Seconds a board with 1, 4 and 16 lanes, and how much of them is waiting for the board.", ProvisionBench.RunAsync),
+        IndexBench.Create(),
         NetworkBenchCommand.Create(),
     };
 
