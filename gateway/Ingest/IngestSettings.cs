@@ -16,6 +16,9 @@ public sealed record IngestSettings
     /// <summary>Where to listen with TLS; null is off. Needs <see cref="Certificate"/>.</summary>
     public IPEndPoint? Tls { get; init; }
 
+    /// <summary>Nothing listens: frames come from an external broker only.</summary>
+    public bool IsOff => Plain is null && Tls is null;
+
     /// <summary>The server certificate with its private key, asked for at every handshake so that a renewed one is used at once.</summary>
     public Func<X509Certificate2>? Certificate { get; init; }
 
@@ -109,11 +112,6 @@ public sealed record IngestSettings
     /// <exception cref="ArgumentException">A limit that contradicts another; a programmer's error, since operators cannot set these.</exception>
     internal void Check()
     {
-        if (Plain is null && Tls is null)
-        {
-            throw new ArgumentException("Neither Plain nor Tls is set.");
-        }
-
         if (Tls is not null && Certificate is null)
         {
             throw new ArgumentException("Tls needs Certificate.");

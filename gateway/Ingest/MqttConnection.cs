@@ -745,6 +745,10 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
                 packet.Topic.ToArray(), packet.Payload.ToArray(), Forwardable(packet.Properties), packet.Qos, packet.Retain,
                 expires ? _services.Broker.After(TimeSpan.FromSeconds(expiry)) : 0, _session);
             reason = _services.Broker.Publish(message) ? MqttReason.Success : MqttReason.QuotaExceeded;
+            if (_services.Heard.TryGetValue(message.Topic, out Action<ReadOnlyMemory<byte>>? heard))
+            {
+                heard(message.Payload);
+            }
         }
         else
         {
@@ -762,7 +766,20 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         : MqttReason.Success;
 
     // Everything below depin/ is the gateway's own, except frames.
-    private bool MayPublish(ReadOnlySpan<byte> topic) => _settings.OpenTopics && !FrameTopic.IsReserved(topic);
+    private bool MayPublish(ReadOnlySpan<byte> topic) => (_settings.OpenTopics && !FrameTopic.IsReserved(topic)) || IsHeard(topic);
+
+    private bool IsHeard(ReadOnlySpan<byte> topic)
+    {
+        foreach (byte[] heard in _services.Heard.Keys)
+        {
+            if (topic.SequenceEqual(heard))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private MqttResult ResolveAlias(ref PublishPacket packet)
     {

@@ -25,7 +25,7 @@ namespace DePIN.Gateway.Ingest;
 public sealed record IngestEndPoints(IPEndPoint? Plain, IPEndPoint? Tls);
 
 /// <summary>The gateway's MQTT 3.1.1 and 5 listener.</summary>
-public sealed class MqttIngest : IReadingPublisher
+public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
 {
     private const int InputBytesMin = 64 * 1024;
 
@@ -95,10 +95,10 @@ public sealed class MqttIngest : IReadingPublisher
     /// <exception cref="IOException">A port cannot be bound.</exception>
     public async Task RunAsync(CancellationToken stopping)
     {
-        await using WebApplication server = BuildServer();
+        await using WebApplication? server = _settings.IsOff ? null : BuildServer();
         try
         {
-            await server.StartAsync(stopping).ConfigureAwait(false);
+            if (server is not null) await server.StartAsync(stopping).ConfigureAwait(false);
         }
         catch (Exception fault)
         {
@@ -106,7 +106,8 @@ public sealed class MqttIngest : IReadingPublisher
             throw;
         }
 
-        Announce(server);
+        if (server is null) _listening.TrySetResult(new IngestEndPoints(null, null));
+        else Announce(server);
         try
         {
             await KeepTimeAsync(stopping).ConfigureAwait(false);
@@ -118,7 +119,7 @@ public sealed class MqttIngest : IReadingPublisher
 
         await StopAsync().ConfigureAwait(false);
         using CancellationTokenSource timeout = new(_settings.StopTimeout);
-        await server.StopAsync(timeout.Token).ConfigureAwait(false);
+        if (server is not null) await server.StopAsync(timeout.Token).ConfigureAwait(false);
         Metrics.Dispose();
         _intakeStopping.Dispose();
     }
@@ -175,6 +176,19 @@ public sealed class MqttIngest : IReadingPublisher
         {
             _broker.Publish(message);
         }
+    }
+
+    /// <inheritdoc/>
+    public void Publish(string topic, ReadOnlyMemory<byte> payload, MqttQos qos, bool retain) =>
+        _broker.Publish(new Message(Encoding.UTF8.GetBytes(topic), payload.ToArray(), [], qos, retain, 0, null));
+
+    /// <inheritdoc/>
+    public void Hear(string topic, Action<ReadOnlyMemory<byte>> heard) => _services.Heard[Encoding.UTF8.GetBytes(topic)] = heard;
+
+    /// <inheritdoc/>
+    public void OnFresh(Action fresh)
+    {
+        // Retained messages live as long as this process, and so does who publishes them.
     }
 
     private WebApplication BuildServer()
