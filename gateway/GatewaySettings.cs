@@ -31,6 +31,7 @@ public sealed class GatewaySettings
 {
     private const int RetainedBesides = 1_000; // retained messages for everything but Home Assistant
 
+    private volatile LoginBook? _logins;
     private volatile X509Certificate2Collection? _clientAuthorities;
 
     /// <summary>Holds the gateway's private key as hex, for deployments without a writable key file. Never logged.</summary>
@@ -155,6 +156,7 @@ public sealed class GatewaySettings
         Plain = Mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(Mqtt.ListenPlain),
         Tls = Mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(Mqtt.Listen),
         Certificate = () => tls.Server, ClientAuthorities = () => _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
+        Login = Enum.Parse<LoginMode>(Mqtt.Login, ignoreCase: true), Logins = () => _logins, AnonymousRead = Mqtt.AnonymousRead,
         RetainedMax = HomeAssistant.Enabled ? RetainedBesides + 2 * HomeAssistant.DevicesMax : RetainedBesides, // a discovery and a state for each device
     };
 
@@ -181,8 +183,8 @@ public sealed class GatewaySettings
     public ProvisionJob ProvisionJob(byte[] authorityPem) =>
         DePIN.Provision.ProvisionJob.Read(Provision.Template, (ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), authorityPem);
 
-    /// <summary>Takes the clients' authorities over that were read anew.</summary>
-    internal void TakeAuthorities(GatewaySettings fresh) => _clientAuthorities = fresh._clientAuthorities;
+    /// <summary>Takes the clients' authorities and users over that were read anew.</summary>
+    internal void TakeFiles(GatewaySettings fresh) => (_clientAuthorities, _logins) = (fresh._clientAuthorities, fresh._logins);
 
     /// <summary>How often the chain is asked.</summary>
     public TimeSpan PollInterval() => TimeSpan.FromMilliseconds(Chain.PollIntervalMs);
@@ -212,6 +214,16 @@ public sealed class GatewaySettings
         if (Mqtt.ListenPlain.Length > 0 && !IPAddress.IsLoopback(IPEndPoint.Parse(Mqtt.ListenPlain).Address) && !Mqtt.AllowPlainRemote)
             throw reader.Fault("mqtt.listenPlain", $"{Mqtt.ListenPlain} is reachable from the network, without TLS.",
                 "Listen on 127.0.0.1 and let boards use mqtt.listen, or set mqtt.allowPlainRemote to true on a network you trust.");
+        if (Mqtt.Login is not ("none" or "optional" or "required"))
+            throw reader.Fault("mqtt.login", $"'{Mqtt.Login}' is none of them.", "Choose none, optional or required.");
+        if (Mqtt.Login != "none" && Mqtt.Credentials.Length == 0)
+            throw reader.Fault("mqtt.login", $"is {Mqtt.Login}, but mqtt.credentials is not set.", "Name the file there, and add users with 'depin gateway mqtt add'.");
+        if (Mqtt.Credentials.Length > 0)
+        {
+            Mqtt.Credentials = Path.GetFullPath(Mqtt.Credentials, baseFolder);
+            if (Mqtt.Login != "none") _logins = ReadLogins(reader);
+        }
+
         CompleteBroker(reader, baseFolder);
         if (Mqtt.ClientAuthorities.Length > 0)
         {
@@ -257,6 +269,18 @@ public sealed class GatewaySettings
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
         CompleteProvision(reader, baseFolder);
+    }
+
+    private LoginBook ReadLogins(SettingsReader reader)
+    {
+        try
+        {
+            return LoginBook.Read(Mqtt.Credentials);
+        }
+        catch (SettingsException wrong)
+        {
+            throw reader.Fault("mqtt.credentials", wrong.Message, "The gateway lets nobody in by guess.");
+        }
     }
 
     private void CompleteBroker(SettingsReader reader, string baseFolder)

@@ -11,7 +11,7 @@ namespace DePIN.Gateway.HomeAssistant;
 /// <param name="StateClass">measurement, or total_increasing for what only counts up.</param>
 /// <param name="Scale">Power of ten from the channel's unit to this one.</param>
 /// <param name="IsDiagnostic">About the node itself.</param>
-internal sealed record SensorKind(string? Unit, string? DeviceClass = null, string StateClass = "measurement", int Scale = 0, bool IsDiagnostic = false)
+public sealed record SensorKind(string? Unit, string? DeviceClass = null, string StateClass = "measurement", int Scale = 0, bool IsDiagnostic = false)
 {
     private const string Counting = "total_increasing";
     private const int Percent = 2; // a share of one, as a percentage

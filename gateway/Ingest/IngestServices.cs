@@ -27,6 +27,9 @@ internal sealed class IngestServices(
     /// <summary>Topics outside depin/ that applications may publish to because another stage listens there; filled before the first connection.</summary>
     public Dictionary<byte[], Action<ReadOnlyMemory<byte>>> Heard { get; } = new(Utf8Comparer.Instance);
 
+    /// <summary>Checks passwords; null when nobody logs in.</summary>
+    public LoginDesk? Logins { get; } = settings.Login == LoginMode.None ? null : new LoginDesk(settings.Logins, time);
+
     public TimeProvider Time => time;
 
     public IngestLog Log => log;

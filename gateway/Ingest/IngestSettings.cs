@@ -25,6 +25,15 @@ public sealed record IngestSettings
     /// <summary>Who signs clients' certificates, asked for at every handshake; null asks for none, else a client over TLS has to present one.</summary>
     public Func<X509Certificate2Collection?> ClientAuthorities { get; init; } = static () => null;
 
+    /// <summary>Whether clients log in; needs <see cref="Logins"/> unless None.</summary>
+    public LoginMode Login { get; init; }
+
+    /// <summary>The users, asked for at every login.</summary>
+    public Func<LoginBook?> Logins { get; init; } = static () => null;
+
+    /// <summary>Whether a client without login or device certificate may subscribe to everything.</summary>
+    public bool AnonymousRead { get; init; } = true;
+
     /// <summary>Lets clients publish to any topic outside depin/1/ too, as a general broker does. For tests and closed networks.</summary>
     public bool OpenTopics { get; init; }
 

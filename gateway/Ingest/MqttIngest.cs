@@ -14,6 +14,7 @@ using DePIN.Mqtt;
 using DePIN.Protocol;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Hosting;
@@ -120,6 +121,7 @@ public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
         await StopAsync().ConfigureAwait(false);
         using CancellationTokenSource timeout = new(_settings.StopTimeout);
         if (server is not null) await server.StopAsync(timeout.Token).ConfigureAwait(false);
+        _services.Logins?.Dispose();
         Metrics.Dispose();
         _intakeStopping.Dispose();
     }
@@ -129,7 +131,13 @@ public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
     {
         ArgumentNullException.ThrowIfNull(connection);
         Socket? socket = connection.Features.Get<ITlsHandshakeFeature>() is null ? connection.Features.Get<IConnectionSocketFeature>()?.Socket : null;
-        MqttConnection client = new(_services, connection.Transport, connection.Abort, socket);
+        X509Certificate2? certificate = connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate;
+        MqttConnection client = new(_services, connection.Transport, connection.Abort, socket)
+        {
+            HasCertificate = certificate is not null,
+            Identity = ClientIdentity.OfCertificate(certificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false)),
+            Network = Admission.NetworkOf((connection.RemoteEndPoint as IPEndPoint)?.Address),
+        };
         TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _connections[client] = ended.Task;
         Metrics.Opened();

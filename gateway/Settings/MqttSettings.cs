@@ -15,6 +15,15 @@ public sealed class MqttSettings
     [Setting("PEM file with the authorities that sign clients' certificates; when set, a client over TLS has to present one. Empty = none is asked for; frames are signed either way.", IsReloaded = true)]
     public string ClientAuthorities { get; set; } = "";
 
+    [Setting("Whether clients log in with a user name: none (names are not looked at), optional (who gives one needs its password), or required (a login, or a certificate of mqtt.clientAuthorities).")]
+    public string Login { get; set; } = "none";
+
+    [Setting("File with users and hashed passwords, mode 0600; 'depin gateway mqtt add' writes it.", IsReloaded = true)]
+    public string Credentials { get; set; } = "";
+
+    [Setting("Lets a client without login read everything; otherwise it has the time and the topics of the device that its client id names.")]
+    public bool AnonymousRead { get; set; } = true;
+
     [Setting("Connections at the same time; more are refused.", Min = 1, Max = 100_000)]
     public int ClientsMax { get; set; } = 2_000;
 }
