@@ -126,7 +126,10 @@ public sealed class GatewaySettings
     };
 
     /// <summary>How RPC endpoints are called: one round per call, because every caller has a back-off of its own.</summary>
-    public JsonRpcSettings Rpc() => new([.. Chain.RpcUrls.Select(u => new Uri(u))]) { AttemptTimeout = TimeSpan.FromMilliseconds(Chain.RpcTimeoutMs), RoundsMax = 1 };
+    public JsonRpcSettings Rpc() => Rpc(Chain.RpcUrls);
+
+    /// <summary>The same for these endpoints alone.</summary>
+    public JsonRpcSettings Rpc(params IEnumerable<string> urls) => new([.. urls.Select(u => new Uri(u))]) { AttemptTimeout = TimeSpan.FromMilliseconds(Chain.RpcTimeoutMs), RoundsMax = 1 };
 
     /// <summary>The frame store.</summary>
     public FrameLogOptions FrameLog() => new()
@@ -259,6 +262,8 @@ public sealed class GatewaySettings
 
         if (Chain.RpcUrls.Length == 0)
             throw reader.Fault("chain.rpcUrls", "no RPC endpoint.", "Name at least one, for example [\"http://127.0.0.1:8545\"]; more than one gives fail-over.");
+        if (Chain.RpcAgree > Chain.RpcUrls.Length)
+            throw reader.Fault("chain.rpcAgree", $"{Chain.RpcAgree} endpoints must agree, and chain.rpcUrls names {Chain.RpcUrls.Length}.", "Name more endpoints of independent providers, or lower it.");
         if (Chain.ChainId == 0)
             throw reader.Fault("chain.chainId", "missing.", "Set chain.deployment to the file 'depin contracts deploy' wrote, or set chainId and the three addresses.");
         if (Chain.EpochSeconds == 0)

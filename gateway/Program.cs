@@ -62,7 +62,8 @@ try
     RegistryLog registryLog = new(database);
     LedgerRange ledger = new(registryLog);
     NetworkLog networkLog = new(database);
-    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, new ChainReader(chain, contracts), registryLog, ledger, devices.PutAsync, health, time);
+    IChainReader reader = AgreeingChainReader.Over(chain, url => new EthereumClient(new JsonRpc(http, settings.Rpc(url), time, new Random())), settings.Chain, contracts, health, time);
+    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, reader, registryLog, ledger, devices.PutAsync, health, time);
     BatchReader batches = new(frames);
     Batcher batcher = new(settings.Batcher(key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0), frames, batches, networkLog, time);
     using PeerKey peerKey = PeerKey.Open(settings.Data.Folder, database, log);

@@ -22,7 +22,7 @@ public sealed class GatewayFacts : IDisposable
 
     private readonly GatewaySettings _settings;
     private readonly string _gateway;
-    private readonly FrameLog _frames;
+    private readonly IFrameStore _frames;
     private readonly FrameVerifier _verifier;
     private readonly NetworkLog _network;
     private readonly Address _self;
@@ -36,7 +36,7 @@ public sealed class GatewayFacts : IDisposable
     private volatile HealthFacts? _scraped;
 
     public GatewayFacts(
-        GatewaySettings settings, Address self, FrameLog frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
+        GatewaySettings settings, Address self, IFrameStore frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
         ChainRegistry follower, Anchorer anchorer, MqttIngest ingest, HealthBoard board, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(anchorer);

@@ -3,8 +3,11 @@ namespace DePIN.Gateway.Settings;
 /// <summary>Section <c>chain</c>.</summary>
 public sealed class ChainSettings
 {
-    [Setting("RPC endpoints, the preferred first. The next one is used while one fails or lags. They can withhold data, not forge it past the contract's checks.")]
+    [Setting("RPC endpoints, the preferred first. The next one is used while one fails or lags. One alone can withhold or make up registrations: see rpcAgree.")]
     public string[] RpcUrls { get; set; } = [];
+
+    [Setting("How many of the endpoints must say the same before it is believed. 1 trusts whichever answers; 2 of three independent providers survive one that lies and one that is away.", Min = 1, Max = 8)]
+    public int RpcAgree { get; set; } = 1;
 
     [Setting("The deployment record written by 'depin contracts deploy'; it fills the chain id and the addresses below.")]
     public string Deployment { get; set; } = "";

@@ -10,7 +10,7 @@ namespace DePIN.Gateway.Store;
 /// Callers: the verifier (append, find), the device table, the batcher, attest (reads batches), the web reads.
 /// Files of this class: FrameLog.cs (opening, recovery), .Writer.cs (group commit), .Restore.cs (batches that come back), .Reads.cs, .Records.cs (typed rows).
 /// </summary>
-public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
+public sealed partial class FrameLog : IFrameStore
 {
     /// <summary>Read connections kept open.</summary>
     private const int ReadersMax = 4;
@@ -72,7 +72,7 @@ public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
     }
 
     /// <summary>The database file.</summary>
-    public string FilePath => options.Path;
+    public string Place => options.Path;
 
     /// <summary>The last durable row; rows are 1 … LastRow without holes. 0 when empty.</summary>
     public long LastRow => Volatile.Read(ref lastRow);

@@ -17,7 +17,9 @@ public abstract class RpcException : Exception
 /// <summary>No endpoint answered in all attempts.</summary>
 public sealed class RpcUnreachableException : RpcException
 {
-    internal RpcUnreachableException(string message, Exception? cause)
+    /// <param name="message">Which endpoints, and what to do.</param>
+    /// <param name="cause">What happened below; null when an answer's status says it all.</param>
+    public RpcUnreachableException(string message, Exception? cause)
         : base(message, cause)
     {
     }

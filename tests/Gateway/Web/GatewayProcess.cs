@@ -13,17 +13,22 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private readonly TestNetwork _network;
     private readonly List<string> _lines = [];
+    private readonly string? _names;
     private Process? _process;
 
-    public GatewayProcess(TestNetwork network)
+    /// <param name="network">Its chain.</param>
+    /// <param name="rpcUrl">Where the gateway asks the chain; null is the node itself.</param>
+    /// <param name="names">The gateway's own /etc/hosts, which a test may empty, with no name server besides; null is the machine's.</param>
+    public GatewayProcess(TestNetwork network, Uri? rpcUrl = null, string? names = null)
     {
         _network = network;
+        _names = names;
         File.WriteAllText(Path.Combine(network.Folder, "deployment.json"), network.Deployment.ToJson());
         File.WriteAllText(ConfigFile, $$"""
             {
               // as a person would write it
               "data": { "folder": "data" },
-              "chain": { "rpcUrls": ["{{network.Node.RpcUrl}}"], "deployment": "deployment.json", "pollIntervalMs": 100, "confirmations": 1 },
+              "chain": { "rpcUrls": ["{{rpcUrl ?? network.Node.RpcUrl}}"], "deployment": "deployment.json", "pollIntervalMs": 100, "confirmations": 1 },
               "mqtt": { "listen": "127.0.0.1:0", "listenPlain": "127.0.0.1:0" },
               "batch": { "ageMaxS": 1 },
               "web": { "listen": "127.0.0.1:0", "pageMax": 50 },
@@ -39,7 +44,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public string DataFolder => Path.Combine(_network.Folder, "data");
 
-    public HttpClient Http { get; } = new() { Timeout = TimeSpan.FromSeconds(30) };
+    public HttpClient Http { get; private set; } = new();
 
     public IPEndPoint Mqtt { get; private set; } = null!;
 
@@ -55,7 +60,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
             JsonNode? json = File.Exists(file) ? JsonNode.Parse(File.ReadAllText(file)) : null;
             return Task.FromResult(json?["pid"]!.GetValue<int>() == _process.Id ? json : null);
         });
-        Http.BaseAddress = new Uri(running["web"]!.GetValue<string>());
+        Http.Dispose();
+        Http = new HttpClient { BaseAddress = new Uri(running["web"]!.GetValue<string>()), Timeout = TimeSpan.FromSeconds(30) };
         Mqtt = IPEndPoint.Parse(running["mqtt"]!.GetValue<string>());
         MqttTls = IPEndPoint.Parse(running["mqtts"]!.GetValue<string>());
     }
@@ -116,7 +122,10 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     private Process Run(params string[] arguments)
     {
-        ProcessStartInfo start = new("dotnet", [typeof(ExitCodes).Assembly.Location, .. arguments]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        // Own mounts for names of its own; exec keeps the process id.
+        string[] shell = _names is null ? [] : ["unshare", "--mount", "sh", "-ec", "mount --bind \"$0\" /etc/hosts; mount --bind /dev/null /etc/resolv.conf; exec \"$@\"", _names];
+        string[] command = [.. shell, "dotnet", typeof(ExitCodes).Assembly.Location, .. arguments];
+        ProcessStartInfo start = new(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true };
         foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("DEPIN_", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         Process process = Process.Start(start)!;
         DataReceivedEventHandler keep = (_, line) =>
