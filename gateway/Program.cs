@@ -4,6 +4,7 @@ using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.HomeAssistant;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
@@ -12,6 +13,7 @@ using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Update;
 using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
@@ -81,16 +83,20 @@ try
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
+    using BrokerSubscriber? broker = BrokerSubscriber.Open(settings.Subscription(key.Address), key.Address.ToString(), verifier, () => registryLog.Last is not null, health, time, logs); // frames of another broker; null without broker.url
+    PublisherSet publishers = new(ingest, broker);
     using UpdatePart? updates = UpdatePart.Open(settings, devices, ingest, health, time);                      // nodes' software; null without update.operatorKey
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
-    ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
+    ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
+    HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
-    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api);
+    EvidenceApi evidence = new(settings.Web, networkLog, registryLog, [bodyStore, .. sources]);                // for who is no member: `depin index`
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
     Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else
@@ -103,6 +109,7 @@ try
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
+        new Stage("broker", broker is null ? Stages.IdleAsync : broker.RunAsync),
         new Stage("batch", async stop =>
         {
             await network.SafeAsync(stop).ConfigureAwait(false); // a gateway that lost its disk gets its batches back before it cuts new ones
@@ -115,6 +122,7 @@ try
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
+        new Stage("homeAssistant", homeAssistant.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
         new Stage("tls", tls.RunAsync),
