@@ -32,6 +32,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
               "mqtt": { "listen": "127.0.0.1:0", "listenPlain": "127.0.0.1:0" },
               "batch": { "ageMaxS": 1 },
               "web": { "listen": "127.0.0.1:0", "pageMax": 50 },
+              "peer": { "listen": "", "discovery": false }, // a network of one; the default port may be another gateway's
             }
             """);
         Directory.CreateDirectory(DataFolder);
