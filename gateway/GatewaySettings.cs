@@ -13,6 +13,7 @@ using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Verify;
@@ -25,7 +26,7 @@ namespace DePIN.Gateway;
 /// All settings of the gateway: the single source of their defaults, units, ranges and texts. Order of precedence:
 /// default, file (<c>--config</c>), environment (<c>DEPIN_SECTION_KEY</c>), command line (<c>--data</c>).
 /// <see cref="Load"/> returns a complete and checked value or throws a <see cref="SettingsException"/> that says what to change.
-/// Secrets are no settings: they live in 0600 files or in <see cref="SecretVariable"/>.
+/// Secrets are no settings: they live in 0600 files, in a token, or in <see cref="SecretVariable"/> and <see cref="KeySecret.Variable"/>.
 /// </summary>
 public sealed class GatewaySettings
 {
@@ -100,10 +101,19 @@ public sealed class GatewaySettings
             baseFolder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         }
 
-        reader.ReadEnvironment(environment.Where(v => v.Key != SecretVariable));
+        reader.ReadEnvironment(environment.Where(v => v.Key is not (SecretVariable or KeySecret.Variable)));
         settings.Complete(reader, baseFolder, dataFolder, file);
         return settings;
     }
+
+    /// <summary>Where the key is, and where its passphrase or PIN is from.</summary>
+    public KeyPlace PlaceOfKey(Func<string, string?> environment) => KeyPlace.Of(KeyUri, SecretOfKey(environment));
+
+    /// <summary>Where the key's passphrase or PIN is from.</summary>
+    public KeySecret SecretOfKey(Func<string, string?> environment) => new(Key.PassphraseFile, environment);
+
+    /// <summary>Setting <c>key.uri</c>, read.</summary>
+    public KeyUri KeyUri { get; private set; } = new FileKeyUri(GatewayKey.FileName);
 
     /// <summary>Where the contracts are, as the chain side takes it.</summary>
     public ChainAddresses Contracts() => new((ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), Address.Parse(Chain.GatewayRegistry),
@@ -206,7 +216,7 @@ public sealed class GatewaySettings
     private void Complete(SettingsReader reader, string baseFolder, string? dataFolder, string? file)
     {
         Data.Folder = dataFolder is not null ? Path.GetFullPath(dataFolder) : Path.GetFullPath(Data.Folder, baseFolder);
-        Key.File = Key.File.Length == 0 ? Path.Combine(Data.Folder, GatewayKey.FileName) : Path.GetFullPath(Key.File, baseFolder);
+        CompleteKey(reader, baseFolder);
 
         if (Log.Level is not ("debug" or "information" or "warning" or "error"))
             throw reader.Fault("log.level", $"'{Log.Level}' is no level.", "Choose debug, information, warning or error.");
@@ -274,6 +284,19 @@ public sealed class GatewaySettings
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
         CompleteProvision(reader, baseFolder);
+    }
+
+    private void CompleteKey(SettingsReader reader, string baseFolder)
+    {
+        if (Key.PassphraseFile.Length > 0) Key.PassphraseFile = Path.GetFullPath(Key.PassphraseFile, baseFolder);
+        try
+        {
+            KeyUri = Sign.KeyUri.Parse(Key.Uri, Data.Folder);
+        }
+        catch (FormatException wrong)
+        {
+            throw reader.Fault("key.uri", wrong.Message + ".", "For example \"file:gateway.key\", \"pkcs11:token=depin;object=gateway?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/depin/pin\" or \"tpm2:gateway.tpm2\".");
+        }
     }
 
     private LoginBook ReadLogins(SettingsReader reader)

@@ -11,6 +11,7 @@ using DePIN.Gateway.Peer;
 using DePIN.Gateway.Provision;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Update;
@@ -45,7 +46,7 @@ try
 {
     DataFolder.Prepare(settings.Data.Folder);
     using ChainDatabase database = ChainDatabase.Open(settings.Data.Folder);                                  // one gateway per folder
-    using GatewaySigner key = GatewayKey.Open(settings.Key.File, Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
+    using IEthereumSigner key = GatewayKey.Open(settings.PlaceOfKey(Environment.GetEnvironmentVariable), Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
     using GatewayTls tls = GatewayTls.Open(settings.Tls, settings.Data.Folder, time, log);
     using SettingsReload reload = new(settings, read, tls.Look, log);                                         // SIGHUP
     using FrameLog frames = FrameLog.Open(settings.FrameLog(), time: time);
@@ -134,6 +135,10 @@ try
 catch (SettingsException wrong)
 {
     return Complain(wrong.Message, ExitCodes.Identity);
+}
+catch (KeyAwayException away)
+{
+    return Complain(away.Message, ExitCodes.Failed);
 }
 catch (StoreException fault)
 {

@@ -12,7 +12,7 @@ namespace DePIN.Gateway.Anchor;
 /// A transaction is saved before it is sent, and every step can be done twice without harm, so a crash between any two is only a pause.
 /// </summary>
 public sealed class Anchorer(
-    AnchorRules rules, GatewaySigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, IAnchorChain chain,
+    AnchorRules rules, IEthereumSigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, IAnchorChain chain,
     Func<AnchorTask> next, HealthBoard health, TimeProvider time, TimeSpan pollInterval)
 {
     /// <summary>Actions in a row before the loop pauses, so that no fault can make it spin.</summary>
