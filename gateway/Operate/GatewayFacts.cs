@@ -23,7 +23,7 @@ public sealed class GatewayFacts : IDisposable
 
     private readonly GatewaySettings _settings;
     private readonly string _gateway;
-    private readonly FrameLog _frames;
+    private readonly IFrameStore _frames;
     private readonly FrameVerifier _verifier;
     private readonly NetworkLog _network;
     private readonly Address _self;
@@ -37,7 +37,7 @@ public sealed class GatewayFacts : IDisposable
     private volatile HealthFacts? _scraped;
 
     public GatewayFacts(
-        GatewaySettings settings, Address self, FrameLog frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
+        GatewaySettings settings, Address self, IFrameStore frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
         ChainRegistry follower, Anchorer anchorer, MqttIngest ingest, PeerTransport transport, JsonRpc rpc, HealthBoard board, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(anchorer);
@@ -57,9 +57,6 @@ public sealed class GatewayFacts : IDisposable
         Gauge("depin_oldest_unbatched_seconds", "Age of the oldest frame that is in no batch; 0 when all are.", f => f.OldestUnbatchedMs is { } ms ? (f.NowMs - ms) / 1000.0 : 0);
         Gauge("depin_last_frame_age_seconds", "Time since the last frame was stored; 0 before the first.", f => f.LastFrameMs is { } ms ? (f.NowMs - ms) / 1000.0 : 0);
         _meter.CreateObservableGauge("depin_frames_stored", () => frames.LastRow, description: "Frames stored since the store was made.");
-        _meter.CreateObservableCounter("depin_store_commits", () => frames.Commits, description: "Commits; each is one fsync.");
-        _meter.CreateObservableCounter("depin_store_commit_seconds", () => frames.CommitTime.TotalSeconds, description: "Time spent in commits; by their number it is the disk's write latency.");
-        _meter.CreateObservableCounter("depin_store_commits_failed", () => frames.FailedCommits, description: "Commits that failed: their frames were not acknowledged.");
         _meter.CreateObservableGauge("depin_batch_number", () => (long)(frames.LastBatch()?.Number ?? 0), description: "Number of the newest own batch.");
         _meter.CreateObservableGauge("depin_devices", () => (long)registry.Devices().Count, description: "Devices that the registry knows.");
         _meter.CreateObservableGauge("depin_peers", () => transport.Peers().GroupBy(p => p.IsConnected ? "connected" : "away").Select(g => new Measurement<long>(g.Count(), new KeyValuePair<string, object?>("state", g.Key))),

@@ -39,7 +39,7 @@ public sealed partial class FrameLog
     private long awaitedRow = long.MaxValue;
 
     /// <summary>Says whether more frames are on their way, so that a commit is worth a short wait. Set by the verifier.</summary>
-    internal Func<bool>? MoreComing { get; set; }
+    public Func<bool>? MoreComing { get; set; }
 
     /// <summary>Rises with every failed commit; see <see cref="FrameAppend"/>.</summary>
     public long Epoch => Volatile.Read(ref epoch);

@@ -29,7 +29,7 @@ public sealed class BatchWatch : IDisposable
     private static readonly InstrumentAdvice<double> Seconds = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400] };
 
     private readonly Address _self;
-    private readonly FrameLog _frames;
+    private readonly IFrameStore _frames;
     private readonly NetworkLog _network;
     private readonly RegistryLog _registry;
     private readonly AnchorLog _anchors;
@@ -52,7 +52,7 @@ public sealed class BatchWatch : IDisposable
     /// <param name="confirmations">Final under so many blocks.</param>
     /// <param name="tracer">Null: no spans.</param>
     /// <param name="time">The clock.</param>
-    public BatchWatch(Address self, FrameLog frames, NetworkLog network, RegistryLog registry, AnchorLog anchors, Func<ulong> head, int confirmations, FrameTracer? tracer, TimeProvider time)
+    public BatchWatch(Address self, IFrameStore frames, NetworkLog network, RegistryLog registry, AnchorLog anchors, Func<ulong> head, int confirmations, FrameTracer? tracer, TimeProvider time)
     {
         (_self, _frames, _network, _registry, _anchors, _head, _confirmations, _tracer, _time) = (self, frames, network, registry, anchors, head, (ulong)confirmations, tracer, time);
         _cut = _meter.CreateHistogram("depin.batch.cut.duration.seconds", "s", "From the first frame of a batch to its cut.", null, Seconds);

@@ -11,10 +11,10 @@ namespace DePIN.Gateway.Verify;
 public sealed class DeviceTable
 {
     private readonly ConcurrentDictionary<DeviceIdValue, KnownDevice> devices = new();
-    private readonly FrameLog log;
+    private readonly IFrameStore log;
 
     /// <summary>Reads the saved devices.</summary>
-    public DeviceTable(FrameLog log)
+    public DeviceTable(IFrameStore log)
     {
         ArgumentNullException.ThrowIfNull(log);
         this.log = log;

@@ -25,7 +25,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
 
     private readonly VerifierOptions options;
     private readonly DeviceTable devices;
-    private readonly FrameLog log;
+    private readonly IFrameStore log;
     private readonly IDeviceSource? source;
     private readonly TimeProvider time;
     private readonly IFrameWatch? watch;
@@ -45,7 +45,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
 
     /// <param name="source">Asked for devices the table does not know; null: they are simply unknown.</param>
     /// <param name="watch">Told of the frames it picks; null: none is.</param>
-    public FrameVerifier(VerifierOptions options, DeviceTable devices, FrameLog log, IDeviceSource? source = null, TimeProvider? time = null, IFrameWatch? watch = null)
+    public FrameVerifier(VerifierOptions options, DeviceTable devices, IFrameStore log, IDeviceSource? source = null, TimeProvider? time = null, IFrameWatch? watch = null)
     {
         (this.options, this.devices, this.log, this.source, this.time, this.watch) = (options, devices, log, source, time ?? TimeProvider.System, watch);
         keys = new KeyCache(options.KeysCachedMax);
@@ -250,7 +250,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
                 if (!Decide(lane, submission, ref key))
                     Interlocked.Decrement(ref undecided);
             }
-            catch (Exception fault) when (fault is StoreException or Microsoft.Data.Sqlite.SqliteException)
+            catch (Exception fault) when (fault is StoreException or System.Data.Common.DbException)
             {
                 // A look-up in the store failed: the frame is not decided, the device keeps it.
                 lock (lane.Gate)
@@ -317,7 +317,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
         }
         if (sequence <= last && rival is null)
         {
-            rival = log.Find(lane.Device.Log, sequence)?.Frame;
+            rival = log.Find(lane.Device.Log.Device, sequence)?.Frame;
             if (rival is null)
             {
                 Finish(submission, FrameVerdict.Replayed);

@@ -18,7 +18,7 @@ namespace DePIN.Gateway.Web;
 /// request, and the same on every gateway that has the same data.
 /// </summary>
 public sealed class ReadApi(
-    WebSettings settings, ChainAddresses contracts, int confirmations, Address self, FrameLog frames, DeviceTable devices, BatchReader batches,
+    WebSettings settings, ChainAddresses contracts, int confirmations, Address self, IFrameStore frames, DeviceTable devices, BatchReader batches,
     NetworkLog network, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts,
     Func<Address, ulong, BatchId?>? anchoredIn = null)
 {

@@ -11,7 +11,7 @@ namespace DePIN.Gateway.Web;
 /// headers and connections, because anything on the network may try it. Every error is problem+json with a remedy.
 /// </summary>
 public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi network, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs,
-    UpdateApi? updates = null)
+    UpdateApi? updates = null, EvidenceApi? evidence = null)
 {
     /// <summary>Open connections at most; the API is for a dashboard and a few applications.</summary>
     public const int ConnectionsMax = 256;
@@ -44,6 +44,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         ReadApi.Get(application, "/metrics", context => ApiRequest.WriteAsync(context, System.Text.Encoding.UTF8.GetBytes(metrics.Write()), MetricsExporter.MediaType));
         api.Map(application);
         network.Map(application);
+        evidence?.Map(application);
         updates?.Map(application);
         try
         {
