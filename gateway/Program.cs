@@ -4,6 +4,7 @@ using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.HomeAssistant;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
@@ -11,6 +12,7 @@ using DePIN.Gateway.Provision;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Telemetry;
 using DePIN.Gateway.Update;
 using DePIN.Gateway.Verify;
@@ -83,12 +85,15 @@ try
     using FrameTracer? tracer = telemetry is null ? null : new(settings.Telemetry.SampleRatio, key.Address, time);
     using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time, tracer); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
+    using BrokerSubscriber? broker = BrokerSubscriber.Open(settings.Subscription(key.Address), key.Address.ToString(), verifier, () => registryLog.Last is not null, health, time, logs); // frames of another broker; null without broker.url
+    PublisherSet publishers = new(ingest, broker);
     using UpdatePart? updates = UpdatePart.Open(settings, devices, ingest, health, time);                      // nodes' software; null without update.operatorKey
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
-    ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
+    ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
+    HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, transport, rpc, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
@@ -107,6 +112,7 @@ try
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
+        new Stage("broker", broker is null ? Stages.IdleAsync : broker.RunAsync),
         new Stage("batch", async stop =>
         {
             await network.SafeAsync(stop).ConfigureAwait(false); // a gateway that lost its disk gets its batches back before it cuts new ones
@@ -120,6 +126,7 @@ try
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
         new Stage("way", way.RunAsync),
+        new Stage("homeAssistant", homeAssistant.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
         new Stage("tls", tls.RunAsync),

@@ -31,6 +31,9 @@ public sealed class DeviceTable
     /// <summary>The device, or null.</summary>
     public KnownDevice? Find(DeviceIdValue id) => devices.GetValueOrDefault(id);
 
+    /// <summary>Whether the owner revoked the device of this id (40 hex digits).</summary>
+    public bool IsRevoked(string id) => DeviceIdValue.TryParse(id, out DeviceIdValue value) && Find(value) is { Registration.IsRevoked: true };
+
     /// <summary>A device's public key, X ‖ Y, 64 bytes, or null when the registry does not know it.</summary>
     public ReadOnlyMemory<byte>? KeyOf(Evidence.Address device)
     {

@@ -185,7 +185,7 @@ public sealed class LocalGateway : IAsyncDisposable
         JsonObject settings = new()
         {
             ["data"] = new JsonObject { ["folder"] = options.Folder },
-            ["mqtt"] = new JsonObject { ["listen"] = $"{options.Host}:{MqttTlsPort}", ["listenPlain"] = $"{options.Host}:{MqttPort}" },
+            ["mqtt"] = new JsonObject { ["listen"] = $"{options.Host}:{MqttTlsPort}", ["listenPlain"] = $"{options.Host}:{MqttPort}", ["allowPlainRemote"] = true },
             ["batch"] = new JsonObject { ["ageMaxS"] = options.BatchAgeMaxS, ["framesMax"] = options.BatchFramesMax },
             ["chain"] = new JsonObject
             {

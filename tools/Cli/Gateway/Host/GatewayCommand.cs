@@ -13,7 +13,7 @@ public static class GatewayCommand
 
     public static Command Create() => new("gateway", "The gateway of this machine: set up, run, examined, saved and brought back.")
     {
-        CreateInit(), CreateRun(), CreateCheck(), CreateBackup(), CreateRestore(), CreateConfig(),
+        CreateInit(), CreateRun(), CreateCheck(), CreateBackup(), CreateRestore(), CreateConfig(), CreateMqtt(),
     };
 
     private static Command CreateInit()
@@ -79,6 +79,23 @@ public static class GatewayCommand
         Command command = new("config", "Prints every setting with its meaning, unit, range, environment variable and default: a settings file.");
         command.SetAction(_ => Console.Out.Write(SettingsTemplate.Write(new GatewaySettings().Sections())));
         return command;
+    }
+
+    private static Command CreateMqtt()
+    {
+        Argument<string> User() => new("user") { Description = "The user name; a device's is its id.", HelpName = "USER" };
+        Option<string> File() => new("--file") { Description = "What mqtt.credentials names.", HelpName = "FILE", Required = true };
+        Argument<string> added = User(), removed = User();
+        Option<string> addTo = File(), removeFrom = File(), listOf = File();
+        Option<string> role = new("--role") { Description = "device (its own topics), application (reads), bridge (forwards any device's frames).", HelpName = "ROLE", DefaultValueFactory = _ => "device" };
+        Option<bool> input = new("--stdin") { Description = "Takes the password from the first line of standard input; otherwise one is made and printed once." };
+        Command add = new("add", "Adds a user, or gives one another password.") { added, role, addTo, input };
+        add.SetAction(parsed => MqttUsers.Add(parsed.GetValue(addTo)!, parsed.GetValue(added)!, parsed.GetValue(role)!, parsed.GetValue(input)));
+        Command remove = new("remove", "Removes a user.") { removed, removeFrom };
+        remove.SetAction(parsed => MqttUsers.Remove(parsed.GetValue(removeFrom)!, parsed.GetValue(removed)!));
+        Command list = new("list", "Prints users and roles.") { listOf };
+        list.SetAction(parsed => MqttUsers.List(parsed.GetValue(listOf)!));
+        return new("mqtt", "The users of the gateway's MQTT listener (mqtt.login, mqtt.credentials).") { add, remove, list };
     }
 
     private static Option<string> Config() => new("--config") { Description = "The settings file.", HelpName = "FILE", DefaultValueFactory = _ => ConfigDefault };

@@ -77,6 +77,7 @@ public sealed class GatewayDoctor
         await ExaminePortsAsync(cancel).ConfigureAwait(false);
         await ExamineNamesAsync(cancel).ConfigureAwait(false);
         await ExamineChainAsync(cancel).ConfigureAwait(false);
+        if (_settings.Subscription(_address ?? default) is { } broker) _findings.AddRange(await BrokerLook.ExamineAsync(broker, _time, cancel).ConfigureAwait(false));
         await ExamineHealthAsync(cancel).ConfigureAwait(false);
     }
 
