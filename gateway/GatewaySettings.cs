@@ -54,6 +54,7 @@ public sealed class GatewaySettings
     public WebSettings Web { get; } = new();
     public UpdateSettings Update { get; } = new();
     public ProvisionSettings Provision { get; } = new();
+    public TelemetrySettings Telemetry { get; } = new();
 
     /// <summary>The sections in the order of the template, bound to this instance.</summary>
     public IReadOnlyList<SettingsSection> Sections() =>
@@ -74,6 +75,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
         SettingsSection.Of("update", "Updates of the nodes' software over the air.", Update),
         SettingsSection.Of("provision", "The page on which technicians provision boards from their browsers.", Provision),
+        SettingsSection.Of("telemetry", "Traces and metrics for an OpenTelemetry collector.", Telemetry),
     ];
 
     /// <summary>
@@ -284,6 +286,16 @@ public sealed class GatewaySettings
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
         CompleteProvision(reader, baseFolder);
+        CompleteTelemetry(reader, baseFolder);
+    }
+
+    private void CompleteTelemetry(SettingsReader reader, string baseFolder)
+    {
+        if (Telemetry.Protocol is not ("http" or "grpc"))
+            throw reader.Fault("telemetry.protocol", $"'{Telemetry.Protocol}' is no protocol.", "Choose http or grpc.");
+        if (Telemetry.Endpoint.Length > 0 && (!Uri.TryCreate(Telemetry.Endpoint, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https")))
+            throw reader.Fault("telemetry.endpoint", $"'{Redacted(Telemetry.Endpoint)}' is no http or https URL.", "For example \"http://127.0.0.1:4318\".");
+        if (Telemetry.HeadersFile.Length > 0) Telemetry.HeadersFile = Path.GetFullPath(Telemetry.HeadersFile, baseFolder);
     }
 
     private void CompleteKey(SettingsReader reader, string baseFolder)
