@@ -536,6 +536,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private void Finish(Submission submission, FrameVerdict verdict)
     {
         Counters.Count(verdict);
+        submission.Lane?.Device.CountRefused(verdict);
         Interlocked.Decrement(ref inFlight);
         if (submission.InLane)
             Interlocked.Decrement(ref submission.Lane!.InFlight);
@@ -553,6 +554,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     {
         lock (lane.Gate)
             lane.Hold(sequence, time.GetTimestamp());
+        lane.Device.CountRefused(verdict);
         return Refuse(verdict);
     }
 
