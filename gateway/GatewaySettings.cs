@@ -248,9 +248,14 @@ public sealed class GatewaySettings
         }
 
         RequireEndPoint(reader, "web.listen", Web.Listen, allowEmpty: false);
-        if (!IPEndPoint.Parse(Web.Listen).Address.Equals(IPAddress.Loopback) && !IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote)
-            throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the API has no login.",
-                "Listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
+        if (Web.Credentials.Length > 0) Web.Credentials = Path.GetFullPath(Web.Credentials, baseFolder);
+        foreach (string proxy in Web.TrustedProxies)
+            if (!IPAddress.TryParse(proxy, out _)) throw reader.Fault("web.trustedProxies", $"'{proxy}' is no IP address.", "For example \"127.0.0.1\".");
+        if (Web.UserHeader.Length > 0 && Web.TrustedProxies.Length == 0)
+            throw reader.Fault("web.userHeader", "is believed from nobody: web.trustedProxies is empty.", "Name the proxy's address there, or anyone could send the header.");
+        if (!IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote && !(Web.Tls && Web.Credentials.Length > 0))
+            throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the page has no login over TLS.",
+                "Set web.tls and web.credentials, listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
 
         RequireEndPoint(reader, "peer.listen", Peer.Listen, allowEmpty: true);
         foreach (string endpoint in Peer.Endpoints)

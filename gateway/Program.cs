@@ -18,6 +18,7 @@ using DePIN.Gateway.Telemetry;
 using DePIN.Gateway.Update;
 using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
+using DePIN.Gateway.Web.Page;
 
 GatewaySettings settings;
 Func<GatewaySettings> read;
@@ -100,7 +101,8 @@ try
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
     EvidenceApi evidence = new(settings.Web, networkLog, registryLog, [bodyStore, .. sources]);                // for who is no member: `depin index`
-    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence);
+    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, time);            // for people
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
     Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else

@@ -543,6 +543,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private void Finish(Submission submission, FrameVerdict verdict)
     {
         Counters.Count(verdict);
+        submission.Lane?.Device.CountRefused(verdict);
         Interlocked.Decrement(ref inFlight);
         if (submission.InLane)
             Interlocked.Decrement(ref submission.Lane!.InFlight);
@@ -560,6 +561,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     {
         lock (lane.Gate)
             lane.Hold(sequence, time.GetTimestamp());
+        lane.Device.CountRefused(verdict);
         return Refuse(verdict);
     }
 
