@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DePIN.Cli.Gateway;
 using DePIN.Cli.Terminal;
 using DePIN.Devnet;
 
@@ -20,6 +21,7 @@ public static class BenchCommand
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
         CreateGateway(),
         CreateOne("provision", "Seconds a board with 1, 4 and 16 lanes, and how much of them is waiting for the board.", ProvisionBench.RunAsync),
+        IndexBench.Create(),
         NetworkBenchCommand.Create(),
     };
 
@@ -39,14 +41,15 @@ public static class BenchCommand
 
     private static Command CreateGateway()
     {
-        Option<string?> program = new("--program") { Description = "Another build of the gateway: its DePIN.Gateway.dll, as an installed package has it." };
-        Command command = CreateOne("gateway", "What a gateway needs: memory, time to start, bytes written per frame; a day of backlog replayed.",
-            static (parsed, cancel) => Measure(parsed.GetValue<string?>("--program"), cancel));
-        command.Add(program);
+        Option<bool> portable = new("--portable") { Description = "Measure the build that needs the runtime, not the native one." };
+        Command command = CreateOne("gateway", "What a gateway needs: memory, time to start, bytes written per frame; a day of backlog replayed. Builds the native gateway first (clang).",
+            async (parsed, cancel) =>
+            {
+                string? program = parsed.GetValue(portable) ? null : Path.Combine(await NativeGateway.PublishAsync(NativeGateway.ThisRuntime, cancel).ConfigureAwait(false), NativeGateway.FileName);
+                return Json(await new GatewayBench(new GatewayBenchOptions { Program = program }).RunAsync(cancel).ConfigureAwait(false));
+            });
+        command.Add(portable);
         return command;
-
-        static async Task<JsonObject> Measure(string? program, CancellationToken cancel) =>
-            Json(await new GatewayBench(new GatewayBenchOptions { Program = program }).RunAsync(cancel).ConfigureAwait(false));
     }
 
     private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run, Func<JsonObject, string>? table = null) =>

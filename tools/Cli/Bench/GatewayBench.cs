@@ -17,7 +17,7 @@ namespace DePIN.Cli.Bench;
 /// <summary>What to measure.</summary>
 public sealed record GatewayBenchOptions
 {
-    /// <summary>The gateway's program (DePIN.Gateway.dll); null: the one built beside this program. A published one starts faster.</summary>
+    /// <summary>The gateway's program, a DePIN.Gateway.dll or a native one; null: the one built along with this program.</summary>
     public string? Program { get; init; }
 
     /// <summary>How often the start is measured; the median counts.</summary>
@@ -40,6 +40,7 @@ public sealed record GatewayBenchOptions
 }
 
 /// <summary>The figures; property names are the JSON keys. Each gateway is a process of its own with a chain; devices connect over TLS.</summary>
+/// <param name="build">"native" (compiled ahead of time, as packages with --native have it) or "portable" (needs the runtime).</param>
 /// <param name="idleRssMiB">Resident set of a gateway with no client, MiB.</param>
 /// <param name="startMs">From starting the process on a store with frames to the PUBACK of the first new frame (plain TCP, so that no handshake of the client counts), ms; median.</param>
 /// <param name="rss1000MiB">Resident set with 1,000 devices connected over TLS, each with one frame acknowledged, MiB.</param>
@@ -54,7 +55,7 @@ public sealed record GatewayBenchOptions
 /// <param name="processors">Processors, shared by gateways, clients and kernel.</param>
 #pragma warning disable IDE1006 // The JSON keys are the contract.
 public sealed record GatewayBenchResult(
-    double idleRssMiB, double startMs, double rss1000MiB, double rss5000MiB, double connectsPerSecond, double backlogFramesPerSecond, double backlogVerifyPerSecond,
+    string build, double idleRssMiB, double startMs, double rss1000MiB, double rss5000MiB, double connectsPerSecond, double backlogFramesPerSecond, double backlogVerifyPerSecond,
     double bytesWrittenPerFrame, double bytesWrittenPerBacklogFrame, int frameBytes, int backlogDevices, int processors);
 #pragma warning restore IDE1006
 
@@ -105,7 +106,7 @@ public sealed class GatewayBench(GatewayBenchOptions options)
             (double rss1000, double rss5000, double connects) = await ConnectAllAsync(gateway, cancel).ConfigureAwait(false);
             (double backlog, double verify, double backlogBytes) = await ReplayAsync(gateway, cancel).ConfigureAwait(false);
             double bytes = await SteadyAsync(gateway, cancel).ConfigureAwait(false);
-            return new GatewayBenchResult(Round(idle), Math.Round(starts[starts.Count / 2]), Round(rss1000), Round(rss5000), Math.Round(connects), Math.Round(backlog), Math.Round(verify),
+            return new GatewayBenchResult(options.Program is { } program && !program.EndsWith(".dll", StringComparison.Ordinal) ? "native" : "portable", Round(idle), Math.Round(starts[starts.Count / 2]), Round(rss1000), Round(rss5000), Math.Round(connects), Math.Round(backlog), Math.Round(verify),
                 Math.Round(bytes), Math.Round(backlogBytes), devices[0].Frame(1, null, Samples).Length, options.BacklogDevices, Environment.ProcessorCount);
         }
         finally
