@@ -41,7 +41,7 @@ public sealed partial class FrameLog
     {
         if (!devices.TryGetValue(device, out DeviceLog? log)) return null;
         long row = RowOf(log, sequence);
-        return IsDropped(row) ? new DroppedFrame(row, BatchOf(row)) : null;
+        return row > 0 && (IsDropped(row) || IsLost(row, row)) ? new DroppedFrame(row, BatchOf(row), !IsDropped(row)) : null;
     }
 
     /// <summary>The rows of the closed partitions that are on the disk, the oldest first.</summary>
@@ -69,16 +69,26 @@ public sealed partial class FrameLog
     {
         string folder = PartitionFile.FolderOf(options.Path);
         Directory.CreateDirectory(folder);
-        partitions = [.. Sql.Rows(writer, static row => new PartitionFile(row.GetInt64(0), row.GetInt64(1), (PartitionFormat)row.GetInt32(2), row.GetInt64(3) != 0),
-            "SELECT first_row, last_row, format, dropped FROM partitions ORDER BY first_row")];
+        ReadPartitionList();
         foreach (PartitionFile one in partitions)
         {
             string path = one.PathIn(options.Path);
             if (one.IsDropped) Delete(one); // noted, then the power went
-            else if (!File.Exists(path)) throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"{path} is missing"));
+            else if (File.Exists(path)) DeleteFiles(path + ".new"); // of a salvage that the power cut short
+            else if (File.Exists(path + ".new")) File.Move(path + ".new", path);
+            else Salvage(one, "it is missing");
         }
+        if (partitions is [.., { IsOpen: true } written] && (!PartitionFile.LooksSound(written.PathIn(options.Path)) || PageSalvage.IsLogDamaged(written.PathIn(options.Path))))
+            Salvage(written, "neither it nor its write-ahead log are what was written");
         if (partitions is [.., { IsOpen: true } open]) Attach(open.FirstRow);
         else Begin(partitions is [.., var last] ? last.LastRow + 1 : 1);
+    }
+
+    private void ReadPartitionList()
+    {
+        partitions = [.. Sql.Rows(writer, static row => new PartitionFile(row.GetInt64(0), row.GetInt64(1), (PartitionFormat)row.GetInt32(2), row.GetInt64(3) != 0),
+            "SELECT first_row, last_row, format, dropped FROM partitions ORDER BY first_row")];
+        lost = [.. Sql.Rows(writer, static row => (row.GetInt64(0), row.GetInt64(1)), "SELECT first_row, last_row FROM lost_rows ORDER BY first_row")];
     }
 
     // The file is there and durable before the database knows it, and the database before the first frame.
@@ -103,7 +113,8 @@ public sealed partial class FrameLog
         }
         Sql.Execute(writer, "ATTACH DATABASE $0 AS log", path);
         Tune(writer, "log");
-        Sql.Execute(writer, PartitionFile.Table);
+        if (create) Sql.Execute(writer, PartitionFile.Mark("log"));
+        Sql.Execute(writer, PartitionFile.TableIn("log"));
         partitionBeganMs = time.GetUtcNow().ToUnixTimeMilliseconds();
         if (Sql.Scalar(writer, "SELECT received_ms FROM log.frames ORDER BY row LIMIT 1") is > 0 and long began) partitionBeganMs = began;
     }
@@ -179,6 +190,11 @@ public sealed partial class FrameLog
             sound = true;
             return result;
         }
+        catch (Exception fault) when (IsDamage(fault) || fault is InvalidCastException or InvalidOperationException /* a column of another type */ || (!partition.IsOpen && fault is SqliteException { SqliteErrorCode: raw.SQLITE_IOERR })) // a bad sector
+        {
+            Suspect(partition);
+            throw fault as StoreException ?? new StoreException(StoreFault.Corrupt, $"{partition.PathIn(options.Path)} is damaged ({fault.Message}): what can be read of it is being saved; look at the folder {StoreDamage.Folder}.", fault);
+        }
         finally
         {
             if (connection is not null) PutBack(partition, connection, sound);
@@ -249,7 +265,8 @@ public sealed partial class FrameLog
     }
 }
 
-/// <summary>Where a frame was that is dropped.</summary>
+/// <summary>Where a frame was that is not here any more.</summary>
 /// <param name="Row">Its row.</param>
 /// <param name="Batch">The batch that holds it; its header stays.</param>
-public sealed record DroppedFrame(long Row, StoredBatch? Batch);
+/// <param name="IsLost">True when the disk lost it; else it was dropped after it was anchored.</param>
+public sealed record DroppedFrame(long Row, StoredBatch? Batch, bool IsLost);

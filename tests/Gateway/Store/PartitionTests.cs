@@ -57,7 +57,7 @@ internal sealed class PartitionTests
         await batcher.CutNowAsync();
         Ledger ledger = new() { NowS = 1_000_000 };
         HealthBoard health = new(TimeProvider.System, NullLogger.Instance);
-        using Retention retention = new(new RetentionOptions(KeepS: 86_400), log, ledger, health, TimeProvider.System);
+        using Retention retention = new(new RetentionOptions(KeepS: 86_400), log, ledger, static () => Task.CompletedTask, health, TimeProvider.System);
 
         Assert.That(await retention.SweepAsync(), Is.Zero, "nothing is anchored");
         ledger.Anchored = number => number <= 6 ? 1_000_000 - 86_399 : null; // rows 1 to 384
@@ -109,7 +109,7 @@ internal sealed class PartitionTests
         using SigningDevice device = await pipeline.AddDeviceAsync();
         HealthBoard health = new(TimeProvider.System, NullLogger.Instance);
         Ledger ledger = new() { NowS = 1_000 };
-        using Retention retention = new(new RetentionOptions(KeepS: 0), pipeline.Log, ledger, health, TimeProvider.System);
+        using Retention retention = new(new RetentionOptions(KeepS: 0), pipeline.Log, ledger, static () => Task.CompletedTask, health, TimeProvider.System);
         Batcher batcher = new(new BatcherOptions { Gateway = Gateway, FramesMax = 50 }, pipeline.Log);
         FrameVerdict verdict;
         long stored = 0;
@@ -200,6 +200,16 @@ internal sealed class PartitionTests
         pipeline.Start();
         Assert.That(pipeline.Log.FrameAt(10)!.Frame, Is.EqualTo(sent[9]));
         Assert.That(Assert.Throws<StoreException>(() => pipeline.Log.FrameAt(11))!.Fault, Is.EqualTo(StoreFault.Corrupt));
+        // The rest of the file is saved, and what is lost is said.
+        while (pipeline.Log.LostFrames == 0) await Task.Delay(5);
+        Assert.That(pipeline.Log.LostRuns, Is.EqualTo(new[] { (11L, 11L) }));
+        Assert.That(pipeline.Log.FrameAt(11), Is.Null);
+        Assert.That(pipeline.Log.FindDropped(pipeline.DeviceNumber(device), 11)!.IsLost, Is.True);
+        Assert.That(pipeline.Log.Frames(1, 600).Select(static one => one.Frame), Is.EqualTo(sent[..10].Concat(sent[11..])));
+        Assert.That(pipeline.Log.Damage, Has.Count.EqualTo(1).And.Some.Contains("1 could not be: rows 11."));
+        pipeline.Restart();
+        Assert.That(pipeline.Log.LostRuns, Is.EqualTo(new[] { (11L, 11L) }));
+        Assert.That(await pipeline.SubmitAsync(device, device.Next()), Is.EqualTo(FrameVerdict.Accepted));
     }
 
     [Test]
