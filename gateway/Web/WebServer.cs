@@ -127,6 +127,8 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         }
     }
 
-    private static Task WriteAsync(HttpContext context, Problem problem) =>
-        ApiRequest.WriteAsync(context, problem, ApiJsonContext.Default.Problem, problem.Status);
+    private Task WriteAsync(HttpContext context, Problem problem) =>
+        page is not null && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
+            ? page.Site.WriteAsync(context, problem)
+            : ApiRequest.WriteAsync(context, problem, ApiJsonContext.Default.Problem, problem.Status);
 }
