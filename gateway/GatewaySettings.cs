@@ -13,6 +13,7 @@ using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Verify;
@@ -25,7 +26,7 @@ namespace DePIN.Gateway;
 /// All settings of the gateway: the single source of their defaults, units, ranges and texts. Order of precedence:
 /// default, file (<c>--config</c>), environment (<c>DEPIN_SECTION_KEY</c>), command line (<c>--data</c>).
 /// <see cref="Load"/> returns a complete and checked value or throws a <see cref="SettingsException"/> that says what to change.
-/// Secrets are no settings: they live in 0600 files or in <see cref="SecretVariable"/>.
+/// Secrets are no settings: they live in 0600 files, in a token, or in <see cref="SecretVariable"/> and <see cref="KeySecret.Variable"/>.
 /// </summary>
 public sealed class GatewaySettings
 {
@@ -53,6 +54,7 @@ public sealed class GatewaySettings
     public WebSettings Web { get; } = new();
     public UpdateSettings Update { get; } = new();
     public ProvisionSettings Provision { get; } = new();
+    public TelemetrySettings Telemetry { get; } = new();
 
     /// <summary>The sections in the order of the template, bound to this instance.</summary>
     public IReadOnlyList<SettingsSection> Sections() =>
@@ -73,6 +75,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
         SettingsSection.Of("update", "Updates of the nodes' software over the air.", Update),
         SettingsSection.Of("provision", "The page on which technicians provision boards from their browsers.", Provision),
+        SettingsSection.Of("telemetry", "Traces and metrics for an OpenTelemetry collector.", Telemetry),
     ];
 
     /// <summary>
@@ -100,10 +103,19 @@ public sealed class GatewaySettings
             baseFolder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         }
 
-        reader.ReadEnvironment(environment.Where(v => v.Key != SecretVariable));
+        reader.ReadEnvironment(environment.Where(v => v.Key is not (SecretVariable or KeySecret.Variable)));
         settings.Complete(reader, baseFolder, dataFolder, file);
         return settings;
     }
+
+    /// <summary>Where the key is, and where its passphrase or PIN is from.</summary>
+    public KeyPlace PlaceOfKey(Func<string, string?> environment) => KeyPlace.Of(KeyUri, SecretOfKey(environment));
+
+    /// <summary>Where the key's passphrase or PIN is from.</summary>
+    public KeySecret SecretOfKey(Func<string, string?> environment) => new(Key.PassphraseFile, environment);
+
+    /// <summary>Setting <c>key.uri</c>, read.</summary>
+    public KeyUri KeyUri { get; private set; } = new FileKeyUri(GatewayKey.FileName);
 
     /// <summary>Where the contracts are, as the chain side takes it.</summary>
     public ChainAddresses Contracts() => new((ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), Address.Parse(Chain.GatewayRegistry),
@@ -206,7 +218,7 @@ public sealed class GatewaySettings
     private void Complete(SettingsReader reader, string baseFolder, string? dataFolder, string? file)
     {
         Data.Folder = dataFolder is not null ? Path.GetFullPath(dataFolder) : Path.GetFullPath(Data.Folder, baseFolder);
-        Key.File = Key.File.Length == 0 ? Path.Combine(Data.Folder, GatewayKey.FileName) : Path.GetFullPath(Key.File, baseFolder);
+        CompleteKey(reader, baseFolder);
 
         if (Log.Level is not ("debug" or "information" or "warning" or "error"))
             throw reader.Fault("log.level", $"'{Log.Level}' is no level.", "Choose debug, information, warning or error.");
@@ -236,9 +248,14 @@ public sealed class GatewaySettings
         }
 
         RequireEndPoint(reader, "web.listen", Web.Listen, allowEmpty: false);
-        if (!IPEndPoint.Parse(Web.Listen).Address.Equals(IPAddress.Loopback) && !IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote)
-            throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the API has no login.",
-                "Listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
+        if (Web.Credentials.Length > 0) Web.Credentials = Path.GetFullPath(Web.Credentials, baseFolder);
+        foreach (string proxy in Web.TrustedProxies)
+            if (!IPAddress.TryParse(proxy, out _)) throw reader.Fault("web.trustedProxies", $"'{proxy}' is no IP address.", "For example \"127.0.0.1\".");
+        if (Web.UserHeader.Length > 0 && Web.TrustedProxies.Length == 0)
+            throw reader.Fault("web.userHeader", "is believed from nobody: web.trustedProxies is empty.", "Name the proxy's address there, or anyone could send the header.");
+        if (!IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote && !(Web.Tls && Web.Credentials.Length > 0))
+            throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the page has no login over TLS.",
+                "Set web.tls and web.credentials, listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
 
         RequireEndPoint(reader, "peer.listen", Peer.Listen, allowEmpty: true);
         foreach (string endpoint in Peer.Endpoints)
@@ -274,6 +291,29 @@ public sealed class GatewaySettings
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
         CompleteProvision(reader, baseFolder);
+        CompleteTelemetry(reader, baseFolder);
+    }
+
+    private void CompleteTelemetry(SettingsReader reader, string baseFolder)
+    {
+        if (Telemetry.Protocol is not ("http" or "grpc"))
+            throw reader.Fault("telemetry.protocol", $"'{Telemetry.Protocol}' is no protocol.", "Choose http or grpc.");
+        if (Telemetry.Endpoint.Length > 0 && (!Uri.TryCreate(Telemetry.Endpoint, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https")))
+            throw reader.Fault("telemetry.endpoint", $"'{Redacted(Telemetry.Endpoint)}' is no http or https URL.", "For example \"http://127.0.0.1:4318\".");
+        if (Telemetry.HeadersFile.Length > 0) Telemetry.HeadersFile = Path.GetFullPath(Telemetry.HeadersFile, baseFolder);
+    }
+
+    private void CompleteKey(SettingsReader reader, string baseFolder)
+    {
+        if (Key.PassphraseFile.Length > 0) Key.PassphraseFile = Path.GetFullPath(Key.PassphraseFile, baseFolder);
+        try
+        {
+            KeyUri = Sign.KeyUri.Parse(Key.Uri, Data.Folder);
+        }
+        catch (FormatException wrong)
+        {
+            throw reader.Fault("key.uri", wrong.Message + ".", "For example \"file:gateway.key\", \"pkcs11:token=depin;object=gateway?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/depin/pin\" or \"tpm2:gateway.tpm2\".");
+        }
     }
 
     private LoginBook ReadLogins(SettingsReader reader)

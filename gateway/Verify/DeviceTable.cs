@@ -97,6 +97,19 @@ public sealed class KnownDevice
 
     internal DeviceLane Lane { get; }
 
+    /// <summary>Frames of this device that were not taken since the start, by verdict; duplicates count as taken. Null: none.</summary>
+    public IReadOnlyList<(FrameVerdict Verdict, long Frames)>? Refused =>
+        refused is { } counts ? [.. counts.Select((count, verdict) => ((FrameVerdict)verdict, Interlocked.Read(ref counts[verdict]))).Where(one => one.Item2 > 0)] : null;
+
+    private long[]? refused;
+
+    internal void CountRefused(FrameVerdict verdict)
+    {
+        if (verdict.IsDurable()) return;
+        if (refused is null) Interlocked.CompareExchange(ref refused, new long[FrameVerdicts.Count], null);
+        Interlocked.Increment(ref refused[(int)verdict]);
+    }
+
     // False after a change that the store has not confirmed: the next Put saves it again.
     internal bool IsSaved { get; set; } = true;
 

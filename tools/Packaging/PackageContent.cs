@@ -31,6 +31,7 @@ public static class PackageContent
         package.Add("usr/lib/sysusers.d/depin-gateway.conf", Text("sysusers.conf"));
         package.Add("usr/lib/tmpfiles.d/depin-gateway.conf", Text("tmpfiles.conf"));
         package.Add("usr/lib/udev/rules.d/60-depin-gateway.rules", UdevRules());
+        foreach (string file in new[] { "alerts.yml", "alerts.test.yml", "dashboard.json" }) package.Add($"usr/share/{Name}/{file}", Text(file, "monitoring"));
         package.AddCompressed("usr/share/man/man8/depin-gateway.8", Text("depin-gateway.8"));
         package.AddCompressed("usr/share/man/man1/depin.1", Text("depin.1"));
         package.AddCompressed($"usr/share/doc/{Name}/changelog", File.ReadAllText(Path.Combine(repository, "CHANGELOG.md")));
@@ -83,9 +84,9 @@ public static class PackageContent
             _ => " Needs the ASP.NET Core runtime 10; when it is missing the service says how\n to install it.\n",
         };
 
-    private static string Text(string resource)
+    private static string Text(string resource, string folder = "debian")
     {
-        using Stream stream = typeof(PackageContent).Assembly.GetManifestResourceStream("debian." + resource) ?? throw new PackagingException($"debian/{resource} is missing from this build.");
+        using Stream stream = typeof(PackageContent).Assembly.GetManifestResourceStream($"{folder}.{resource}") ?? throw new PackagingException($"{folder}/{resource} is missing from this build.");
         using StreamReader reader = new(stream);
         return reader.ReadToEnd();
     }
