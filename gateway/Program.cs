@@ -132,7 +132,7 @@ try
         new Stage("homeAssistant", homeAssistant.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
-        new Stage("tls", tls.RunAsync),
+        new Stage("tls", stop => tls.RunAsync(health, stop)),
         new Stage("running", running.RunAsync),
         new Stage("web", web.RunAsync),
         new Stage("service", service.RunAsync));
