@@ -149,6 +149,9 @@ public sealed class GatewaySettings
         Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20,
     };
 
+    /// <summary>How long frames are kept.</summary>
+    public RetentionOptions Retention() => new(Store.KeepDays * 86_400L);
+
     /// <summary>The bodies of other gateways' batches.</summary>
     public BodyStoreOptions Bodies() => new(Path.Combine(Data.Folder, "bodies"))
     {

@@ -93,6 +93,7 @@ try
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
+    using Retention retention = new(settings.Retention(), frames, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), health, time); // drops what is on the ledger, by age and budget
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
     ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
     HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);
@@ -127,6 +128,7 @@ try
         new Stage("bodies", bodyStore.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
+        new Stage("retention", retention.RunAsync),
         new Stage("export", export.RunAsync),
         new Stage("way", way.RunAsync),
         new Stage("homeAssistant", homeAssistant.RunAsync),

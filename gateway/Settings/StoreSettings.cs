@@ -3,8 +3,11 @@ namespace DePIN.Gateway.Settings;
 /// <summary>Section <c>store</c>.</summary>
 public sealed class StoreSettings
 {
-    [Setting("The database may grow to this; then frames are no longer acknowledged and boards keep theirs.", Unit = "MiB", Min = 16, Max = 16_777_216)]
+    [Setting("The frame store may grow to this: before, the oldest frames that are on the ledger are dropped; when there are none, frames are no longer acknowledged and boards keep theirs.", Unit = "MiB", Min = 16, Max = 16_777_216)]
     public int DiskBudgetMib { get; set; } = 8_192;
+
+    [Setting("Frames are dropped so long after they were anchored, by the chain's time; 0 keeps them until the disk budget. Headers of batches stay.", Unit = "days", Min = 0, Max = 36_500)]
+    public int KeepDays { get; set; }
 
     [Setting("Space that must stay free on the disk.", Unit = "MiB", Min = 0, Max = 1_048_576)]
     public int FreeFloorMib { get; set; } = 256;

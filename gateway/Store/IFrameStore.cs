@@ -57,6 +57,12 @@ public interface IFrameStore : Operate.IDurableStore, IDisposable
     /// <summary>The frame of a device with a sequence, or null.</summary>
     StoredFrame? Find(int device, ulong sequence);
 
+    /// <summary>True when a row was dropped, by age or budget, after it was anchored: its file is gone.</summary>
+    bool IsDropped(long row) => false;
+
+    /// <summary>Where a device's frame was that is dropped; null when it is not, or never was there.</summary>
+    DroppedFrame? FindDropped(int device, ulong sequence) => null;
+
     /// <summary>Inserts or updates a device; gives its integer, or 0 when the store has no room for more.</summary>
     Task<int> SaveDeviceAsync(RegisteredDevice device);
 

@@ -66,7 +66,7 @@ internal sealed class Pipeline : IDisposable
 
     public int DeviceNumber(SigningDevice device) => Devices.Find(device.Id)!.Log.Device;
 
-    public long Rows() => Log.Read(connection => Sql.Scalar(connection, "SELECT count(*) FROM frames"));
+    public long Rows() => Log.Frames(1, Log.LastRow).Count();
 
     public void Dispose()
     {
