@@ -42,15 +42,16 @@ using StopSignals stopping = new(log);
 try
 {
     DataFolder.Prepare(settings.Data.Folder);
-    using ChainDatabase database = ChainDatabase.Open(settings.Data.Folder);                                  // one gateway per folder
+    HealthBoard health = new(time, log);
+    using Storage storage = Storage.Open(settings, health, time, log);                                               // files, one gateway per folder; or PostgreSQL for several processes
+    (ChainDatabase database, Leadership leadership) = (storage.Chain, storage.Leadership);
     using GatewaySigner key = GatewayKey.Open(settings.Key.File, Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
     using GatewayTls tls = GatewayTls.Open(settings.Tls, settings.Data.Folder, time, log);
     using SettingsReload reload = new(settings, read, tls.Look, log);                                         // SIGHUP
-    using FrameLog frames = FrameLog.Open(settings.FrameLog(), time: time);
+    using IFrameStore frames = storage.OpenFrames(time);
 
     ChainAddresses contracts = settings.Contracts();
     AnchorRules rules = settings.AnchorRules(key.Address);
-    HealthBoard health = new(time, log);
     using HttpClient http = JsonRpc.CreateHttpClient();
     JsonRpc rpc = new(http, settings.Rpc(), time, new Random());                                              // fail-over between endpoints
     ContractErrors.AddTo(rpc.Reverts);
@@ -78,7 +79,7 @@ try
     using BodyCheck check = new();
     PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log);
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
-    using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
+    using FrameVerifier verifier = new(settings.Verifier(() => leadership.IsLeading && network.IsRestoring), devices, frames, registry, time); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     using UpdatePart? updates = UpdatePart.Open(settings, devices, ingest, health, time);                      // nodes' software; null without update.operatorKey
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
@@ -88,7 +89,7 @@ try
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
-    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
+    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time, leadership);
     WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
@@ -102,17 +103,20 @@ try
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
-        new Stage("batch", async stop =>
+        new Stage("batch", leadership.Leading(async stop =>
         {
+            await batcher.ReloadAsync().ConfigureAwait(false);   // another process may have cut since this one started
             await network.SafeAsync(stop).ConfigureAwait(false); // a gateway that lost its disk gets its batches back before it cuts new ones
             await batcher.RunAsync(stop).ConfigureAwait(false);
-        }),
-        new Stage("network", network.RunAsync),
-        new Stage("peer", transport.RunAsync),
+        })),
+        new Stage("network", leadership.Leading(network.RunAsync)),
+        new Stage("peer", leadership.Leading(transport.RunAsync)),
         new Stage("transfer", transfer.RunAsync),
         new Stage("bodies", bodyStore.RunAsync),
-        new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
-        new Stage("registry", registry.RunAsync),
+        new Stage("anchor", settings.Anchor.Enabled ? leadership.Leading(anchorer.RunAsync) : Stages.IdleAsync),
+        new Stage("registry", leadership.Leading(registry.RunAsync)),
+        new Stage("follow", stop => leadership.FollowAsync(() => { devices.Refresh(); ledger.Refresh(); }, stop)),
+        new Stage("lead", leadership.RunAsync),                // given back after what needs it has ended
         new Stage("export", export.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
