@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using DePIN.Gateway.Verify;
 using Microsoft.Data.Sqlite;
 
@@ -23,6 +24,7 @@ public sealed partial class FrameLog : IFrameStore
     private readonly ConcurrentDictionary<int, DeviceLog> devices = new();
     private readonly ConcurrentBag<SqliteConnection> readers = [];
     private readonly FrameTail recent = new();
+    private readonly Meter meter = new("DePIN.Gateway.Store");
     private SqliteConnection writer;
     private long lastRow;
     private long indexedRow;
@@ -49,6 +51,9 @@ public sealed partial class FrameLog : IFrameStore
             writer.Dispose();
             throw;
         }
+        meter.CreateObservableCounter("depin.store.commits", () => Commits, "{commit}", "Commits; each is one fsync.");
+        meter.CreateObservableCounter("depin.store.commits.failed", () => FailedCommits, "{commit}", "Commits that failed: their frames were not acknowledged.");
+        meter.CreateObservableCounter("depin.store.commit.seconds", () => CommitTime.TotalSeconds, "s", "Time spent in commits; by their number it is the disk's write latency.");
         thread = new Thread(WriteLoop) { Name = "store", IsBackground = true };
         thread.Start();
     }
@@ -98,6 +103,7 @@ public sealed partial class FrameLog : IFrameStore
             Monitor.PulseAll(gate);
         }
         thread.Join();
+        meter.Dispose();
         while (readers.TryTake(out SqliteConnection? reader))
             reader.Dispose();
         writer.Dispose();
