@@ -76,8 +76,11 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
             refused.Remove(refused.Max);
     }
 
-    /// <summary>True when a frame with a lower sequence was refused and is expected again.</summary>
-    public bool IsHeld(ulong sequence, long now, TimeProvider time, int holdMs)
+    /// <summary>
+    /// True when a frame with a lower sequence was refused and is expected again. What is on its way to the disk came again: should its commit fail, so do
+    /// those of the frames behind it, and all are refused anew.
+    /// </summary>
+    public bool IsHeld(ulong sequence, ulong lastAccepted, long now, TimeProvider time, int holdMs)
     {
         if (refused is null)
             return false;
@@ -90,7 +93,7 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
             refused = null;
             return false;
         }
-        return sequence > refused.Min;
+        return refused.GetViewBetween(lastAccepted + 1, sequence).Min is > 0 and var lowest && lowest < sequence;
     }
 
     /// <summary>A frame is durable: nothing up to it is expected any more.</summary>

@@ -297,7 +297,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
                     Finish(submission, FrameVerdict.Unavailable);
                     return false;
                 }
-                if (lane.IsHeld(sequence, now, time, options.RetryHoldMs))
+                if (lane.IsHeld(sequence, last, now, time, options.RetryHoldMs))
                 {
                     lane.Hold(sequence, now);
                     Finish(submission, FrameVerdict.Busy);

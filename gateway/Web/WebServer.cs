@@ -28,6 +28,9 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
     /// <summary>Completes with the bound address once requests are taken.</summary>
     public Task<IPEndPoint> Listening => _listening.Task;
 
+    /// <summary>http or https.</summary>
+    public string Scheme => settings.Tls ? "https" : "http";
+
     /// <summary>Serves until <paramref name="stopping"/>.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {

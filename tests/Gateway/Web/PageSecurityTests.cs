@@ -5,6 +5,8 @@ using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Tests.Anchor;
 using DePIN.Gateway.Web.Page;
+using DePIN.Mqtt;
+using DePIN.Protocol;
 
 namespace DePIN.Gateway.Tests.Web;
 
@@ -48,6 +50,9 @@ internal sealed class PageSecurityTests
             string answer = await RawAsync(gateway.Http.BaseAddress!.Port, $"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             Assert.That(answer, Does.Not.StartWith("HTTP/1.1 200").And.Not.Contain(secret).And.Not.Contain("root:"), path);
         }
+
+        string rebound = await RawAsync(gateway.Http.BaseAddress!.Port, "GET /api/devices HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        Assert.That(rebound, Does.StartWith("HTTP/1.1 421"));
 
         using HttpResponseMessage post = await gateway.Http.PostAsync("/login", new FormUrlEncodedContent([new("user", "a"), new("password", "b")]));
         Assert.That(post.StatusCode, Is.EqualTo(HttpStatusCode.NotFound), "there is no login to try");
@@ -108,6 +113,8 @@ internal sealed class PageSecurityTests
 
         using HttpResponseMessage large = await gateway.Http.PostAsync("/login", new StringContent(new string('a', 100_000), Encoding.UTF8, "application/x-www-form-urlencoded"));
         Assert.That((int)large.StatusCode, Is.InRange(400, 499));
+        using HttpResponseMessage strange = await gateway.Http.PostAsync("/login", new StringContent("{}", Encoding.UTF8, "application/json"));
+        Assert.That(strange.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
 
         Task<HttpResponseMessage> LogInAsync(string user, string password, string header, string value)
         {
@@ -122,6 +129,30 @@ internal sealed class PageSecurityTests
             request.Headers.TryAddWithoutValidation(header, value);
             return person.SendAsync(request);
         }
+    }
+
+    [Test]
+    public async Task After_a_wide_gap_the_newest_frames_are_shown_and_the_missing_counted()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        TestDevice device = new(1);
+        await network.RegisterAsync(device);
+        await using GatewayProcess gateway = new(network);
+        await gateway.StartAsync();
+        await using (MqttClient client = new(new MqttClientOptions { Host = "127.0.0.1", Port = gateway.Mqtt.Port, ClientId = device.Text }))
+        {
+            Assert.That((await client.ConnectAsync()).IsConnected, Is.True);
+            for (int sequence = 1; sequence <= 512; sequence++)
+            {
+                byte[] frame = device.NextFrame();
+                if (sequence is > 400 and < 512) continue; // they never come
+                await GatewayProcess.WaitAsync("an acknowledged frame", async () => (await client.PublishAsync(Topics.Frame(device.Text), frame)).IsSuccess ? "" : null);
+            }
+        }
+
+        string page = await gateway.Http.GetStringAsync($"/devices/{device.Text}");
+        Assert.That(page, Does.Contain($"/devices/{device.Text}/frames/512\"").And.Contain("/frames/400\"").And.Not.Contain("/frames/97\""));
+        Assert.That(await gateway.Http.GetStringAsync("/devices"), Does.Contain("<td data-label=\"Missing\">111</td>"));
     }
 
     private static async Task<string> RawAsync(int port, string request)
