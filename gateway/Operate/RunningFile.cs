@@ -36,7 +36,7 @@ public sealed class RunningFile(string folder, string gateway, WebServer web, Mq
                 json.WriteStartObject();
                 json.WriteNumber("pid", Environment.ProcessId);
                 json.WriteString("gateway", gateway);
-                json.WriteString("web", $"http://{http}");
+                json.WriteString("web", $"{web.Scheme}://{http}");
                 json.WriteString("mqtt", mqtt.Plain?.ToString());
                 json.WriteString("mqtts", mqtt.Tls?.ToString());
                 json.WriteString("provision", page is null ? null : $"https://{page}");

@@ -11,4 +11,10 @@ public sealed class StoreSettings
 
     [Setting("Space that must stay free on the disk.", Unit = "MiB", Min = 0, Max = 1_048_576)]
     public int FreeFloorMib { get; set; } = 256;
+
+    [Setting("PostgreSQL instead of files in the data folder, shared by several gateway processes with one identity: postgresql://user@host:5432/database?sslmode=verify-full&sslrootcert=ca.pem, without a password. Empty = files.")]
+    public string Postgres { get; set; } = "";
+
+    [Setting("A file of mode 0600 with the password for store.postgres; empty = PGPASSFILE or ~/.pgpass.")]
+    public string PasswordFile { get; set; } = "";
 }

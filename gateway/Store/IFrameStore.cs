@@ -15,6 +15,15 @@ public interface IFrameStore : Operate.IDurableStore, IDisposable
     /// <summary>Says whether more frames are on their way, so that a commit is worth a short wait. Set by the verifier.</summary>
     Func<bool>? MoreComing { get; set; }
 
+    /// <summary>
+    /// True when a frame below its device's last one is taken if it is not stored yet: several processes take frames, so those of one device come in any order.
+    /// False: it is refused as a replay.
+    /// </summary>
+    bool TakesLate => false;
+
+    /// <summary>Rises with every change of the saved devices that another process may have made; 0 when none can.</summary>
+    long DeviceChanges => 0;
+
     /// <summary>The last durable row; rows are 1 … LastRow without holes. 0 when empty.</summary>
     long LastRow { get; }
 

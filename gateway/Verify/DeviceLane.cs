@@ -17,7 +17,7 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
     /// <summary>Submitted, not yet decided.</summary>
     public readonly Queue<Submission> Waiting = new();
 
-    /// <summary>Verified, on the way to the disk, ascending. Few: a look-up walks it.</summary>
+    /// <summary>Verified, on the way to the disk; ascending, but for late ones. Few: a look-up walks it.</summary>
     public readonly Queue<Submission> Committing = new();
 
     /// <summary>True while queued for, or held by, a worker.</summary>
@@ -49,6 +49,7 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
         return Committing.Count > 0 ? Math.Max(LastCommitting, durable) : durable;
     }
 
+    /// <summary>The highest of <see cref="Committing"/>, while there are any.</summary>
     public ulong LastCommitting;
 
     public Submission? FindCommitting(ulong sequence)
@@ -75,8 +76,11 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
             refused.Remove(refused.Max);
     }
 
-    /// <summary>True when a frame with a lower sequence was refused and is expected again.</summary>
-    public bool IsHeld(ulong sequence, long now, TimeProvider time, int holdMs)
+    /// <summary>
+    /// True when a frame with a lower sequence was refused and is expected again. What is on its way to the disk came again: should its commit fail, so do
+    /// those of the frames behind it, and all are refused anew.
+    /// </summary>
+    public bool IsHeld(ulong sequence, ulong lastAccepted, long now, TimeProvider time, int holdMs)
     {
         if (refused is null)
             return false;
@@ -89,7 +93,7 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
             refused = null;
             return false;
         }
-        return sequence > refused.Min;
+        return refused.GetViewBetween(lastAccepted + 1, sequence).Min is > 0 and var lowest && lowest < sequence;
     }
 
     /// <summary>A frame is durable: nothing up to it is expected any more.</summary>

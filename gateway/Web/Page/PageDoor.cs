@@ -57,6 +57,9 @@ internal sealed class PageDoor : IDisposable
     /// <summary>Lets the request through, sends a person to the login, or refuses a program.</summary>
     public Task PassAsync(HttpContext context, RequestDelegate next)
     {
+        // A stranger's site that has its name point here (DNS rebinding) would read with the operator's own browser.
+        if (!IsLocked && !_settings.AllowRemote && context.Request.Host is { Host: var host } && host != "localhost" && !(IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address)))
+            throw new ProblemException(StatusCodes.Status421MisdirectedRequest, "Another name", "Without a login this gateway answers to localhost and 127.0.0.1 only.", "Use one of them, or set web.credentials, or web.allowRemote behind a proxy of yours.", "Host");
         PathString path = context.Request.Path;
         if (!IsLocked || path == "/health" || path == "/login" || path.StartsWithSegments("/assets") || path.StartsWithSegments("/operator") || User(context) is not null || _token!.Admits(context.Request.Headers.Authorization))
             return next(context);
@@ -99,7 +102,16 @@ internal sealed class PageDoor : IDisposable
     {
         RequireSameSite(context);
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = FormBytesMax;
-        IFormCollection form = await context.Request.ReadFormAsync(new FormOptions { ValueCountLimit = 4, BufferBodyLengthLimit = FormBytesMax, ValueLengthLimit = 512, KeyLengthLimit = 32 }, context.RequestAborted).ConfigureAwait(false);
+        IFormCollection form;
+        try
+        {
+            form = await context.Request.ReadFormAsync(new FormOptions { ValueCountLimit = 4, BufferBodyLengthLimit = FormBytesMax, ValueLengthLimit = 512, KeyLengthLimit = 32 }, context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (Exception wrong) when (wrong is InvalidOperationException or InvalidDataException or BadHttpRequestException)
+        {
+            throw new ProblemException(StatusCodes.Status400BadRequest, "Bad request", "This is not the form of the login page.", "Open /login with a browser.");
+        }
+
         string name = form["user"].ToString();
         TaskCompletionSource<(ClientIdentity?, MqttReason)> checking = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (ClientIdentity?, MqttReason) answer = _desk.Take(name, Encoding.UTF8.GetBytes(form["password"].ToString()), context.Connection.RemoteIpAddress ?? IPAddress.None, (who, why) => checking.TrySetResult((who, why)))

@@ -23,7 +23,7 @@ internal sealed partial class PageJsonContext : JsonSerializerContext;
 /// Server-sent events (HTML standard, section 9.2): once a second one message, made once and sent to all who listen; nothing is made while nobody does.
 /// Only devices that changed are in it. A reader that falls <see cref="BehindMax"/> messages behind is cut off: its browser comes again by itself.
 /// </summary>
-internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<KnownDevice, long?> lastReceived, TimeProvider time)
+internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<KnownDevice, long?> lastReceived, TimeProvider time, ILogger log)
 {
     public const int ReadersMax = 32;
 
@@ -69,6 +69,7 @@ internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<K
     /// <summary>Makes messages until <paramref name="stopping"/>, then ends the readers.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
+        bool isTold = false;
         try
         {
             while (true)
@@ -80,9 +81,20 @@ internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<K
                     Forget(); // what changes from now on
                 }
 
-                byte[] message = Make();
-                foreach (Channel<byte[]> reader in _readers.Keys)
-                    if (!reader.Writer.TryWrite(message)) reader.Writer.TryComplete();
+                try
+                {
+                    byte[] message = Make();
+                    foreach (Channel<byte[]> reader in _readers.Keys)
+                        if (!reader.Writer.TryWrite(message)) reader.Writer.TryComplete();
+                    isTold = false;
+                }
+                catch (Exception fault) when (fault is Store.StoreException or Microsoft.Data.Sqlite.SqliteException or IOException or System.Data.Common.DbException)
+                {
+                    // Readers hear nothing and say so; the store's own trouble is told elsewhere, this once.
+                    if (!isTold) log.LogWarning(fault, "live values for the page stop until the store can be read");
+                    isTold = true;
+                }
+
                 await Task.Delay(Interval, time, stopping).ConfigureAwait(false);
             }
         }
@@ -105,7 +117,7 @@ internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<K
         {
             ulong last = device.Log.LastSequence;
             if (_told.GetValueOrDefault(device.Log.Device) == last) continue;
-            if (changed.Count == DevicesMax) break;
+            if (changed.Count == DevicesMax) break; // those left have the greater difference next time: told ones are equal
             _told[device.Log.Device] = last;
             changed.Add(new PageDeviceEvent(device.Registration.Id.ToString(), last, lastReceived(device)));
         }

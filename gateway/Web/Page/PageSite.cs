@@ -15,7 +15,7 @@ internal sealed record SeriesJson(string Channel, string Unit, IReadOnlyList<lon
 /// The gateway's page for people: written here, whole, from the same records as the API's answers, so it works without JavaScript; the scripts of
 /// assets/ add live values, plots and the proof's check. Strict Content-Security-Policy: no inline script or style, nothing from elsewhere.
 /// </summary>
-internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, PageDoor door, TimeProvider time)
+internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, PageDoor door, TimeProvider time, ILogger log)
 {
     /// <summary>Rows of a table at most.</summary>
     public const int RowsMax = 100;
@@ -34,7 +34,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     // Names of resources are fixed at build time: no path of the file system is ever made of a request's.
     private static readonly Dictionary<string, byte[]> Assets = Assembly.GetExecutingAssembly().GetManifestResourceNames().Where(name => name.StartsWith("page.", StringComparison.Ordinal)).ToDictionary(name => name["page.".Length..], Read);
 
-    private readonly PageEvents _events = new(facts, devices, device => frames.FrameAt(device.Log.LastRow)?.ReceivedMs, time);
+    private readonly PageEvents _events = new(facts, devices, device => frames.FrameAt(device.Log.LastRow)?.ReceivedMs, time, log);
 
     /// <summary>Makes events until <paramref name="stopping"/>.</summary>
     public Task RunAsync(CancellationToken stopping) => _events.RunAsync(stopping);
@@ -128,7 +128,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
 
         EndTable(html, page.Count, "No device is registered: 'depin provision' or the registry contract does that.");
         if (next is not null) html.Add($"""<p><a href="/devices?after={next}">The next {RowsMax}</a></p>""");
-        html.Add($"<p>Missing: sequences between the frames here that never came, or came to another gateway.</p>");
+        html.Add($"<p>Missing: sequences between the frames here that never came, or came to another gateway. Refused: frames that named this device and passed the first look; those of unknown and revoked devices are in /metrics.</p>");
         return End(html);
     }
 
@@ -261,7 +261,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         Table(html, "Gateways that rule this epoch", "Gateway", "Leads as", "Connected", "Last word", "Sent", "Received", "Score", "Trouble");
         foreach (MemberJson peer in now.Active)
         {
-            html.Add($"""<tr><th scope="row" data-label="Gateway"><span class="id" title="{peer.Gateway}">{Short(peer.Gateway)}</span> {peer.Endpoint}</th><td data-label="Leads as">{peer.Place?.ToString(CultureInfo.InvariantCulture) ?? ""}</td><td data-label="Connected">{(peer.Connected is not { } connected ? "this gateway" : connected ? (peer.Inbound == true ? "it called" : "called by us") : "no")}</td><td data-label="Last word">""");
+            html.Add($"""<tr><th scope="row" data-label="Gateway"><span><span class="id" title="{peer.Gateway}">{Short(peer.Gateway)}</span> {peer.Endpoint}</span></th><td data-label="Leads as">{peer.Place?.ToString(CultureInfo.InvariantCulture) ?? ""}</td><td data-label="Connected">{(peer.Connected is not { } connected ? "this gateway" : connected ? (peer.Inbound == true ? "it called" : "called by us") : "no")}</td><td data-label="Last word">""");
             Moment(html, peer.LastMessageMs);
             html.Add($"""</td><td data-label="Sent">{Bytes(peer.BytesSent)}</td><td data-label="Received">{Bytes(peer.BytesReceived)}</td><td data-label="Score">{peer.Score}</td><td data-label="Trouble">{peer.Refusal ?? peer.Trouble}</td></tr>""");
         }
@@ -369,6 +369,14 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         return End(html);
     }
 
+    /// <summary>An error for a person.</summary>
+    public Task WriteAsync(HttpContext context, Problem problem)
+    {
+        Html html = Begin(context, problem.Title, "");
+        html.Add($"<p>{problem.Detail}</p><p>{problem.Remedy}</p>");
+        return WriteAsync(context, End(html), problem.Status);
+    }
+
     private Html Login(HttpContext context, bool wrong)
     {
         Html html = Begin(context, "Log in", "");
@@ -429,12 +437,25 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     /// <summary>Frames before a sequence, the newest first.</summary>
     private List<StoredFrame> Newest(KnownDevice device, ulong before, int count)
     {
-        // Sequences have gaps, so the first guess may give too few: then once more from as far back as the gaps are wide.
+        // The store reads upwards and sequences have gaps: from further back each time, and then on to the end, of which the last are kept.
         for (ulong reach = (ulong)count; ; reach *= 4)
         {
             ulong from = before > reach ? before - reach : 1;
-            List<StoredFrame> found = [.. frames.FramesOf(device.Log.Device, from, count * 4).Where(frame => FrameParser.Sequence(frame.Frame, 0) < before)];
-            if (found.Count >= count || from == 1 || reach > (ulong)count * 256) return [.. Enumerable.Reverse(found).Take(count)];
+            Queue<StoredFrame> kept = new(count);
+            for (ulong next = from; next < before;)
+            {
+                List<StoredFrame> part = frames.FramesOf(device.Log.Device, next, count);
+                foreach (StoredFrame frame in part.TakeWhile(frame => FrameParser.Sequence(frame.Frame, 0) < before))
+                {
+                    if (kept.Count == count) kept.Dequeue();
+                    kept.Enqueue(frame);
+                }
+
+                if (part.Count < count) break;
+                next = FrameParser.Sequence(part[^1].Frame, 0) + 1;
+            }
+
+            if (kept.Count == count || from == 1) return [.. kept.Reverse()];
         }
     }
 

@@ -17,11 +17,11 @@ public sealed class WebPage : IDisposable
     internal Func<X509Certificate2> Certificate { get; }
 
     /// <summary>Reads the users. Throws <see cref="Settings.SettingsException"/> when their file cannot be used.</summary>
-    public static WebPage Open(GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, TimeProvider time)
+    public static WebPage Open(GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, TimeProvider time, ILogger log)
     {
         ArgumentNullException.ThrowIfNull(settings);
         PageDoor door = new(settings.Web, settings.Data.Folder, time);
-        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, door, time), () => tls.Server);
+        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, door, time, log), () => tls.Server);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using DePIN.Cli.Ota;
 using DePIN.Cli.Terminal;
 
 namespace DePIN.Cli.Gateway;
@@ -109,6 +110,8 @@ public sealed class GatewayApi : IDisposable
     {
         using HttpRequestMessage request = new(HttpMethod.Get, path);
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(accept));
+        // A gateway with a login lets programs read with the token.
+        if (Environment.GetEnvironmentVariable(OperatorTokenFile.Variable) is { Length: > 0 }) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", OperatorTokenFile.Read(null));
         return await SendAsync(request, cancel).ConfigureAwait(false);
     }
 

@@ -1,13 +1,14 @@
 // Live values over server-sent events, the theme, times that tick, and what single pages need (plots, the proof's check).
 const root = document.documentElement;
 const theme = document.getElementById("theme");
-const kept = localStorage.getItem("theme");
+const keep = (value) => { try { return value ? localStorage.setItem("theme", value) : localStorage.getItem("theme"); } catch { return null; } }; // storage may be blocked
+const kept = keep();
 if (kept === "dark" || kept === "light") root.dataset.theme = kept;
 theme.hidden = false;
 theme.addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
+  keep(root.dataset.theme);
 });
 
 const age = (ms) => ms < 0 ? "in the future" : ms < 120_000 ? `${Math.floor(ms / 1000)} s ago` : ms < 7_200_000 ? `${Math.floor(ms / 60_000)} min ago` : ms < 172_800_000 ? `${Math.floor(ms / 3_600_000)} h ago` : `${Math.floor(ms / 86_400_000)} days ago`;
@@ -48,8 +49,8 @@ if (document.querySelector("nav")) {
   events.onmessage = (message) => show(JSON.parse(message.data));
   setInterval(() => {
     const silent = Date.now() - heard;
+    if (silent >= staleMs && stale.hidden) stale.textContent = `No word from the gateway since ${new Date(heard).toLocaleTimeString()}: what stands here is from before.`; // once: it is read aloud
     stale.hidden = silent < staleMs;
-    if (!stale.hidden) stale.textContent = `No word from the gateway for ${Math.floor(silent / 1000)} s: what stands here is from before.`;
     tick();
   }, 1_000);
   tick();
