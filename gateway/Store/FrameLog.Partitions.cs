@@ -13,6 +13,7 @@ public sealed partial class FrameLog
     private readonly List<(long FirstRow, SqliteConnection Connection)> partitionReaders = []; // idle ones, the last used last
     private volatile PartitionFile[] partitions = [];
     private long partitionBeganMs;
+    private long partitionBytes; // of its rows, about
     private long writtenBytes = -1;
 
     /// <summary>Rows below it are dropped.</summary>
@@ -115,6 +116,7 @@ public sealed partial class FrameLog
         Tune(writer, "log");
         if (create) Sql.Execute(writer, PartitionFile.Mark("log"));
         Sql.Execute(writer, PartitionFile.TableIn("log"));
+        partitionBytes = 4096 * Sql.Scalar(writer, "PRAGMA log.page_count");
         partitionBeganMs = time.GetUtcNow().ToUnixTimeMilliseconds();
         if (Sql.Scalar(writer, "SELECT received_ms FROM log.frames ORDER BY row LIMIT 1") is > 0 and long began) partitionBeganMs = began;
     }
@@ -125,8 +127,7 @@ public sealed partial class FrameLog
         PartitionFile open = partitions[^1];
         if (lastRow < open.FirstRow) return;
         long age = time.GetUtcNow().ToUnixTimeMilliseconds() - partitionBeganMs;
-        string path = open.PathIn(options.Path);
-        if (Length(path) + Length(path + "-wal") < options.PartitionBytesMax && age < options.PartitionAgeMaxMs) return;
+        if (partitionBytes < options.PartitionBytesMax && age < options.PartitionAgeMaxMs) return;
         try
         {
             lock (readersGate) DiscardReaders(open.FirstRow);
@@ -151,8 +152,6 @@ public sealed partial class FrameLog
             state = StoreFault.Unavailable; // opened anew, from what the files say
         }
     }
-
-    private static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
     private void Delete(PartitionFile partition) => DeleteFiles(partition.PathIn(options.Path));
 

@@ -128,7 +128,7 @@ public sealed partial class FrameLog
                 Failed(Outcome);
         }
 
-        protected internal override void Failed(StoreFault fault) => done.TrySetException(new StoreException(fault,
+        internal override void Failed(StoreFault fault) => done.TrySetException(new StoreException(fault,
             fault == StoreFault.Full
                 ? "The store is full, so own batches cannot come back from peers: free disk space or raise the disk budget."
                 : "A batch that came back from a peer could not be stored; it is tried again."));

@@ -14,6 +14,9 @@ public sealed partial class FrameLog
     /// <summary>Pieces of SQL queued at most; more wait for nothing and are refused.</summary>
     public const int WritesMax = 1_024;
 
+    /// <summary>What a row takes beside its frame: cell pointer, lengths, header, row, device, time, checksum.</summary>
+    private const int RowBytes = 24;
+
     private static readonly TimeSpan DiskCheckInterval = TimeSpan.FromSeconds(1);
 
     private readonly object gate = new();
@@ -470,6 +473,7 @@ public sealed partial class FrameLog
         PartitionFile.Encode(row, log.Device, receivedMs, frame, stored);
         raw.sqlite3_bind_blob(insert, 4, stored[..(frame.Length + PartitionFile.CheckBytes)]);
         int code = raw.sqlite3_step(insert);
+        partitionBytes += frame.Length + RowBytes;
         raw.sqlite3_reset(insert);
         SqliteCode.Check(writer, code);
     }

@@ -7,7 +7,7 @@ public abstract class StoreWork
 {
     internal StoreWork? Next;
 
-    protected internal abstract void Failed(StoreFault fault);
+    internal abstract void Failed(StoreFault fault);
 }
 
 /// <summary>
@@ -58,7 +58,7 @@ internal sealed class StoreWrite<T>(Func<SqliteConnection, T> work, bool whenFul
             done.TrySetResult(result!);
     }
 
-    protected internal override void Failed(StoreFault fault) => done.TrySetException(new StoreException(fault,
+    internal override void Failed(StoreFault fault) => done.TrySetException(new StoreException(fault,
         fault == StoreFault.Full
             ? "The store is full: free disk space or raise the disk budget."
             : "The store could not commit; the change may or may not be there. Ask again: every write of the store may be repeated."));

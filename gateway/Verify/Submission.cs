@@ -62,5 +62,5 @@ internal sealed class Submission : FrameAppend, IValueTaskSource<FrameVerdict>
 
     protected internal override void Committed() => verifier.Committed(this);
 
-    protected internal override void Failed(StoreFault fault) => verifier.NotCommitted(this, fault);
+    internal override void Failed(StoreFault fault) => verifier.NotCommitted(this, fault);
 }

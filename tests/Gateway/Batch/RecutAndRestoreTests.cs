@@ -178,7 +178,7 @@ internal sealed class RecutAndRestoreTests
     [Test]
     public async Task What_a_damaged_disk_lost_comes_back_from_peers_or_is_cut_anew()
     {
-        using Pipeline pipeline = new(store: new FrameLogOptions { Path = "", PartitionBytesMax = 24 * 1024 });
+        using Pipeline pipeline = new(store: new FrameLogOptions { Path = "", PartitionBytesMax = 12 * 1024 });
         using SigningDevice device = await pipeline.AddDeviceAsync();
         byte[][] frames = [.. Enumerable.Range(0, 400).Select(_ => device.Next(2))];
         foreach (byte[] frame in frames) Assert.That(await pipeline.SubmitAsync(device, frame), Is.EqualTo(FrameVerdict.Accepted));
@@ -193,15 +193,16 @@ internal sealed class RecutAndRestoreTests
             NetworkLog network = new(database);
             foreach (BatchSummary batch in batches[..7]) network.SaveCertificate(batch, []);
             pipeline.Stop();
-            Break(0); // its batches have certificates
-            Break(1); // the newest closed ones' have not
+            Break(1); // its batches have certificates
+            Break(280); // that of the next ones have not
             pipeline.Start();
-            while (pipeline.Log.LostFrames == 0 || pipeline.Log.LostRuns[^1].First < 300) // found by the slow round
+            for (int i = 0; i < 20; i++) // the slow round, twice over all partitions
             {
                 pipeline.Log.VerifyNext(FrameLog.ReadFramesMax);
-                await Task.Delay(5);
+                await pipeline.Log.ProveAsync();
             }
 
+            Assert.That(pipeline.Log.LostRuns, Has.Count.EqualTo(2));
             LostBatches lost = new(pipeline.Log, network, Gateway, () => 4);
             reader = new BatchReader(pipeline.Log);
             Assert.That(reader.IsWhole(pipeline.Log.BatchAt(1)!), Is.False);
@@ -226,10 +227,9 @@ internal sealed class RecutAndRestoreTests
 
         Directory.Delete(folder, recursive: true);
 
-        void Break(int fromEnd)
+        void Break(long fromRow)
         {
-            string[] files = [.. Directory.GetFiles(PartitionFile.FolderOf(pipeline.Store.Path), "*.db").Order(StringComparer.Ordinal)];
-            string path = fromEnd == 0 ? files[0] : files[^2];
+            string path = PartitionFile.PathOf(pipeline.Store.Path, PartitionFile.FirstRowsIn(pipeline.Store.Path).First(row => row >= fromRow));
             byte[] bytes = File.ReadAllBytes(path);
             bytes.AsSpan(3 * 4096, 4096).Fill(0x55);
             File.WriteAllBytes(path, bytes);

@@ -15,7 +15,7 @@ internal static class FullDiskChild
     {
         string ballast = Path.Combine(folder, "ballast");
         File.WriteAllBytes(ballast, new byte[1 << 20]);
-        FrameLogOptions options = new() { Path = Path.Combine(folder, "frames.db"), FreeSpaceFloorBytes = 0, PartitionBytesMax = 512 * 1024, ReopenIntervalMs = 50 };
+        FrameLogOptions options = new() { Path = Path.Combine(folder, "frames.db"), FreeSpaceFloorBytes = 0, PartitionBytesMax = 128 * 1024, ReopenIntervalMs = 50 };
         using SigningDevice device = new();
         List<byte[]> acknowledged = [];
         byte[] refused;

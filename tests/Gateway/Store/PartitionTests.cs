@@ -14,7 +14,7 @@ internal sealed class PartitionTests
 {
     private static readonly Address Gateway = new([.. Enumerable.Repeat((byte)7, 20)]);
 
-    private static readonly FrameLogOptions Small = new() { Path = "", PartitionBytesMax = 48 * 1024, IndexIntervalFrames = 100 };
+    private static readonly FrameLogOptions Small = new() { Path = "", PartitionBytesMax = 24 * 1024, IndexIntervalFrames = 100 };
 
     [Test]
     public async Task Frames_over_many_partitions_are_read_like_one_log_before_and_after_restarts()
@@ -308,9 +308,9 @@ internal sealed class PartitionTests
 
         public Task Done => done.Task;
 
-        protected override void Committed() => done.SetResult();
+        protected internal override void Committed() => done.SetResult();
 
-        protected override void Failed(StoreFault fault) => done.SetException(new StoreException(fault, "not stored"));
+        internal override void Failed(StoreFault fault) => done.SetException(new StoreException(fault, "not stored"));
     }
 
     /// <summary>The machine's clock, set wrong.</summary>

@@ -23,7 +23,7 @@ internal sealed class PowerCutTests
         List<(int Event, int Frames)> acknowledged = [(0, 0)];
         List<(int Event, ulong Batch)> told = [(0, 0)];
         string folder;
-        using (Pipeline pipeline = new(store: new FrameLogOptions { Path = "", PartitionBytesMax = 40 * 1024, IndexIntervalFrames = 60 }))
+        using (Pipeline pipeline = new(store: new FrameLogOptions { Path = "", PartitionBytesMax = 12 * 1024, IndexIntervalFrames = 60 }))
         {
             folder = Path.GetDirectoryName(pipeline.Store.Path)!;
             using SigningDevice device = await pipeline.AddDeviceAsync();
@@ -51,7 +51,7 @@ internal sealed class PowerCutTests
             disk.WriteImage(folder, image, cut, random);
             int frames = acknowledged.Last(one => one.Event <= cut).Frames;
             ulong batch = told.Last(one => one.Event <= cut).Batch;
-            using (FrameLog log = FrameLog.Open(new FrameLogOptions { Path = Path.Combine(image, "frames.db"), PartitionBytesMax = 40 * 1024, FreeSpaceFloorBytes = 0 }))
+            using (FrameLog log = FrameLog.Open(new FrameLogOptions { Path = Path.Combine(image, "frames.db"), PartitionBytesMax = 12 * 1024, FreeSpaceFloorBytes = 0 }))
             {
                 string at = $"cut {i} at event {cut} of {disk.Events}";
                 Assert.That(log.LastRow, Is.GreaterThanOrEqualTo(frames), at);
