@@ -77,7 +77,7 @@ public static class ContractsCommand
         using ChainClient chain = new(rpc);
         try
         {
-            DeploymentRecord record = await ChainClient.AskAsync(() => Deployment.DeployAsync(chain.Client, key, set, epochSeconds, TimeProvider.System, cancel)).ConfigureAwait(false);
+            DeploymentRecord record = await ChainClient.AskAsync(() => Deployment.DeployAsync(chain.Client, key, set, epochSeconds, TimeProvider.System, ct: cancel)).ConfigureAwait(false);
             await Deployment.WriteAsync(record, output, cancel).ConfigureAwait(false);
             Console.WriteLine(record.ToJson());
             Console.WriteLine($"written to {output}; name it in each gateway's settings as chain.deployment");
