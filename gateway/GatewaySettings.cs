@@ -7,13 +7,17 @@ using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.HomeAssistant;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Verify;
+using DePIN.Mqtt;
 using DePIN.Provision;
 
 namespace DePIN.Gateway;
@@ -22,10 +26,13 @@ namespace DePIN.Gateway;
 /// All settings of the gateway: the single source of their defaults, units, ranges and texts. Order of precedence:
 /// default, file (<c>--config</c>), environment (<c>DEPIN_SECTION_KEY</c>), command line (<c>--data</c>).
 /// <see cref="Load"/> returns a complete and checked value or throws a <see cref="SettingsException"/> that says what to change.
-/// Secrets are no settings: they live in 0600 files or in <see cref="SecretVariable"/>.
+/// Secrets are no settings: they live in 0600 files, in a token, or in <see cref="SecretVariable"/> and <see cref="KeySecret.Variable"/>.
 /// </summary>
 public sealed class GatewaySettings
 {
+    private const int RetainedBesides = 1_000; // retained messages for everything but Home Assistant
+
+    private volatile LoginBook? _logins;
     private volatile X509Certificate2Collection? _clientAuthorities;
 
     /// <summary>Holds the gateway's private key as hex, for deployments without a writable key file. Never logged.</summary>
@@ -36,6 +43,8 @@ public sealed class GatewaySettings
     public KeySettings Key { get; } = new();
     public TlsSettings Tls { get; } = new();
     public MqttSettings Mqtt { get; } = new();
+    public BrokerSettings Broker { get; } = new();
+    public HomeAssistantSettings HomeAssistant { get; } = new();
     public VerifySettings Verify { get; } = new();
     public StoreSettings Store { get; } = new();
     public BatchSettings Batch { get; } = new();
@@ -45,6 +54,7 @@ public sealed class GatewaySettings
     public WebSettings Web { get; } = new();
     public UpdateSettings Update { get; } = new();
     public ProvisionSettings Provision { get; } = new();
+    public TelemetrySettings Telemetry { get; } = new();
 
     /// <summary>The sections in the order of the template, bound to this instance.</summary>
     public IReadOnlyList<SettingsSection> Sections() =>
@@ -54,6 +64,8 @@ public sealed class GatewaySettings
         SettingsSection.Of("key", "The gateway's identity: a secp256k1 key that signs batches, anchors and transactions.", Key),
         SettingsSection.Of("tls", "The certificate that boards check.", Tls),
         SettingsSection.Of("mqtt", "Where boards publish frames.", Mqtt),
+        SettingsSection.Of("broker", "Another MQTT broker from which frames are taken.", Broker),
+        SettingsSection.Of("homeAssistant", "Sensors of Home Assistant.", HomeAssistant),
         SettingsSection.Of("verify", "Signature checking.", Verify),
         SettingsSection.Of("store", "The disk.", Store),
         SettingsSection.Of("batch", "How frames become batches.", Batch),
@@ -63,6 +75,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
         SettingsSection.Of("update", "Updates of the nodes' software over the air.", Update),
         SettingsSection.Of("provision", "The page on which technicians provision boards from their browsers.", Provision),
+        SettingsSection.Of("telemetry", "Traces and metrics for an OpenTelemetry collector.", Telemetry),
     ];
 
     /// <summary>
@@ -90,10 +103,19 @@ public sealed class GatewaySettings
             baseFolder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         }
 
-        reader.ReadEnvironment(environment.Where(v => v.Key != SecretVariable));
+        reader.ReadEnvironment(environment.Where(v => v.Key is not (SecretVariable or KeySecret.Variable)));
         settings.Complete(reader, baseFolder, dataFolder, file);
         return settings;
     }
+
+    /// <summary>Where the key is, and where its passphrase or PIN is from.</summary>
+    public KeyPlace PlaceOfKey(Func<string, string?> environment) => KeyPlace.Of(KeyUri, SecretOfKey(environment));
+
+    /// <summary>Where the key's passphrase or PIN is from.</summary>
+    public KeySecret SecretOfKey(Func<string, string?> environment) => new(Key.PassphraseFile, environment);
+
+    /// <summary>Setting <c>key.uri</c>, read.</summary>
+    public KeyUri KeyUri { get; private set; } = new FileKeyUri(GatewayKey.FileName);
 
     /// <summary>Where the contracts are, as the chain side takes it.</summary>
     public ChainAddresses Contracts() => new((ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), Address.Parse(Chain.GatewayRegistry),
@@ -149,14 +171,35 @@ public sealed class GatewaySettings
         Plain = Mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(Mqtt.ListenPlain),
         Tls = Mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(Mqtt.Listen),
         Certificate = () => tls.Server, ClientAuthorities = () => _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
+        Login = Enum.Parse<LoginMode>(Mqtt.Login, ignoreCase: true), Logins = () => _logins, AnonymousRead = Mqtt.AnonymousRead,
+        RetainedMax = HomeAssistant.Enabled ? RetainedBesides + 2 * HomeAssistant.DevicesMax : RetainedBesides, // a discovery and a state for each device
     };
+
+    /// <summary>The subscription to another broker; null without broker.url.</summary>
+    public BrokerOptions? Subscription(Address self)
+    {
+        if (Broker.Url.Length == 0) return null;
+        Uri url = new(Broker.Url);
+        bool isSecure = url.Scheme == "mqtts";
+        return new BrokerOptions
+        {
+            Host = url.IdnHost, Port = url.Port > 0 ? url.Port : isSecure ? 8883 : 1883, IsSecure = isSecure, User = Broker.User, PasswordFile = Broker.PasswordFile,
+            AuthorityFile = Broker.AuthorityFile, CertificateFile = Broker.CertificateFile, CertificateKeyFile = Broker.CertificateKeyFile,
+            ClientId = Broker.ClientId.Length > 0 ? Broker.ClientId : "depin-gateway-" + self.ToString()[2..],
+            ShareGroup = Broker.ShareGroup, Filter = Broker.Filter, WindowFrames = Broker.WindowFrames, SessionExpiry = TimeSpan.FromHours(Broker.SessionHours),
+            PublishReadings = Broker.PublishReadings, StoredInterval = TimeSpan.FromSeconds(Broker.StoredIntervalS), AvailabilityTopic = Availability(self),
+        };
+    }
+
+    /// <summary>Where this gateway says for Home Assistant whether it is there; null when others stand in for it.</summary>
+    public string? Availability(Address self) => HomeAssistant.Enabled && Broker.ShareGroup.Length == 0 ? HomeAssistantStage.AvailabilityTopic(self) : null;
 
     /// <summary>The job of the page, for boards that trust this authority (PEM). Throws when the template is wrong.</summary>
     public ProvisionJob ProvisionJob(byte[] authorityPem) =>
         DePIN.Provision.ProvisionJob.Read(Provision.Template, (ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), authorityPem);
 
-    /// <summary>Takes the clients' authorities over that were read anew.</summary>
-    internal void TakeAuthorities(GatewaySettings fresh) => _clientAuthorities = fresh._clientAuthorities;
+    /// <summary>Takes the clients' authorities and users over that were read anew.</summary>
+    internal void TakeFiles(GatewaySettings fresh) => (_clientAuthorities, _logins) = (fresh._clientAuthorities, fresh._logins);
 
     /// <summary>How often the chain is asked.</summary>
     public TimeSpan PollInterval() => TimeSpan.FromMilliseconds(Chain.PollIntervalMs);
@@ -175,14 +218,28 @@ public sealed class GatewaySettings
     private void Complete(SettingsReader reader, string baseFolder, string? dataFolder, string? file)
     {
         Data.Folder = dataFolder is not null ? Path.GetFullPath(dataFolder) : Path.GetFullPath(Data.Folder, baseFolder);
-        Key.File = Key.File.Length == 0 ? Path.Combine(Data.Folder, GatewayKey.FileName) : Path.GetFullPath(Key.File, baseFolder);
+        CompleteKey(reader, baseFolder);
 
         if (Log.Level is not ("debug" or "information" or "warning" or "error"))
             throw reader.Fault("log.level", $"'{Log.Level}' is no level.", "Choose debug, information, warning or error.");
         RequireEndPoint(reader, "mqtt.listen", Mqtt.Listen, allowEmpty: true);
         RequireEndPoint(reader, "mqtt.listenPlain", Mqtt.ListenPlain, allowEmpty: true);
-        if (Mqtt.Listen.Length == 0 && Mqtt.ListenPlain.Length == 0)
-            throw reader.Fault("mqtt.listen", "neither mqtt.listen nor mqtt.listenPlain is set, so no board could connect.", "Set one, for example \"0.0.0.0:8883\".");
+        if (Mqtt.Listen.Length == 0 && Mqtt.ListenPlain.Length == 0 && Broker.Url.Length == 0)
+            throw reader.Fault("mqtt.listen", "neither mqtt.listen nor mqtt.listenPlain nor broker.url is set, so no frame could come.", "Set one, for example \"0.0.0.0:8883\".");
+        if (Mqtt.ListenPlain.Length > 0 && !IPAddress.IsLoopback(IPEndPoint.Parse(Mqtt.ListenPlain).Address) && !Mqtt.AllowPlainRemote)
+            throw reader.Fault("mqtt.listenPlain", $"{Mqtt.ListenPlain} is reachable from the network, without TLS.",
+                "Listen on 127.0.0.1 and let boards use mqtt.listen, or set mqtt.allowPlainRemote to true on a network you trust.");
+        if (Mqtt.Login is not ("none" or "optional" or "required"))
+            throw reader.Fault("mqtt.login", $"'{Mqtt.Login}' is none of them.", "Choose none, optional or required.");
+        if (Mqtt.Login != "none" && Mqtt.Credentials.Length == 0)
+            throw reader.Fault("mqtt.login", $"is {Mqtt.Login}, but mqtt.credentials is not set.", "Name the file there, and add users with 'depin gateway mqtt add'.");
+        if (Mqtt.Credentials.Length > 0)
+        {
+            Mqtt.Credentials = Path.GetFullPath(Mqtt.Credentials, baseFolder);
+            if (Mqtt.Login != "none") _logins = ReadLogins(reader);
+        }
+
+        CompleteBroker(reader, baseFolder);
         if (Mqtt.ClientAuthorities.Length > 0)
         {
             if (Mqtt.Listen.Length == 0) throw reader.Fault("mqtt.clientAuthorities", "is set, but mqtt.listen is off.", "Set mqtt.listen: only a client over TLS has a certificate.");
@@ -191,9 +248,14 @@ public sealed class GatewaySettings
         }
 
         RequireEndPoint(reader, "web.listen", Web.Listen, allowEmpty: false);
-        if (!IPEndPoint.Parse(Web.Listen).Address.Equals(IPAddress.Loopback) && !IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote)
-            throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the API has no login.",
-                "Listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
+        if (Web.Credentials.Length > 0) Web.Credentials = Path.GetFullPath(Web.Credentials, baseFolder);
+        foreach (string proxy in Web.TrustedProxies)
+            if (!IPAddress.TryParse(proxy, out _)) throw reader.Fault("web.trustedProxies", $"'{proxy}' is no IP address.", "For example \"127.0.0.1\".");
+        if (Web.UserHeader.Length > 0 && Web.TrustedProxies.Length == 0)
+            throw reader.Fault("web.userHeader", "is believed from nobody: web.trustedProxies is empty.", "Name the proxy's address there, or anyone could send the header.");
+        if (!IPAddress.IsLoopback(IPEndPoint.Parse(Web.Listen).Address) && !Web.AllowRemote && !(Web.Tls && Web.Credentials.Length > 0))
+            throw reader.Fault("web.listen", $"{Web.Listen} is reachable from the network, and the page has no login over TLS.",
+                "Set web.tls and web.credentials, listen on 127.0.0.1 behind a reverse proxy, or set web.allowRemote to true on a network you trust.");
 
         RequireEndPoint(reader, "peer.listen", Peer.Listen, allowEmpty: true);
         foreach (string endpoint in Peer.Endpoints)
@@ -229,6 +291,68 @@ public sealed class GatewaySettings
         if (Anchor.PriorityFeeGwei > Anchor.FeeCapGwei)
             throw reader.Fault("anchor.priorityFeeGwei", $"{Anchor.PriorityFeeGwei} gwei exceeds anchor.feeCapGwei ({Anchor.FeeCapGwei}).", "Lower it or raise the cap.");
         CompleteProvision(reader, baseFolder);
+        CompleteTelemetry(reader, baseFolder);
+    }
+
+    private void CompleteTelemetry(SettingsReader reader, string baseFolder)
+    {
+        if (Telemetry.Protocol is not ("http" or "grpc"))
+            throw reader.Fault("telemetry.protocol", $"'{Telemetry.Protocol}' is no protocol.", "Choose http or grpc.");
+        if (Telemetry.Endpoint.Length > 0 && (!Uri.TryCreate(Telemetry.Endpoint, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https")))
+            throw reader.Fault("telemetry.endpoint", $"'{Redacted(Telemetry.Endpoint)}' is no http or https URL.", "For example \"http://127.0.0.1:4318\".");
+        if (Telemetry.HeadersFile.Length > 0) Telemetry.HeadersFile = Path.GetFullPath(Telemetry.HeadersFile, baseFolder);
+    }
+
+    private void CompleteKey(SettingsReader reader, string baseFolder)
+    {
+        if (Key.PassphraseFile.Length > 0) Key.PassphraseFile = Path.GetFullPath(Key.PassphraseFile, baseFolder);
+        try
+        {
+            KeyUri = Sign.KeyUri.Parse(Key.Uri, Data.Folder);
+        }
+        catch (FormatException wrong)
+        {
+            throw reader.Fault("key.uri", wrong.Message + ".", "For example \"file:gateway.key\", \"pkcs11:token=depin;object=gateway?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/depin/pin\" or \"tpm2:gateway.tpm2\".");
+        }
+    }
+
+    private LoginBook ReadLogins(SettingsReader reader)
+    {
+        try
+        {
+            return LoginBook.Read(Mqtt.Credentials);
+        }
+        catch (SettingsException wrong)
+        {
+            throw reader.Fault("mqtt.credentials", wrong.Message, "The gateway lets nobody in by guess.");
+        }
+    }
+
+    private void CompleteBroker(SettingsReader reader, string baseFolder)
+    {
+        if (HomeAssistant.Prefix.Length == 0 || HomeAssistant.Prefix.AsSpan().ContainsAny("+#\0") || HomeAssistant.Prefix.Split('/')[0] is "depin" or "$SYS")
+            throw reader.Fault("homeAssistant.prefix", $"'{HomeAssistant.Prefix}' is no prefix of topics outside depin/.", "Use what Home Assistant's MQTT integration says, usually \"homeassistant\".");
+        if (Broker.Url.Length == 0) return;
+        if (!Uri.TryCreate(Broker.Url, UriKind.Absolute, out Uri? url) || url.Scheme is not ("mqtt" or "mqtts") || url.Host.Length == 0 || url.PathAndQuery is not ("" or "/"))
+            throw reader.Fault("broker.url", $"'{Redacted(Broker.Url)}' is no mqtt or mqtts URL.", "For example \"mqtts://broker.example.org\" or \"mqtt://127.0.0.1:1883\".");
+        if (url.UserInfo.Length > 0)
+            throw reader.Fault("broker.url", "holds a user name or password.", "Use broker.user and broker.passwordFile (mode 0600).");
+        if (url.Scheme == "mqtt" && !url.IsLoopback && !Broker.AllowPlain)
+            throw reader.Fault("broker.url", $"{Redacted(Broker.Url)} is reached over the network without TLS.", "Use mqtts://, or set broker.allowPlain to true on a network you trust.");
+        if (!TopicRules.IsFilter(System.Text.Encoding.UTF8.GetBytes(Broker.Filter)) || Broker.Filter.StartsWith('$'))
+            throw reader.Fault("broker.filter", $"'{Broker.Filter}' is no topic filter.", "Leave it out, or for example \"depin/1/+/frame\"; for a shared subscription set broker.shareGroup.");
+        if (Broker.ShareGroup.AsSpan().ContainsAny("+#/\0"))
+            throw reader.Fault("broker.shareGroup", $"'{Broker.ShareGroup}' has one of + # /.", "Use letters, digits and hyphens.");
+        if (Broker.User.Length == 0 && Broker.PasswordFile.Length > 0)
+            throw reader.Fault("broker.passwordFile", "is set, but broker.user is not.", "Set both.");
+        if ((Broker.CertificateFile.Length > 0) != (Broker.CertificateKeyFile.Length > 0))
+            throw reader.Fault("broker.certificateFile", "and broker.certificateKeyFile belong together.", "Set both, or none.");
+        if (url.Scheme == "mqtt" && (Broker.AuthorityFile.Length > 0 || Broker.CertificateFile.Length > 0))
+            throw reader.Fault("broker.url", "is mqtt://, which uses no certificates, but broker.authorityFile or broker.certificateFile is set.", "Use mqtts://, or leave them out.");
+        if (Broker.PasswordFile.Length > 0) Broker.PasswordFile = Path.GetFullPath(Broker.PasswordFile, baseFolder);
+        if (Broker.AuthorityFile.Length > 0) Broker.AuthorityFile = Path.GetFullPath(Broker.AuthorityFile, baseFolder);
+        if (Broker.CertificateFile.Length > 0) Broker.CertificateFile = Path.GetFullPath(Broker.CertificateFile, baseFolder);
+        if (Broker.CertificateKeyFile.Length > 0) Broker.CertificateKeyFile = Path.GetFullPath(Broker.CertificateKeyFile, baseFolder);
     }
 
     private void CompleteProvision(SettingsReader reader, string baseFolder)

@@ -4,16 +4,21 @@ using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.HomeAssistant;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Provision;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Subscribe;
+using DePIN.Gateway.Telemetry;
 using DePIN.Gateway.Update;
 using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
+using DePIN.Gateway.Web.Page;
 
 GatewaySettings settings;
 Func<GatewaySettings> read;
@@ -36,14 +41,14 @@ catch (SettingsException wrong)
 }
 
 TimeProvider time = TimeProvider.System;
-using ILoggerFactory logs = GatewayLog.Create(settings.Log);
+using ILoggerFactory logs = GatewayLog.Create(settings.Log, time);
 ILogger log = logs.CreateLogger("DePIN.Gateway");
 using StopSignals stopping = new(log);
 try
 {
     DataFolder.Prepare(settings.Data.Folder);
     using ChainDatabase database = ChainDatabase.Open(settings.Data.Folder);                                  // one gateway per folder
-    using GatewaySigner key = GatewayKey.Open(settings.Key.File, Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
+    using IEthereumSigner key = GatewayKey.Open(settings.PlaceOfKey(Environment.GetEnvironmentVariable), Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
     using GatewayTls tls = GatewayTls.Open(settings.Tls, settings.Data.Folder, time, log);
     using SettingsReload reload = new(settings, read, tls.Look, log);                                         // SIGHUP
     using FrameLog frames = FrameLog.Open(settings.FrameLog(), time: time);
@@ -78,18 +83,26 @@ try
     using BodyCheck check = new();
     PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log);
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
-    using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time); // one verdict per frame
+    using OtlpExport? telemetry = OtlpExport.Open(settings.Telemetry, key.Address, log);                       // null without telemetry.endpoint
+    using FrameTracer? tracer = telemetry is null ? null : new(settings.Telemetry.SampleRatio, key.Address, time);
+    using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time, tracer); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
+    using BrokerSubscriber? broker = BrokerSubscriber.Open(settings.Subscription(key.Address), key.Address.ToString(), verifier, () => registryLog.Last is not null, health, time, logs); // frames of another broker; null without broker.url
+    PublisherSet publishers = new(ingest, broker);
     using UpdatePart? updates = UpdatePart.Open(settings, devices, ingest, health, time);                      // nodes' software; null without update.operatorKey
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
-    ReadingExport export = new(frames, ingest, time);                                                         // SenML to MQTT subscribers
+    using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
+    ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
+    HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);
     using MetricsExporter metrics = new();
-    using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, health, time);
+    using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, transport, rpc, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
-    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api);
+    EvidenceApi evidence = new(settings.Web, networkLog, registryLog, [bodyStore, .. sources]);                // for who is no member: `depin index`
+    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, time);            // for people
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
     Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else
@@ -102,6 +115,7 @@ try
     log.LogInformation("gateway {Gateway} on chain {Chain}, data in {Folder}", key.Address.ToChecksumString(), contracts.ChainId, settings.Data.Folder);
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
+        new Stage("broker", broker is null ? Stages.IdleAsync : broker.RunAsync),
         new Stage("batch", async stop =>
         {
             await network.SafeAsync(stop).ConfigureAwait(false); // a gateway that lost its disk gets its batches back before it cuts new ones
@@ -114,6 +128,8 @@ try
         new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
         new Stage("registry", registry.RunAsync),
         new Stage("export", export.RunAsync),
+        new Stage("way", way.RunAsync),
+        new Stage("homeAssistant", homeAssistant.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
         new Stage("tls", tls.RunAsync),
@@ -126,6 +142,10 @@ try
 catch (SettingsException wrong)
 {
     return Complain(wrong.Message, ExitCodes.Identity);
+}
+catch (KeyAwayException away)
+{
+    return Complain(away.Message, ExitCodes.Failed);
 }
 catch (StoreException fault)
 {

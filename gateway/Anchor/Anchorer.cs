@@ -12,7 +12,7 @@ namespace DePIN.Gateway.Anchor;
 /// A transaction is saved before it is sent, and every step can be done twice without harm, so a crash between any two is only a pause.
 /// </summary>
 public sealed class Anchorer(
-    AnchorRules rules, GatewaySigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, IAnchorChain chain,
+    AnchorRules rules, IEthereumSigner signer, IAnchorLog log, RegistryLog registry, ChainRegistry follower, IAnchorChain chain,
     Func<AnchorTask> next, HealthBoard health, TimeProvider time, TimeSpan pollInterval)
 {
     /// <summary>Actions in a row before the loop pauses, so that no fault can make it spin.</summary>
@@ -100,6 +100,7 @@ public sealed class Anchorer(
             return null;
         }
 
+        Counters.Look(account.Balance);
         ChainView view = new(last.Number, account.TimeS, active, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
         return new AnchorInput(view, anchor, log.Attempts(anchor.Header.Hash()), Now());
     }
@@ -212,4 +213,17 @@ public sealed class AnchorCounters
 
     /// <summary>Turns that ended in a failure of endpoint or disk.</summary>
     public long Failures { get; internal set; }
+
+    /// <summary>The account's balance when it was last looked at, ether; -1 before.</summary>
+    public double BalanceEther { get; private set; } = -1;
+
+    /// <summary>What the balance fell by between two looks, in all.</summary>
+    public double SpentEther { get; private set; }
+
+    internal void Look(BigInteger wei)
+    {
+        double ether = (double)wei / 1e18;
+        if (BalanceEther > ether) SpentEther += BalanceEther - ether;
+        BalanceEther = ether;
+    }
 }

@@ -18,7 +18,7 @@ public sealed record BatchProof(StoredBatch Batch, int Index, ReadOnlyMemory<byt
 /// Derives everything of a batch from the arrival log: a batch is a range of rows, sometimes without some of them, nothing else. Same rows, same header, same body,
 /// on every run. Used by the batcher to cut, by attest to hand the body to peers, by the web and the CLI to prove a frame.
 /// </summary>
-public sealed class BatchReader(FrameLog log)
+public sealed class BatchReader(IFrameStore log)
 {
     /// <summary>Bytes of body per chunk at least, except the last.</summary>
     private const int ChunkBytes = 64 * 1024;
@@ -90,7 +90,7 @@ public sealed class BatchReader(FrameLog log)
             latest = Math.Max(latest, frame.ReceivedMs);
         }
         if (at != lastRow + 1)
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: row {at} is missing, so batch {number} cannot be derived: restore frames.db and chain.db from one backup.");
+            throw new StoreException(StoreFault.Corrupt, $"{log.Place}: row {at} is missing, so batch {number} cannot be derived: restore frames.db and chain.db from one backup.");
         body.AppendData(chunk.WrittenSpan);
         Span<byte> digest = stackalloc byte[Hash32.Bytes];
         body.GetHashAndReset(digest);
@@ -228,7 +228,7 @@ public sealed class BatchReader(FrameLog log)
             leaves[i++] = FrameLeaf.Hash(stored.Frame);
         MerkleTree tree = new(leaves);
         if (tree.Root != new Hash32(batch.Root))
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {batch.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
+            throw new StoreException(StoreFault.Corrupt, $"{log.Place}: the frames of batch {batch.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
         lock (_trees)
         {
             _trees[_nextTree] = (batch.Number, tree);

@@ -1,7 +1,7 @@
+using System.Data.Common;
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
-using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Batch;
 
@@ -13,7 +13,7 @@ namespace DePIN.Gateway.Batch;
 public sealed class Batcher
 {
     private readonly BatcherOptions options;
-    private readonly FrameLog log;
+    private readonly IFrameStore log;
     private readonly BatchReader reader;
     private readonly IAnchoredFrames anchored;
     private readonly TimeProvider time;
@@ -31,7 +31,7 @@ public sealed class Batcher
     /// <param name="reader">Keeps what was derived last, for who asks for it next; null: one of its own.</param>
     /// <param name="anchored">Frames that another gateway's batch brought to the ledger are left out; null: none are.</param>
     /// <param name="time">The clock.</param>
-    public Batcher(BatcherOptions options, FrameLog log, BatchReader? reader = null, IAnchoredFrames? anchored = null, TimeProvider? time = null)
+    public Batcher(BatcherOptions options, IFrameStore log, BatchReader? reader = null, IAnchoredFrames? anchored = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.FramesMax, 1);
@@ -42,9 +42,9 @@ public sealed class Batcher
         if (last is null)
             return;
         if (new Address(last.Gateway) != options.Gateway)
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath} holds the batches of gateway {new Address(last.Gateway)}, the key is {options.Gateway}'s: restore the right key, or give this gateway a folder of its own.");
+            throw new StoreException(StoreFault.Corrupt, $"{log.Place} holds the batches of gateway {new Address(last.Gateway)}, the key is {options.Gateway}'s: restore the right key, or give this gateway a folder of its own.");
         if (!this.reader.Summary(last).IsConsistent())
-            throw new StoreException(StoreFault.Corrupt, $"{log.FilePath}: the frames of batch {last.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
+            throw new StoreException(StoreFault.Corrupt, $"{log.Place}: the frames of batch {last.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
     }
 
     /// <summary>The last batch cut, or null.</summary>
@@ -73,7 +73,7 @@ public sealed class Batcher
             {
                 await CutDueAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception fault) when (fault is StoreException { Fault: StoreFault.Full or StoreFault.Unavailable } or SqliteException)
+            catch (Exception fault) when (fault is StoreException { Fault: StoreFault.Full or StoreFault.Unavailable } or DbException)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(options.RetryMs), time, cancellationToken).ConfigureAwait(false);
             }

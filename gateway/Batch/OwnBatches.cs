@@ -1,8 +1,8 @@
+using System.Data.Common;
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
-using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Batch;
 
@@ -10,7 +10,7 @@ namespace DePIN.Gateway.Batch;
 /// This gateway's batches as the network core asks for them, and back from peers after a lost disk. The last ones asked for are kept: they are asked for
 /// at every tick while they collect attestations.
 /// </summary>
-public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher, DeviceTable devices, Func<BatchSummary, BatchBody?> bodies) : IOwnBatches
+public sealed class OwnBatches(IFrameStore log, BatchReader reader, Batcher batcher, DeviceTable devices, Func<BatchSummary, BatchBody?> bodies) : IOwnBatches
 {
     /// <summary>Batches kept as derived.</summary>
     private const int KeptMax = 8;
@@ -140,7 +140,7 @@ public sealed class OwnBatches(FrameLog log, BatchReader reader, Batcher batcher
             {
                 isDone = await batcher.RecutAsync(number).ConfigureAwait(false) is not null || log.BatchAt(number) is not null;
             }
-            catch (Exception fault) when (fault is StoreException or SqliteException)
+            catch (Exception fault) when (fault is StoreException or DbException)
             {
                 // Full or unavailable, which the store itself reports.
             }

@@ -5,7 +5,7 @@ using DePIN.Gateway.Store;
 namespace DePIN.Gateway.Batch;
 
 /// <summary>The bodies of own batches, streamed from the frame store: attesters fetch them by their SHA-256.</summary>
-public sealed class OwnBodies(FrameLog log, BatchReader reader) : IBodySource
+public sealed class OwnBodies(IFrameStore log, BatchReader reader) : IBodySource
 {
     /// <inheritdoc/>
     public bool Has(Hash32 framesHash) => log.BatchOfBody(framesHash.ToArray()) is not null;

@@ -51,7 +51,8 @@ internal sealed class Admission(int connectionsMax, int perAddressMax)
         }
     }
 
-    private static IPAddress NetworkOf(IPAddress? address)
+    /// <summary>What one subscriber has: the IPv4 address, or the /64 of an IPv6 one.</summary>
+    internal static IPAddress NetworkOf(IPAddress? address)
     {
         if (address is null)
         {

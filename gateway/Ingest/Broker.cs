@@ -8,7 +8,7 @@ using DePIN.Mqtt;
 namespace DePIN.Gateway.Ingest;
 
 /// <summary>What a client asked for in CONNECT.</summary>
-internal readonly record struct SessionRequest(string ClientId, bool CleanStart, uint ExpirySeconds, Will? Will);
+internal readonly record struct SessionRequest(string ClientId, bool CleanStart, uint ExpirySeconds, Will? Will, string Owner);
 
 internal sealed class Broker(IngestSettings settings, IngestMetrics metrics, TimeProvider time)
 {
@@ -57,23 +57,34 @@ internal sealed class Broker(IngestSettings settings, IngestMetrics metrics, Tim
     public long Now => time.GetTimestamp();
 
     /// <summary>Gives a connection its session, new or resumed, and ends the connection that had it (section 3.1.4).</summary>
-    /// <returns>The session, or null when there are too many.</returns>
-    public Session? Attach(MqttConnection connection, in SessionRequest request)
+    /// <param name="connection">The new connection.</param>
+    /// <param name="request">What it asked for.</param>
+    /// <param name="isForeign">The session is of another who logged in: it stays his.</param>
+    /// <returns>The session; null when it is foreign or there are too many.</returns>
+    public Session? Attach(MqttConnection connection, in SessionRequest request, out bool isForeign)
     {
+        isForeign = false;
         List<Message> wills = [];
         Session? session;
         lock (_gate)
         {
             bool present = _sessions.TryGetValue(request.ClientId, out session);
+            if (present && session!.Owner != request.Owner && session.Owner.Length > 0)
+            {
+                isForeign = true;
+                return null;
+            }
+
             if (present)
             {
-                TakeOver(session!, request.CleanStart, wills);
+                // Who logs in inherits nothing from somebody who did not.
+                TakeOver(session!, request.CleanStart || session!.Owner != request.Owner, wills);
                 present = !session!.HasEnded;
             }
 
             if (!present)
             {
-                session = Create(request.ClientId, wills);
+                session = Create(request.ClientId, request.Owner, wills);
             }
 
             if (session is not null)
@@ -370,7 +381,7 @@ internal sealed class Broker(IngestSettings settings, IngestMetrics metrics, Tim
         }
     }
 
-    private Session? Create(string clientId, List<Message> wills)
+    private Session? Create(string clientId, string owner, List<Message> wills)
     {
         if (_sessions.Count >= settings.SessionsMax)
         {
@@ -382,7 +393,7 @@ internal sealed class Broker(IngestSettings settings, IngestMetrics metrics, Tim
             End(oldest.Value, wills);
         }
 
-        Session session = new(clientId, this);
+        Session session = new(clientId, owner, this);
         _sessions.Add(clientId, session);
         return session;
     }

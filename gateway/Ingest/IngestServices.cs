@@ -1,10 +1,8 @@
 // What all connections of a listener share, so that each of them takes one argument.
 
-using System.Buffers.Binary;
 using System.Net.Security;
 using DePIN.Gateway.Verify;
 using DePIN.Mqtt;
-using DePIN.Protocol;
 using Microsoft.Extensions.Logging;
 
 namespace DePIN.Gateway.Ingest;
@@ -12,9 +10,6 @@ namespace DePIN.Gateway.Ingest;
 internal sealed class IngestServices(
     IngestSettings settings, IngestMetrics metrics, Broker broker, IFrameIntake intake, TimeProvider time, IngestLog log, CancellationToken stopping)
 {
-    // A clock before this has not been set since power-on: boards are better off without it.
-    private static readonly DateTimeOffset TimeEarliest = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
     /// <summary>Frame bytes in the intake, of all connections.</summary>
     public long IntakeBytes;
 
@@ -29,6 +24,12 @@ internal sealed class IngestServices(
     /// <summary>Null while updates over the air are off: their messages are taken and dropped, so that a device with an updater stays connected.</summary>
     public IDeviceUpdates? Updates { get; set; }
 
+    /// <summary>Topics outside depin/ that applications may publish to because another stage listens there; filled before the first connection.</summary>
+    public Dictionary<byte[], Action<ReadOnlyMemory<byte>>> Heard { get; } = new(Utf8Comparer.Instance);
+
+    /// <summary>Checks passwords; null when nobody logs in.</summary>
+    public LoginDesk? Logins { get; } = settings.Login == LoginMode.None ? null : new LoginDesk(settings.Logins, time);
+
     public TimeProvider Time => time;
 
     public IngestLog Log => log;
@@ -37,18 +38,8 @@ internal sealed class IngestServices(
     public CancellationToken Stopping => stopping;
 
     /// <summary>The gateway's clock as a message, or null while it is not set.</summary>
-    public Message? TimeMessage()
-    {
-        DateTimeOffset now = time.GetUtcNow();
-        if (now < TimeEarliest)
-        {
-            return null;
-        }
-
-        byte[] payload = new byte[Protocol.TimeMessage.Bytes];
-        BinaryPrimitives.WriteUInt64BigEndian(payload, (ulong)now.ToUnixTimeMilliseconds());
-        return new Message(MqttIngest.TimeTopicBytes, payload, [], MqttQos.AtMostOnce, Retain: false, 0, null);
-    }
+    public Message? TimeMessage() =>
+        TimePayload.Now(time) is { } payload ? new Message(MqttIngest.TimeTopicBytes, payload, [], MqttQos.AtMostOnce, Retain: false, 0, null) : null;
 }
 
 /// <summary>The listener's log lines.</summary>

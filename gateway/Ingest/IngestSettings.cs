@@ -16,11 +16,23 @@ public sealed record IngestSettings
     /// <summary>Where to listen with TLS; null is off. Needs <see cref="Certificate"/>.</summary>
     public IPEndPoint? Tls { get; init; }
 
+    /// <summary>Nothing listens: frames come from an external broker only.</summary>
+    public bool IsOff => Plain is null && Tls is null;
+
     /// <summary>The server certificate with its private key, asked for at every handshake so that a renewed one is used at once.</summary>
     public Func<X509Certificate2>? Certificate { get; init; }
 
     /// <summary>Who signs clients' certificates, asked for at every handshake; null asks for none, else a client over TLS has to present one.</summary>
     public Func<X509Certificate2Collection?> ClientAuthorities { get; init; } = static () => null;
+
+    /// <summary>Whether clients log in; needs <see cref="Logins"/> unless None.</summary>
+    public LoginMode Login { get; init; }
+
+    /// <summary>The users, asked for at every login.</summary>
+    public Func<LoginBook?> Logins { get; init; } = static () => null;
+
+    /// <summary>Whether a client without login or device certificate may subscribe to everything.</summary>
+    public bool AnonymousRead { get; init; } = true;
 
     /// <summary>Lets clients publish to any topic outside depin/1/ too, as a general broker does. For tests and closed networks.</summary>
     public bool OpenTopics { get; init; }
@@ -109,11 +121,6 @@ public sealed record IngestSettings
     /// <exception cref="ArgumentException">A limit that contradicts another; a programmer's error, since operators cannot set these.</exception>
     internal void Check()
     {
-        if (Plain is null && Tls is null)
-        {
-            throw new ArgumentException("Neither Plain nor Tls is set.");
-        }
-
         if (Tls is not null && Certificate is null)
         {
             throw new ArgumentException("Tls needs Certificate.");

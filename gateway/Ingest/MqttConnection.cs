@@ -6,6 +6,7 @@
 
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -66,6 +67,9 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
     private ushort _serverKeepAlive;
     private uint _grantedExpiry;
     private bool _expiryChanged;
+    private byte[]? _loginBody; // CONNECT, while its password is checked
+    private volatile bool _isLoginPending;
+    private MqttReason _loginReason;
     private bool _hasConnected;
     private bool _sendWill = true;
     private bool _isDraining;
@@ -95,6 +99,15 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         _acceptedAt = Math.Max(1, services.Time.GetTimestamp());
         _lastReceived = _acceptedAt;
     }
+
+    /// <summary>Who the client is: at first what its certificate says, then what its login proved.</summary>
+    public ClientIdentity Identity { get; set; } = ClientIdentity.None;
+
+    /// <summary>It presented a certificate that an authority of ours signed.</summary>
+    public bool HasCertificate { get; init; }
+
+    /// <summary>Where wrong passwords are counted.</summary>
+    public IPAddress Network { get; init; } = IPAddress.None;
 
     /// <summary>QoS 1 and 2 messages that may be on their way to the client.</summary>
     public int OutboundWindow { get; private set; } = 1;
@@ -321,6 +334,10 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
                 await PauseAsync().ConfigureAwait(false);
                 Volatile.Write(ref _lastReceived, _services.Time.GetTimestamp());
                 Volatile.Write(ref _isPaused, false);
+                if (_loginBody is not null && !FinishLogin())
+                {
+                    return;
+                }
             }
         }
     }
@@ -440,14 +457,79 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
             return result;
         }
 
-        MqttReason reason = CheckConnect(connect);
+        if (Identify(connect, body) is not { } reason)
+        {
+            return MqttResult.Ok; // FinishLogin goes on
+        }
+
+        goOn = Decide(connect, reason);
+        return MqttResult.Ok;
+    }
+
+    private bool Decide(in ConnectPacket connect, MqttReason reason)
+    {
+        if (reason == MqttReason.Success)
+        {
+            reason = CheckConnect(connect);
+        }
+
         if (reason == MqttReason.Success)
         {
             reason = AcceptConnect(connect);
         }
 
-        goOn = reason == MqttReason.Success || RefuseConnect(reason);
-        return MqttResult.Ok;
+        return reason == MqttReason.Success || RefuseConnect(reason);
+    }
+
+    // Success, or why not; null: the password is being checked, and reading waits.
+    private MqttReason? Identify(in ConnectPacket connect, ReadOnlySpan<byte> body)
+    {
+        if (_services.Logins is not { } desk)
+        {
+            return MqttReason.Success;
+        }
+
+        if (!connect.HasUserName)
+        {
+            return _settings.Login == LoginMode.Required && !HasCertificate ? MqttReason.NotAuthorized : MqttReason.Success;
+        }
+
+        _isLoginPending = true;
+        _loginBody = body.ToArray();
+        if (desk.Take(Encoding.UTF8.GetString(connect.UserName), connect.Password.ToArray(), Network, LoggedIn) is not { } known)
+        {
+            return null;
+        }
+
+        _isLoginPending = false;
+        _loginBody = null;
+        Identity = known.Identity ?? Identity;
+        return known.Reason;
+    }
+
+    // From the desk's thread.
+    private void LoggedIn(ClientIdentity? identity, MqttReason reason)
+    {
+        Identity = identity ?? Identity;
+        _loginReason = reason;
+        _isLoginPending = false;
+        Resume();
+    }
+
+    // On the reading loop; false ends the connection.
+    private bool FinishLogin()
+    {
+        if (_isLoginPending || _isClosing)
+        {
+            return false; // closed meanwhile: CONNECT took too long, or the gateway stops
+        }
+
+        byte[] body = _loginBody!;
+        _loginBody = null;
+        MqttResult result = ConnectPacket.Read(body, out ConnectPacket connect);
+        bool goOn = result == MqttResult.Ok && Decide(connect, _loginReason);
+        CryptographicOperations.ZeroMemory(body);
+        return goOn;
     }
 
     private MqttReason CheckConnect(in ConnectPacket connect)
@@ -500,10 +582,15 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
 
         OutboundWindow = Math.Min(_settings.OutboundInFlightMax, (int)(connect.Properties.Number(MqttPropertyId.ReceiveMaximum) ?? ushort.MaxValue));
         _silenceMax = keepAlive == 0 ? _settings.IdleTimeout : TimeSpan.FromSeconds(keepAlive * KeepAliveFactor);
-        _session = _services.Broker.Attach(this, new SessionRequest(clientId, connect.CleanStart, _grantedExpiry, ReadWill(connect)));
+        if (!Identity.MayBeCalled(clientId))
+        {
+            return MqttReason.ClientIdentifierNotValid;
+        }
+
+        _session = _services.Broker.Attach(this, new SessionRequest(clientId, connect.CleanStart, _grantedExpiry, ReadWill(connect), Identity.Owner), out bool isForeign);
         if (_session is null)
         {
-            return MqttReason.QuotaExceeded;
+            return isForeign ? MqttReason.ClientIdentifierNotValid : MqttReason.QuotaExceeded;
         }
 
         _metrics.Accept();
@@ -590,7 +677,14 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         Span<byte> deviceId = stackalloc byte[DeviceId.Bytes];
         if (FrameTopic.TryRead(packet.Topic, deviceId))
         {
-            HandleFrame(packet, deviceId);
+            if (Identity.MaySpeakFor(deviceId))
+            {
+                HandleFrame(packet, deviceId);
+            }
+            else
+            {
+                RefusePublish(packet);
+            }
         }
         else if (FrameTopic.TryReadUpdateGet(packet.Topic, deviceId))
         {
@@ -619,7 +713,7 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
                 isOwn = _provenId is not null && deviceId.SequenceEqual(_provenId);
             }
 
-            if (!isOwn && !IsClientId(deviceId))
+            if ((!isOwn && !IsClientId(deviceId)) || !Identity.MaySpeakFor(deviceId))
             {
                 updates.Refused(UpdateRefusal.Foreign);
             }
@@ -645,14 +739,14 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
             lock (_window)
             {
                 isProven = _provenId is not null && deviceId.SequenceEqual(_provenId);
-                isForeign = !isProven && _provenId is not null;
-                if (_provenId is null && packet.Payload.Length <= UpdateState.BytesMax)
+                isForeign = (!isProven && _provenId is not null) || !Identity.MaySpeakFor(deviceId);
+                if (!isForeign && _provenId is null && packet.Payload.Length <= UpdateState.BytesMax)
                 {
                     (_heldStateId, _heldState) = (deviceId.ToArray(), packet.Payload.ToArray());
                 }
             }
 
-            if (isProven)
+            if (isProven && !isForeign)
             {
                 updates.State(deviceId, packet.Payload);
             }
@@ -733,6 +827,14 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         }
     }
 
+    private void RefusePublish(in PublishPacket packet)
+    {
+        _metrics.CountRefusedPublish(MqttReason.NotAuthorized);
+        FrameSlot slot = TakeSlot();
+        slot.BeginOther(packet, MqttReason.NotAuthorized);
+        Finish(slot);
+    }
+
     private void HandleOther(in PublishPacket packet)
     {
         FrameSlot slot = TakeSlot();
@@ -745,6 +847,10 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
                 packet.Topic.ToArray(), packet.Payload.ToArray(), Forwardable(packet.Properties), packet.Qos, packet.Retain,
                 expires ? _services.Broker.After(TimeSpan.FromSeconds(expiry)) : 0, _session);
             reason = _services.Broker.Publish(message) ? MqttReason.Success : MqttReason.QuotaExceeded;
+            if (_services.Heard.TryGetValue(message.Topic, out Action<ReadOnlyMemory<byte>>? heard))
+            {
+                heard(message.Payload);
+            }
         }
         else
         {
@@ -762,7 +868,20 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         : MqttReason.Success;
 
     // Everything below depin/ is the gateway's own, except frames.
-    private bool MayPublish(ReadOnlySpan<byte> topic) => _settings.OpenTopics && !FrameTopic.IsReserved(topic);
+    private bool MayPublish(ReadOnlySpan<byte> topic) => (_settings.OpenTopics && !FrameTopic.IsReserved(topic)) || (Identity.MayRead(_settings.AnonymousRead) && IsHeard(topic));
+
+    private bool IsHeard(ReadOnlySpan<byte> topic)
+    {
+        foreach (byte[] heard in _services.Heard.Keys)
+        {
+            if (topic.SequenceEqual(heard))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private MqttResult ResolveAlias(ref PublishPacket packet)
     {
@@ -913,6 +1032,11 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         if (TopicRules.IsShared(request.Filter))
         {
             return MqttReason.SharedSubscriptionsNotSupported;
+        }
+
+        if (!Identity.MaySubscribe(request.Filter, _session!.ClientId, _settings.AnonymousRead))
+        {
+            return MqttReason.NotAuthorized;
         }
 
         List<Message>? messages = _services.Broker.Subscribe(_session!, request.Filter, request.Options, id);
@@ -1132,7 +1256,7 @@ internal sealed class MqttConnection : IThreadPoolWorkItem, IUpdateReceiver
         }
     }
 
-    private bool HasRoom() => _count < _slots.Length - (_version == MqttVersion.V5 ? 0 : 1) && Volatile.Read(ref _filling).Count < _settings.OutboundBytesMax;
+    private bool HasRoom() => !_isLoginPending && _count < _slots.Length - (_version == MqttVersion.V5 ? 0 : 1) && Volatile.Read(ref _filling).Count < _settings.OutboundBytesMax;
 
     private Task PauseAsync()
     {

@@ -14,6 +14,7 @@ using DePIN.Mqtt;
 using DePIN.Protocol;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Hosting;
@@ -25,7 +26,7 @@ namespace DePIN.Gateway.Ingest;
 public sealed record IngestEndPoints(IPEndPoint? Plain, IPEndPoint? Tls);
 
 /// <summary>The gateway's MQTT 3.1.1 and 5 listener.</summary>
-public sealed class MqttIngest : IReadingPublisher
+public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
 {
     private const int InputBytesMin = 64 * 1024;
 
@@ -95,10 +96,10 @@ public sealed class MqttIngest : IReadingPublisher
     /// <exception cref="IOException">A port cannot be bound.</exception>
     public async Task RunAsync(CancellationToken stopping)
     {
-        await using WebApplication server = BuildServer();
+        await using WebApplication? server = _settings.IsOff ? null : BuildServer();
         try
         {
-            await server.StartAsync(stopping).ConfigureAwait(false);
+            if (server is not null) await server.StartAsync(stopping).ConfigureAwait(false);
         }
         catch (Exception fault)
         {
@@ -106,7 +107,8 @@ public sealed class MqttIngest : IReadingPublisher
             throw;
         }
 
-        Announce(server);
+        if (server is null) _listening.TrySetResult(new IngestEndPoints(null, null));
+        else Announce(server);
         try
         {
             await KeepTimeAsync(stopping).ConfigureAwait(false);
@@ -118,7 +120,8 @@ public sealed class MqttIngest : IReadingPublisher
 
         await StopAsync().ConfigureAwait(false);
         using CancellationTokenSource timeout = new(_settings.StopTimeout);
-        await server.StopAsync(timeout.Token).ConfigureAwait(false);
+        if (server is not null) await server.StopAsync(timeout.Token).ConfigureAwait(false);
+        _services.Logins?.Dispose();
         Metrics.Dispose();
         _intakeStopping.Dispose();
     }
@@ -128,7 +131,13 @@ public sealed class MqttIngest : IReadingPublisher
     {
         ArgumentNullException.ThrowIfNull(connection);
         Socket? socket = connection.Features.Get<ITlsHandshakeFeature>() is null ? connection.Features.Get<IConnectionSocketFeature>()?.Socket : null;
-        MqttConnection client = new(_services, connection.Transport, connection.Abort, socket);
+        X509Certificate2? certificate = connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate;
+        MqttConnection client = new(_services, connection.Transport, connection.Abort, socket)
+        {
+            HasCertificate = certificate is not null,
+            Identity = ClientIdentity.OfCertificate(certificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false)),
+            Network = Admission.NetworkOf((connection.RemoteEndPoint as IPEndPoint)?.Address),
+        };
         TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _connections[client] = ended.Task;
         Metrics.Opened();
@@ -175,6 +184,19 @@ public sealed class MqttIngest : IReadingPublisher
         {
             _broker.Publish(message);
         }
+    }
+
+    /// <inheritdoc/>
+    public void Publish(string topic, ReadOnlyMemory<byte> payload, MqttQos qos, bool retain) =>
+        _broker.Publish(new Message(Encoding.UTF8.GetBytes(topic), payload.ToArray(), [], qos, retain, 0, null));
+
+    /// <inheritdoc/>
+    public void Hear(string topic, Action<ReadOnlyMemory<byte>> heard) => _services.Heard[Encoding.UTF8.GetBytes(topic)] = heard;
+
+    /// <inheritdoc/>
+    public void OnFresh(Action fresh)
+    {
+        // Retained messages live as long as this process, and so does who publishes them.
     }
 
     private WebApplication BuildServer()

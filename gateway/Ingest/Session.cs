@@ -9,7 +9,7 @@ namespace DePIN.Gateway.Ingest;
 /// <summary>A will, with its delay (section 3.1.3.2.2) and its expiry, which counts from its publication (section 3.1.3.2.4).</summary>
 internal sealed record Will(Message Message, TimeSpan Delay, uint? ExpirySeconds);
 
-internal sealed class Session(string clientId, Broker broker)
+internal sealed class Session(string clientId, string owner, Broker broker)
 {
     private readonly Queue<Delivery> _queue = new();
     private readonly List<InFlight> _inFlight = [];
@@ -19,6 +19,9 @@ internal sealed class Session(string clientId, Broker broker)
     public Lock Gate { get; } = new();
 
     public string ClientId { get; } = clientId;
+
+    /// <summary>Who logged in for it; empty for nobody. Only the same one may take it over.</summary>
+    public string Owner { get; } = owner;
 
     /// <summary>By filter.</summary>
     public Dictionary<byte[], Subscription> Subscriptions { get; } = new(Utf8Comparer.Instance);

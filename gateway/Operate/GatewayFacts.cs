@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DePIN.Contracts;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
 using DePIN.Evidence;
@@ -22,7 +23,7 @@ public sealed class GatewayFacts : IDisposable
 
     private readonly GatewaySettings _settings;
     private readonly string _gateway;
-    private readonly FrameLog _frames;
+    private readonly IFrameStore _frames;
     private readonly FrameVerifier _verifier;
     private readonly NetworkLog _network;
     private readonly Address _self;
@@ -36,10 +37,11 @@ public sealed class GatewayFacts : IDisposable
     private volatile HealthFacts? _scraped;
 
     public GatewayFacts(
-        GatewaySettings settings, Address self, FrameLog frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
-        ChainRegistry follower, Anchorer anchorer, MqttIngest ingest, HealthBoard board, TimeProvider time)
+        GatewaySettings settings, Address self, IFrameStore frames, FrameVerifier verifier, NetworkLog network, RegistryLog registry,
+        ChainRegistry follower, Anchorer anchorer, MqttIngest ingest, PeerTransport transport, JsonRpc rpc, HealthBoard board, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(anchorer);
+        ArgumentNullException.ThrowIfNull(rpc);
         ArgumentNullException.ThrowIfNull(time);
         (_settings, _self, _gateway, _frames, _verifier, _network, _registry, _follower, _ingest, _board, _time) =
             (settings, self, self.ToChecksumString(), frames, verifier, network, registry, follower, ingest, board, time);
@@ -50,6 +52,24 @@ public sealed class GatewayFacts : IDisposable
         Gauge("depin_certificates_pending", "Certificates not on the ledger.", f => f.CertificatesPending);
         Gauge("depin_oldest_unanchored_seconds", "Age of the oldest frame that is not on the ledger; 0 when all are.", f => f.OldestUnanchoredMs is { } ms ? (f.NowMs - ms) / 1000.0 : 0);
         Gauge("depin_clock_error_seconds", "Chain time minus our clock when the newest block came.", f => (f.ClockErrorMs ?? 0) / 1000.0);
+        Gauge("depin_store_writable", "1 while frames are stored, else 0.", f => f.StoreWritable ? 1 : 0);
+        Gauge("depin_store_queue", "Frames and records waiting for a commit.", f => f.StoreQueue);
+        Gauge("depin_oldest_unbatched_seconds", "Age of the oldest frame that is in no batch; 0 when all are.", f => f.OldestUnbatchedMs is { } ms ? (f.NowMs - ms) / 1000.0 : 0);
+        Gauge("depin_last_frame_age_seconds", "Time since the last frame was stored; 0 before the first.", f => f.LastFrameMs is { } ms ? (f.NowMs - ms) / 1000.0 : 0);
+        _meter.CreateObservableGauge("depin_frames_stored", () => frames.LastRow, description: "Frames stored since the store was made.");
+        _meter.CreateObservableGauge("depin_batch_number", () => (long)(frames.LastBatch()?.Number ?? 0), description: "Number of the newest own batch.");
+        _meter.CreateObservableGauge("depin_devices", () => (long)registry.Devices().Count, description: "Devices that the registry knows.");
+        _meter.CreateObservableGauge("depin_peers", () => transport.Peers().GroupBy(p => p.IsConnected ? "connected" : "away").Select(g => new Measurement<long>(g.Count(), new KeyValuePair<string, object?>("state", g.Key))),
+            description: "Other gateways, by whether they are connected.");
+        _meter.CreateObservableCounter("depin_rpc_failures", () => rpc.Failures, description: "Calls that an RPC endpoint did not answer, or not well.");
+        _meter.CreateObservableGauge("depin_chain_head_seconds", () => follower.Head is { } head ? Now() / 1000.0 - head.TimeS : 0, description: "Age of the newest block seen.");
+        _meter.CreateObservableGauge("depin_balance_ether", () => anchorer.Counters.BalanceEther, description: "What the gateway's account had when it was last looked at for an anchor; -1 before.");
+        _meter.CreateObservableCounter("depin_spent_ether", () => anchorer.Counters.SpentEther, description: "What that account's balance fell by between two looks: fees, and whatever else was sent from it.");
+        _meter.CreateObservableGauge("depin_process_resident_bytes", () => Environment.WorkingSet, description: "Resident set.");
+        _meter.CreateObservableGauge("depin_process_heap_bytes", () => GC.GetTotalMemory(false), description: "Managed heap.");
+        _meter.CreateObservableGauge("depin_process_threads", () => ThreadPool.ThreadCount, description: "Threads of the pool.");
+        _meter.CreateObservableCounter("depin_process_cpu_seconds", () => Environment.CpuUsage.TotalTime.TotalSeconds, description: "Processor time.");
+        _meter.CreateObservableCounter("depin_process_gc_pause_seconds", () => GC.GetTotalPauseDuration().TotalSeconds, description: "Time that collections stopped everything.");
         _meter.CreateObservableGauge("depin_chain_block_read", () => (long)(_registry.Last?.Number ?? 0), description: "The last block whose events are stored.");
         _meter.CreateObservableGauge("depin_ledger_size", () => (long)((_registry.LedgerHead()?.Ordinal + 1) ?? 0), description: "Anchors on the ledger.");
         _meter.CreateObservableCounter("depin_transactions_sent", () => anchorer.Counters.Sent, description: "Transactions handed to an endpoint, repetitions included.");

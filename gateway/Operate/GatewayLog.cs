@@ -7,10 +7,10 @@ namespace DePIN.Gateway.Operate;
 public static class GatewayLog
 {
     /// <summary>Creates the factory all parts share.</summary>
-    public static ILoggerFactory Create(LogSettings settings)
+    public static ILoggerFactory Create(LogSettings settings, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return LoggerFactory.Create(logging =>
+        return new LimitedLogs(LoggerFactory.Create(logging =>
         {
             logging.SetMinimumLevel(LogLevel.Trace);
             logging.AddFilter((category, level) => level >= (category?.StartsWith("Microsoft", StringComparison.Ordinal) == true ? LogLevel.Warning : Least(settings.Level))); // asked at each entry: SIGHUP changes it
@@ -18,7 +18,7 @@ public static class GatewayLog
             if (settings.Json) logging.AddJsonConsole(json => (json.UseUtcTimestamp, json.TimestampFormat) = (true, "O"));
             else logging.AddSimpleConsole(text => (text.SingleLine, text.UseUtcTimestamp, text.TimestampFormat, text.ColorBehavior) =
                 (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ ", LoggerColorBehavior.Disabled));
-        });
+        }), time);
     }
 
     private static LogLevel Least(string level) => level switch { "debug" => LogLevel.Debug, "warning" => LogLevel.Warning, "error" => LogLevel.Error, _ => LogLevel.Information };

@@ -7,7 +7,7 @@ namespace DePIN.Gateway.Operate;
 
 /// <summary>
 /// Collects every instrument of our meters (names that begin with "DePIN.") and writes the Prometheus text format 0.0.4.
-/// Counters get the suffix _total, histograms give _count and _sum. Bounded: what goes beyond <see cref="SeriesMax"/> is
+/// Counters get the suffix _total, histograms have the buckets that their instrument advises. Bounded: what goes beyond <see cref="SeriesMax"/> is
 /// dropped and counted, so a hostile label value cannot fill the memory.
 /// </summary>
 public sealed class MetricsExporter : IDisposable
@@ -45,12 +45,17 @@ public sealed class MetricsExporter : IDisposable
             Instrument instrument = family.First().Key.Instrument;
             if (!string.IsNullOrEmpty(instrument.Description))
                 text.Append("# HELP ").Append(family.Key).Append(' ').Append(instrument.Description.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)).Append('\n');
-            text.Append("# TYPE ").Append(family.Key).Append(' ').Append(IsHistogram(instrument) ? "summary" : IsMonotonic(instrument) ? "counter" : "gauge").Append('\n');
+            text.Append("# TYPE ").Append(family.Key).Append(' ').Append(IsHistogram(instrument) ? "histogram" : IsMonotonic(instrument) ? "counter" : "gauge").Append('\n');
             foreach (((Instrument _, string labels), Series series) in family.OrderBy(s => s.Key.Labels, StringComparer.Ordinal))
             {
-                (double sum, long count) = series.Get();
+                (double sum, long count, long[] buckets) = series.Get();
                 if (IsHistogram(instrument))
                 {
+                    long below = 0;
+                    string others = labels.Length == 0 ? "{" : labels[..^1] + ",";
+                    for (int i = 0; i < buckets.Length; i++)
+                        Line(text, family.Key + "_bucket", others + "le=\"" + series.Bounds[i].ToString("R", CultureInfo.InvariantCulture) + "\"}", below += buckets[i]);
+                    Line(text, family.Key + "_bucket", others + "le=\"+Inf\"}", count);
                     Line(text, family.Key + "_sum", labels, sum);
                     Line(text, family.Key + "_count", labels, count);
                 }
@@ -80,7 +85,7 @@ public sealed class MetricsExporter : IDisposable
                 return;
             }
 
-            series = _series.GetOrAdd(key, static _ => new Series());
+            series = _series.GetOrAdd(key, static key => new Series(key.Instrument is Histogram<double> { Advice.HistogramBucketBoundaries: { } bounds } ? [.. bounds] : []));
         }
 
         // Observable instruments report totals, the others report steps.
@@ -120,24 +125,31 @@ public sealed class MetricsExporter : IDisposable
     private static void Line(StringBuilder text, string name, string labels, double value) =>
         text.Append(name).Append(labels).Append(' ').Append(value.ToString("R", CultureInfo.InvariantCulture)).Append('\n');
 
-    private sealed class Series
+    private sealed class Series(double[] bounds)
     {
         private readonly Lock _gate = new();
+        private readonly long[] _buckets = new long[bounds.Length];
         private double _sum;
         private long _count;
 
+        /// <summary>Upper bounds of the buckets, ascending; none for what is no histogram.</summary>
+        public double[] Bounds => bounds;
+
         public void Add(double value, bool absolute)
         {
+            int bucket = Array.BinarySearch(bounds, value);
+            if (bucket < 0) bucket = ~bucket; // the first bound above it
             lock (_gate)
             {
                 _sum = absolute ? value : _sum + value;
                 _count++;
+                if (bucket < _buckets.Length) _buckets[bucket]++;
             }
         }
 
-        public (double Sum, long Count) Get()
+        public (double Sum, long Count, long[] Buckets) Get()
         {
-            lock (_gate) return (_sum, _count);
+            lock (_gate) return (_sum, _count, [.. _buckets]);
         }
     }
 }

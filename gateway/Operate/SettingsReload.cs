@@ -47,7 +47,7 @@ public sealed class SettingsReload : IDisposable
                     if (now.About.IsReloaded) now.Set(then.Default!);
                 }
 
-                _running.TakeAuthorities(fresh); // their file may have changed under the same name
+                _running.TakeFiles(fresh); // their file may have changed under the same name
                 _taken();
                 _log.LogInformation("settings read again: {Taken} taken over; {Waiting} wait for a restart", Words(taken), Words(waiting));
             }

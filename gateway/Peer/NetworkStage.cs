@@ -55,7 +55,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
 
     private const string Part = "attest";
 
-    private readonly GatewaySigner _signer;
+    private readonly IEthereumSigner _signer;
     private readonly IPeerTransport _transport;
     private readonly PeerInbox _inbox;
     private readonly IBodies _bodies;
@@ -75,7 +75,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     private volatile bool _isRestoring;
 
     public NetworkStage(
-        NetworkRules rules, GatewaySigner signer, INetworkLog log, IPeerTransport transport, PeerInbox inbox, IBodies bodies, IOwnBatches own,
+        NetworkRules rules, IEthereumSigner signer, INetworkLog log, IPeerTransport transport, PeerInbox inbox, IBodies bodies, IOwnBatches own,
         Func<ChainSnapshot?> chain, Func<ulong, AnchorHeader?> entry, HealthBoard health, TimeProvider time)
     {
         (_signer, _transport, _inbox, _bodies, _own, _chain, _entry, _health, _time) = (signer, transport, inbox, bodies, own, chain, entry, health, time);

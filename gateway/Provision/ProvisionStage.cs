@@ -33,7 +33,7 @@ public sealed class ProvisionStage : IDisposable
     private readonly ProvisionJob _job;
     private readonly GatewayTls _tls;
     private readonly DeviceTable _devices;
-    private readonly FrameLog _frames;
+    private readonly IFrameStore _frames;
     private readonly MqttIngest _ingest;
     private readonly TimeProvider _time;
     private readonly ILoggerFactory _logs;
@@ -44,7 +44,7 @@ public sealed class ProvisionStage : IDisposable
     private readonly DeviceManifest _manifest;
     private readonly TaskCompletionSource<IPEndPoint> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ProvisionStage(GatewaySettings settings, ProvisionJob job, GatewayTls tls, DeviceTable devices, FrameLog frames, MqttIngest ingest, TimeProvider time, ILoggerFactory logs)
+    private ProvisionStage(GatewaySettings settings, ProvisionJob job, GatewayTls tls, DeviceTable devices, IFrameStore frames, MqttIngest ingest, TimeProvider time, ILoggerFactory logs)
     {
         (_listen, _job, _tls, _devices, _frames, _ingest, _time, _logs) = (settings.Provision.Listen, job, tls, devices, frames, ingest, time, logs);
         string folder = Path.Combine(settings.Data.Folder, FolderName);
@@ -70,7 +70,7 @@ public sealed class ProvisionStage : IDisposable
     public Task<IPEndPoint> Listening => _listening.Task;
 
     /// <summary>Null when the settings name no address for it. Throws <see cref="SettingsException"/> when a file of its cannot be used.</summary>
-    public static ProvisionStage? Open(GatewaySettings settings, GatewayTls tls, DeviceTable devices, FrameLog frames, MqttIngest ingest, TimeProvider time, ILoggerFactory logs)
+    public static ProvisionStage? Open(GatewaySettings settings, GatewayTls tls, DeviceTable devices, IFrameStore frames, MqttIngest ingest, TimeProvider time, ILoggerFactory logs)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(tls);

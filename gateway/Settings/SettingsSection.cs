@@ -82,6 +82,9 @@ public sealed class SettingsKey
     /// <summary><c>string</c>, <c>string[]</c>, <c>bool</c>, <c>int</c>, <c>long</c> or <c>double</c>.</summary>
     public Type Type => _property.PropertyType;
 
+    /// <summary>The value in force.</summary>
+    public object? Value => _property.GetValue(_record);
+
     internal void Set(object value) => _property.SetValue(_record, value);
 
     private static string Snake(string camel)

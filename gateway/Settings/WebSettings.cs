@@ -3,11 +3,23 @@ namespace DePIN.Gateway.Settings;
 /// <summary>Section <c>web</c>.</summary>
 public sealed class WebSettings
 {
-    [Setting("Address and port of /health, /metrics and /api (HTTP). Port 0 = any free one.")]
+    [Setting("Address and port of the web page, /health, /metrics and /api. Port 0 = any free one.")]
     public string Listen { get; set; } = "127.0.0.1:8080";
 
-    [Setting("Allows web.listen on an address other than loopback. Everyone who reaches it reads all frames.")]
+    [Setting("Allows web.listen on an address other than loopback without a login over TLS. Everyone who reaches it reads all frames.")]
     public bool AllowRemote { get; set; }
+
+    [Setting("Serve HTTPS with the gateway's certificate (section tls) instead of HTTP.")]
+    public bool Tls { get; set; }
+
+    [Setting("File with the page's users (mode 0600); empty = no login. 'depin gateway mqtt add USER --role application --file FILE' writes a line of it.")]
+    public string Credentials { get; set; } = "";
+
+    [Setting("Header in which a reverse proxy that did the login (OIDC) names the user, such as X-Forwarded-User; empty = none.")]
+    public string UserHeader { get; set; } = "";
+
+    [Setting("Addresses of the proxies whose web.userHeader is believed.")]
+    public string[] TrustedProxies { get; set; } = [];
 
     [Setting("Entries on one page of a listing at most.", Min = 1, Max = 10_000)]
     public int PageMax { get; set; } = 1_000;

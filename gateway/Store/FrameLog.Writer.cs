@@ -34,11 +34,12 @@ public sealed partial class FrameLog
     private long committedFrames;
     private long commits;
     private long failedCommits;
+    private long commitTicks;
     private TaskCompletionSource frameCommitted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long awaitedRow = long.MaxValue;
 
     /// <summary>Says whether more frames are on their way, so that a commit is worth a short wait. Set by the verifier.</summary>
-    internal Func<bool>? MoreComing { get; set; }
+    public Func<bool>? MoreComing { get; set; }
 
     /// <summary>Rises with every failed commit; see <see cref="FrameAppend"/>.</summary>
     public long Epoch => Volatile.Read(ref epoch);
@@ -51,6 +52,9 @@ public sealed partial class FrameLog
 
     /// <summary>Groups committed by this process.</summary>
     public long Commits => Interlocked.Read(ref commits);
+
+    /// <summary>Time spent in commits that did not fail: mostly waiting for the disk.</summary>
+    public TimeSpan CommitTime => TimeSpan.FromTicks(Interlocked.Read(ref commitTicks));
 
     /// <summary>Groups whose commit failed.</summary>
     public long FailedCommits => Interlocked.Read(ref failedCommits);
@@ -210,7 +214,11 @@ public sealed partial class FrameLog
             }
             committing = true;
             if (any)
+            {
+                long began = time.GetTimestamp();
                 commit.Commit(writer);
+                Interlocked.Add(ref commitTicks, time.GetElapsedTime(began).Ticks);
+            }
             else
                 SqliteCode.Check(writer, raw.sqlite3_exec(writer.Handle, "ROLLBACK"));
         }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using DePIN.Gateway.Verify;
 using Microsoft.Data.Sqlite;
 
@@ -10,7 +11,7 @@ namespace DePIN.Gateway.Store;
 /// Callers: the verifier (append, find), the device table, the batcher, attest (reads batches), the web reads.
 /// Files of this class: FrameLog.cs (opening, recovery), .Writer.cs (group commit), .Restore.cs (batches that come back), .Reads.cs, .Records.cs (typed rows).
 /// </summary>
-public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
+public sealed partial class FrameLog : IFrameStore
 {
     /// <summary>Read connections kept open.</summary>
     private const int ReadersMax = 4;
@@ -23,6 +24,7 @@ public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
     private readonly ConcurrentDictionary<int, DeviceLog> devices = new();
     private readonly ConcurrentBag<SqliteConnection> readers = [];
     private readonly FrameTail recent = new();
+    private readonly Meter meter = new("DePIN.Gateway.Store");
     private SqliteConnection writer;
     private long lastRow;
     private long indexedRow;
@@ -49,6 +51,9 @@ public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
             writer.Dispose();
             throw;
         }
+        meter.CreateObservableCounter("depin.store.commits", () => Commits, "{commit}", "Commits; each is one fsync.");
+        meter.CreateObservableCounter("depin.store.commits.failed", () => FailedCommits, "{commit}", "Commits that failed: their frames were not acknowledged.");
+        meter.CreateObservableCounter("depin.store.commit.seconds", () => CommitTime.TotalSeconds, "s", "Time spent in commits; by their number it is the disk's write latency.");
         thread = new Thread(WriteLoop) { Name = "store", IsBackground = true };
         thread.Start();
     }
@@ -72,7 +77,7 @@ public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
     }
 
     /// <summary>The database file.</summary>
-    public string FilePath => options.Path;
+    public string Place => options.Path;
 
     /// <summary>The last durable row; rows are 1 … LastRow without holes. 0 when empty.</summary>
     public long LastRow => Volatile.Read(ref lastRow);
@@ -98,6 +103,7 @@ public sealed partial class FrameLog : Operate.IDurableStore, IDisposable
             Monitor.PulseAll(gate);
         }
         thread.Join();
+        meter.Dispose();
         while (readers.TryTake(out SqliteConnection? reader))
             reader.Dispose();
         writer.Dispose();

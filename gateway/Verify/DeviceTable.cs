@@ -11,10 +11,10 @@ namespace DePIN.Gateway.Verify;
 public sealed class DeviceTable
 {
     private readonly ConcurrentDictionary<DeviceIdValue, KnownDevice> devices = new();
-    private readonly FrameLog log;
+    private readonly IFrameStore log;
 
     /// <summary>Reads the saved devices.</summary>
-    public DeviceTable(FrameLog log)
+    public DeviceTable(IFrameStore log)
     {
         ArgumentNullException.ThrowIfNull(log);
         this.log = log;
@@ -30,6 +30,9 @@ public sealed class DeviceTable
 
     /// <summary>The device, or null.</summary>
     public KnownDevice? Find(DeviceIdValue id) => devices.GetValueOrDefault(id);
+
+    /// <summary>Whether the owner revoked the device of this id (40 hex digits).</summary>
+    public bool IsRevoked(string id) => DeviceIdValue.TryParse(id, out DeviceIdValue value) && Find(value) is { Registration.IsRevoked: true };
 
     /// <summary>A device's public key, X ‖ Y, 64 bytes, or null when the registry does not know it.</summary>
     public ReadOnlyMemory<byte>? KeyOf(Evidence.Address device)
@@ -93,6 +96,19 @@ public sealed class KnownDevice
     public DeviceLog Log { get; }
 
     internal DeviceLane Lane { get; }
+
+    /// <summary>Frames of this device that were not taken since the start, by verdict; duplicates count as taken. Null: none.</summary>
+    public IReadOnlyList<(FrameVerdict Verdict, long Frames)>? Refused =>
+        refused is { } counts ? [.. counts.Select((count, verdict) => ((FrameVerdict)verdict, Interlocked.Read(ref counts[verdict]))).Where(one => one.Item2 > 0)] : null;
+
+    private long[]? refused;
+
+    internal void CountRefused(FrameVerdict verdict)
+    {
+        if (verdict.IsDurable()) return;
+        if (refused is null) Interlocked.CompareExchange(ref refused, new long[FrameVerdicts.Count], null);
+        Interlocked.Increment(ref refused[(int)verdict]);
+    }
 
     // False after a change that the store has not confirmed: the next Put saves it again.
     internal bool IsSaved { get; set; } = true;

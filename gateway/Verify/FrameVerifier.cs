@@ -25,9 +25,10 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
 
     private readonly VerifierOptions options;
     private readonly DeviceTable devices;
-    private readonly FrameLog log;
+    private readonly IFrameStore log;
     private readonly IDeviceSource? source;
     private readonly TimeProvider time;
+    private readonly IFrameWatch? watch;
     private readonly KeyCache keys;
     private readonly UnknownDevices unknown;
     private readonly Thread[] workers;
@@ -43,9 +44,10 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private bool stopping;
 
     /// <param name="source">Asked for devices the table does not know; null: they are simply unknown.</param>
-    public FrameVerifier(VerifierOptions options, DeviceTable devices, FrameLog log, IDeviceSource? source = null, TimeProvider? time = null)
+    /// <param name="watch">Told of the frames it picks; null: none is.</param>
+    public FrameVerifier(VerifierOptions options, DeviceTable devices, IFrameStore log, IDeviceSource? source = null, TimeProvider? time = null, IFrameWatch? watch = null)
     {
-        (this.options, this.devices, this.log, this.source, this.time) = (options, devices, log, source, time ?? TimeProvider.System);
+        (this.options, this.devices, this.log, this.source, this.time, this.watch) = (options, devices, log, source, time ?? TimeProvider.System, watch);
         keys = new KeyCache(options.KeysCachedMax);
         unknown = new UnknownDevices(options, this.time);
         Counters = new VerifyCounters(() => InFlight);
@@ -248,7 +250,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
                 if (!Decide(lane, submission, ref key))
                     Interlocked.Decrement(ref undecided);
             }
-            catch (Exception fault) when (fault is StoreException or Microsoft.Data.Sqlite.SqliteException)
+            catch (Exception fault) when (fault is StoreException or System.Data.Common.DbException)
             {
                 // A look-up in the store failed: the frame is not decided, the device keeps it.
                 lock (lane.Gate)
@@ -315,7 +317,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
         }
         if (sequence <= last && rival is null)
         {
-            rival = log.Find(lane.Device.Log, sequence)?.Frame;
+            rival = log.Find(lane.Device.Log.Device, sequence)?.Frame;
             if (rival is null)
             {
                 Finish(submission, FrameVerdict.Replayed);
@@ -342,6 +344,8 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
             _ = KeepEvidenceAsync(submission, rival);
             return false;
         }
+        if (watch is not null && watch.IsSampled(frame))
+            submission.Decided = time.GetTimestamp();
         Accept(lane, submission, last, digest);
         return true;
     }
@@ -408,6 +412,9 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
             Counters.CountGap(submission.Skipped);
         if (submission.BreaksChain)
             Counters.CountBrokenChain();
+        Counters.Took(time.GetElapsedTime(submission.Submitted));
+        if (submission.Decided != 0)
+            watch!.Committed(submission.Frame.Span, submission.Submitted, submission.Decided, time.GetTimestamp());
         Finish(submission, FrameVerdict.Accepted);
         FinishAll(follower, FrameVerdict.Duplicate);
     }
@@ -519,7 +526,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
             Interlocked.Decrement(ref pooled);
         else
             submission = new Submission(this);
-        submission.Begin(frame, sequence, time.GetUtcNow().ToUnixTimeMilliseconds());
+        submission.Begin(frame, sequence, time.GetUtcNow().ToUnixTimeMilliseconds(), time.GetTimestamp());
         return submission;
     }
 
@@ -536,6 +543,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private void Finish(Submission submission, FrameVerdict verdict)
     {
         Counters.Count(verdict);
+        submission.Lane?.Device.CountRefused(verdict);
         Interlocked.Decrement(ref inFlight);
         if (submission.InLane)
             Interlocked.Decrement(ref submission.Lane!.InFlight);
@@ -553,6 +561,7 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     {
         lock (lane.Gate)
             lane.Hold(sequence, time.GetTimestamp());
+        lane.Device.CountRefused(verdict);
         return Refuse(verdict);
     }
 

@@ -27,12 +27,18 @@ internal sealed class Submission : FrameAppend, IValueTaskSource<FrameVerdict>
 
     public bool BreaksChain { get; set; }
 
+    /// <summary>When it came, by the verifier's clock.</summary>
+    public long Submitted { get; private set; }
+
+    /// <summary>When its signature had been checked, for a frame that is followed; else 0.</summary>
+    public long Decided { get; set; }
+
     public ValueTask<FrameVerdict> Task => new(this, source.Version);
 
-    public void Begin(ArraySegment<byte> frame, ulong sequence, long receivedMs)
+    public void Begin(ArraySegment<byte> frame, ulong sequence, long receivedMs, long submitted)
     {
-        (Segment, Frame, Sequence, ReceivedMs) = (frame, frame, sequence, receivedMs);
-        (Lane, InLane, Log, Follower, Skipped, BreaksChain, Row) = (null, false, null, null, 0, false, 0);
+        (Segment, Frame, Sequence, ReceivedMs, Submitted) = (frame, frame, sequence, receivedMs, submitted);
+        (Lane, InLane, Log, Follower, Skipped, BreaksChain, Row, Decided) = (null, false, null, null, 0, false, 0, 0);
     }
 
     public FrameVerdict Verdict { get; set; }

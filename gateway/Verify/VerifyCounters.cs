@@ -13,6 +13,7 @@ public sealed class VerifyCounters : IDisposable
 
     private readonly long[] verdicts = new long[FrameVerdicts.Count];
     private readonly Meter meter = new(MeterName);
+    private readonly Histogram<double> duration;
     private long gaps;
     private long missing;
     private long brokenChains;
@@ -22,6 +23,8 @@ public sealed class VerifyCounters : IDisposable
     internal VerifyCounters(Func<int> inFlight)
     {
         meter.CreateObservableCounter("depin.frames", Verdicts, "{frame}", "Frames by verdict.");
+        duration = meter.CreateHistogram("depin.frames.duration.seconds", "s", "From a frame's arrival to its commit, accepted frames.", null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10] });
         meter.CreateObservableCounter("depin.frames.gaps", () => Gaps, "{gap}", "Accepted frames whose sequence was not the next one.");
         meter.CreateObservableCounter("depin.frames.missing", () => Missing, "{frame}", "Sequences skipped by gaps.");
         meter.CreateObservableCounter("depin.frames.broken_chains", () => BrokenChains, "{frame}", "Accepted frames whose previous hash is not the stored predecessor's.");
@@ -29,6 +32,8 @@ public sealed class VerifyCounters : IDisposable
         meter.CreateObservableCounter("depin.equivocations.kept", () => EvidenceKept, "{equivocation}", "Equivocations kept as evidence.");
         meter.CreateObservableUpDownCounter("depin.frames.in_flight", inFlight, "{frame}", "Frames between submission and verdict.");
     }
+
+    internal void Took(TimeSpan time) => duration.Record(time.TotalSeconds);
 
     /// <summary>Accepted frames whose sequence was not the next one.</summary>
     public long Gaps => Interlocked.Read(ref gaps);

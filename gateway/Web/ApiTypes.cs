@@ -64,6 +64,19 @@ public sealed record AnchorJson(
     ulong Ordinal, ulong Epoch, string Hash, string Previous, string Root, uint Batches, ulong Frames, ulong Block, string Transaction, ulong Confirmations, bool Final,
     IReadOnlyList<ulong> OwnBatches);
 
+/// <summary>/api/anchors/{ordinal}/batches: the batches under an anchor's root, whichever gateway's, in leaf order.</summary>
+public sealed record AnchoredBatchesJson(ulong Ordinal, string Anchor, IReadOnlyList<AnchoredBatchJson> Batches, int? Next)
+{
+    /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
+    public static AnchoredBatchesJson Read(ReadOnlySpan<byte> json) =>
+        System.Text.Json.JsonSerializer.Deserialize(json, ApiJsonContext.Default.AnchoredBatchesJson) ?? throw new System.Text.Json.JsonException("The answer is null.");
+}
+
+/// <summary>One of them: its header, what the header's body is made of (SHA-256 of spans and frames), and the certificate.</summary>
+public sealed record AnchoredBatchJson(
+    string Gateway, ulong Number, string Previous, string Root, uint Frames, uint Samples, ulong FirstReceivedMs, ulong LastReceivedMs, string Body,
+    string FramesHash, string SpansHash, IReadOnlyList<AttestationJson> Attestations);
+
 /// <summary>The anchor this gateway is bringing to the ledger.</summary>
 public sealed record OpenAnchorJson(ulong Epoch, string Hash, uint Batches, ulong Frames, IReadOnlyList<AttemptJson> Transactions);
 
@@ -129,5 +142,6 @@ public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, str
 [JsonSerializable(typeof(BatchJson))]
 [JsonSerializable(typeof(BatchesJson))]
 [JsonSerializable(typeof(AnchorsJson))]
+[JsonSerializable(typeof(AnchoredBatchesJson))]
 [JsonSerializable(typeof(NetworkJson))]
 internal sealed partial class ApiJsonContext : JsonSerializerContext;

@@ -18,20 +18,27 @@ public sealed class NetworkApi(Address self, ulong epochSeconds, Func<Cancellati
     private async Task NetworkAsync(HttpContext context)
     {
         ApiRequest.Allow(context);
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        await ApiRequest.WriteAsync(context, await NowAsync(context.RequestAborted).ConfigureAwait(false), ApiJsonContext.Default.NetworkJson).ConfigureAwait(false);
+    }
+
+    /// <summary>/network.</summary>
+    /// <exception cref="ProblemException">The core is busy.</exception>
+    internal async Task<NetworkJson> NowAsync(CancellationToken aborted)
+    {
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(aborted);
         using ITimer end = time.CreateTimer(static p => ((CancellationTokenSource)p!).Cancel(), patience, AnswerTimeout, Timeout.InfiniteTimeSpan);
         NetworkState now;
         try
         {
             now = await state(patience.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
         {
             throw new ProblemException(StatusCodes.Status503ServiceUnavailable, "Busy", $"The network's part did not answer within {AnswerTimeout.TotalSeconds:0} s.",
                 "Ask again; if it stays, /health says what the part 'attest' lacks.");
         }
 
-        await ApiRequest.WriteAsync(context, View(now), ApiJsonContext.Default.NetworkJson).ConfigureAwait(false);
+        return View(now);
     }
 
     /// <summary>What the core says, with what the transport knows of the connections put beside it.</summary>

@@ -18,7 +18,7 @@ namespace DePIN.Gateway.Web;
 /// request, and the same on every gateway that has the same data.
 /// </summary>
 public sealed class ReadApi(
-    WebSettings settings, ChainAddresses contracts, int confirmations, Address self, FrameLog frames, DeviceTable devices, BatchReader batches,
+    WebSettings settings, ChainAddresses contracts, int confirmations, Address self, IFrameStore frames, DeviceTable devices, BatchReader batches,
     NetworkLog network, AnchorLog anchors, RegistryLog registry, LedgerRange ledger, GatewayFacts facts,
     Func<Address, ulong, BatchId?>? anchoredIn = null)
 {
@@ -46,27 +46,39 @@ public sealed class ReadApi(
     private Task Status(HttpContext context)
     {
         ApiRequest.Allow(context);
+        return ApiRequest.WriteAsync(context, StatusNow(), ApiJsonContext.Default.StatusJson);
+    }
+
+    /// <summary>/api/status.</summary>
+    internal StatusJson StatusNow()
+    {
         GatewaySet? active = registry.ActiveSet()?.Set;
         LedgerEntry? head = registry.LedgerHead();
         string version = typeof(ReadApi).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
-        return ApiRequest.WriteAsync(context, new StatusJson(
+        return new StatusJson(
             version, self.ToChecksumString(), active?.Contains(self) ?? false, active?.Count ?? 0, active?.Quorum ?? 0, (long)contracts.ChainId,
             contracts.Ledger.ToString(), contracts.DeviceRegistry.ToString(), contracts.GatewayRegistry.ToString(), contracts.EpochSeconds,
             devices.Count, frames.LastRow, frames.LastBatch()?.Number ?? 0, network.HighestNumber(self), network.Counts().Pending,
-            head is null ? 0 : head.Ordinal + 1, head?.Header.Epoch, facts.Chain()), ApiJsonContext.Default.StatusJson);
+            head is null ? 0 : head.Ordinal + 1, head?.Header.Epoch, facts.Chain());
     }
 
     private Task Devices(HttpContext context)
     {
         ApiRequest.Allow(context, "after", "limit");
         string after = context.Request.Query.ContainsKey("after") ? ApiRequest.Device("after", context.Request.Query["after"]).ToString() : "";
-        int limit = Limit(context);
+        (IReadOnlyList<KnownDevice> page, string? next) = DevicesAfter(after, Limit(context));
+        return ApiRequest.WriteAsync(context, new DevicesJson([.. page.Select(Json)], next), ApiJsonContext.Default.DevicesJson);
+    }
+
+    /// <summary>Devices in the order of their ids.</summary>
+    internal (IReadOnlyList<KnownDevice> Page, string? Next) DevicesAfter(string after, int limit)
+    {
         List<KnownDevice> page = [.. devices.All
             .Select(d => (Id: d.Registration.Id.ToString(), Device: d))
             .Where(d => string.CompareOrdinal(d.Id, after) > 0)
             .OrderBy(d => d.Id, StringComparer.Ordinal).Take(limit + 1).Select(d => d.Device)];
         string? next = page.Count > limit ? page[limit - 1].Registration.Id.ToString() : null;
-        return ApiRequest.WriteAsync(context, new DevicesJson([.. page.Take(limit).Select(Json)], next), ApiJsonContext.Default.DevicesJson);
+        return ([.. page.Take(limit)], next);
     }
 
     private Task Device(HttpContext context)
@@ -92,9 +104,14 @@ public sealed class ReadApi(
         ApiRequest.Allow(context);
         (KnownDevice device, StoredFrame frame) = Stored(context);
         if (ApiRequest.Wants(context, SenMl.MediaType)) return ApiRequest.WriteAsync(context, ReadingExport.Pack([frame]), SenMl.MediaType);
+        return ApiRequest.WriteAsync(context, StateOf(device, frame), ApiJsonContext.Default.FrameStateJson);
+    }
+
+    /// <summary>A frame and how far it is on its way.</summary>
+    internal FrameStateJson StateOf(KnownDevice device, StoredFrame frame)
+    {
         (string state, BatchId? batch, ulong? ordinal) = StateOf(frame);
-        return ApiRequest.WriteAsync(context, new FrameStateJson(Json(device, frame), state, batch?.Number, ordinal, batch is { } other && other.Gateway != self ? other.Gateway.ToChecksumString() : null),
-            ApiJsonContext.Default.FrameStateJson);
+        return new FrameStateJson(Json(device, frame), state, batch?.Number, ordinal, batch is { } other && other.Gateway != self ? other.Gateway.ToChecksumString() : null);
     }
 
     private Task ProofOf(HttpContext context)
@@ -127,34 +144,46 @@ public sealed class ReadApi(
     {
         ApiRequest.Allow(context, "from", "limit");
         int limit = Limit(context);
-        List<StoredBatch> page = frames.Batches(ApiRequest.Number(context, "from", 1, 1), limit);
-        return ApiRequest.WriteAsync(context, new BatchesJson([.. page.Select(b => Json(b, Own(b.Number), false))],
-            page.Count == limit ? page[^1].Number + 1 : null), ApiJsonContext.Default.BatchesJson);
+        List<BatchJson> page = BatchesFrom(ApiRequest.Number(context, "from", 1, 1), limit);
+        return ApiRequest.WriteAsync(context, new BatchesJson(page, page.Count == limit ? page[^1].Number + 1 : null), ApiJsonContext.Default.BatchesJson);
     }
+
+    /// <summary>Own batches, without their attestations.</summary>
+    internal List<BatchJson> BatchesFrom(ulong from, int limit) => [.. frames.Batches(from, limit).Select(b => Json(b, Own(b.Number), false))];
 
     private Task OneBatch(HttpContext context)
     {
         ApiRequest.Allow(context);
-        ulong number = ApiRequest.PathNumber(context, "number");
+        return ApiRequest.WriteAsync(context, BatchAt(ApiRequest.PathNumber(context, "number")), ApiJsonContext.Default.BatchJson);
+    }
+
+    /// <summary>An own batch with its attestations.</summary>
+    /// <exception cref="ProblemException">There is none.</exception>
+    internal BatchJson BatchAt(ulong number)
+    {
         StoredBatch batch = frames.BatchAt(number) ?? throw ApiRequest.NotFound($"There is no batch {number}.", "See /api/batches.");
-        return ApiRequest.WriteAsync(context, Json(batch, Own(number), true), ApiJsonContext.Default.BatchJson);
+        return Json(batch, Own(number), true);
     }
 
     private Task Anchors(HttpContext context)
     {
         ApiRequest.Allow(context, "from", "limit");
-        int limit = Limit(context);
-        IReadOnlyList<LedgerEntry> page = registry.Ledger(ApiRequest.Number(context, "from", 0), limit);
+        return ApiRequest.WriteAsync(context, AnchorsFrom(ApiRequest.Number(context, "from", 0), Limit(context)), ApiJsonContext.Default.AnchorsJson);
+    }
+
+    /// <summary>/api/anchors.</summary>
+    internal AnchorsJson AnchorsFrom(ulong from, int limit)
+    {
+        IReadOnlyList<LedgerEntry> page = registry.Ledger(from, limit);
         ulong head = registry.Last?.Number ?? 0;
         Hash32 previous = registry.LedgerHead()?.Hash ?? Hash32.Zero;
         AnchorVote? open = network.VotesOn(previous).FirstOrDefault();
-        return ApiRequest.WriteAsync(context, new AnchorsJson(
+        return new AnchorsJson(
             [.. page.Select(e => Json(e, head))],
             page.Count == limit ? page[^1].Ordinal + 1 : null,
             open is null ? null : new OpenAnchorJson(open.Header.Epoch, open.Header.Hash().ToString(), open.Header.Batches, open.Header.Frames,
                 [.. anchors.Attempts(open.Header.Hash()).Select(a => new AttemptJson(a.Hash.ToString(), a.Nonce, a.MaxFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture),
-                    a.PriorityFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture), a.SavedMs, a.SentMs == 0 ? null : a.SentMs))])),
-            ApiJsonContext.Default.AnchorsJson);
+                    a.PriorityFeePerGas.ToString(System.Globalization.CultureInfo.InvariantCulture), a.SavedMs, a.SentMs == 0 ? null : a.SentMs))]));
     }
 
     /// <summary>How far a frame has come: through its newest own batch, else through another gateway's (its batch, when it can be said which).</summary>
@@ -181,13 +210,13 @@ public sealed class ReadApi(
 
     private int Limit(HttpContext context) => (int)ApiRequest.Number(context, "limit", (ulong)Math.Min(PageDefault, settings.PageMax), 1, (ulong)settings.PageMax);
 
-    private KnownDevice Known(HttpContext context)
+    internal KnownDevice Known(HttpContext context)
     {
         DeviceIdValue id = ApiRequest.PathDevice(context);
         return devices.Find(id) ?? throw ApiRequest.NotFound($"Device {id} is not in the registry, as far as this gateway knows.", "Register it on chain with its own signature, or wait until the gateway has read the block.");
     }
 
-    private (KnownDevice Device, StoredFrame Frame) Stored(HttpContext context)
+    internal (KnownDevice Device, StoredFrame Frame) Stored(HttpContext context)
     {
         KnownDevice device = Known(context);
         ulong sequence = ApiRequest.PathNumber(context, "sequence");
@@ -196,7 +225,7 @@ public sealed class ReadApi(
         return (device, frame);
     }
 
-    private DeviceJson Json(KnownDevice device)
+    internal DeviceJson Json(KnownDevice device)
     {
         RegisteredDevice r = device.Registration;
         (ulong sequence, long row) = device.Log.Last;
@@ -205,7 +234,7 @@ public sealed class ReadApi(
             r.Owner.IsEmpty ? null : HexText.Encode(r.Owner.Span), r.RegisteredAt, r.IsRevoked ? r.RevokedAt : null, sequence, row == 0 ? null : frames.FrameAt(row)?.ReceivedMs);
     }
 
-    private static FrameJson Json(KnownDevice device, StoredFrame stored)
+    internal static FrameJson Json(KnownDevice device, StoredFrame stored)
     {
         byte[] frame = stored.Frame;
         bool isSealed = FrameParser.IsSealed(frame, 0);

@@ -12,7 +12,7 @@ namespace DePIN.Gateway.Web;
 /// the gateway's time once a minute (<c>depin/1/time</c>). From the start of the process on: what came before is read through
 /// the API. Frames are not read while nobody subscribed to any readings.
 /// </summary>
-public sealed class ReadingExport(FrameLog log, IReadingPublisher publisher, TimeProvider time)
+public sealed class ReadingExport(IFrameStore log, IReadingPublisher publisher, TimeProvider time)
 {
     /// <summary>How often the time is published.</summary>
     public static readonly TimeSpan TimeInterval = TimeSpan.FromSeconds(60);

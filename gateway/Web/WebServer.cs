@@ -1,8 +1,11 @@
 using System.Net;
+using System.Net.Security;
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Web.Page;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace DePIN.Gateway.Web;
 
@@ -11,8 +14,11 @@ namespace DePIN.Gateway.Web;
 /// headers and connections, because anything on the network may try it. Every error is problem+json with a remedy.
 /// </summary>
 public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi network, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs,
-    UpdateApi? updates = null)
+    UpdateApi? updates = null, EvidenceApi? evidence = null, WebPage? page = null)
 {
+    // What a browser may do with anything from here: nothing of other sites, no frames, no inline script or style.
+    private const string ContentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
     /// <summary>Open connections at most; the API is for a dashboard and a few applications.</summary>
     public const int ConnectionsMax = 256;
 
@@ -28,6 +34,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = [] });
         builder.Services.AddSingleton(logs);
         builder.Services.AddRoutingCore();
+        if (settings.Tls) builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -35,16 +42,25 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Limits.MaxRequestLineSize = 4 * 1024;
             kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
-            kestrel.Listen(IPEndPoint.Parse(settings.Listen), listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(IPEndPoint.Parse(settings.Listen), listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                // Asked at each handshake: the certificate changes at renewal.
+                if (settings.Tls) listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificate = page!.Certificate() }) });
+            });
         });
         await using WebApplication application = builder.Build();
+        application.Use(HeadersAsync);
         application.Use(AnswerProblemsAsync);
+        if (page is not null) application.Use(page.Door.PassAsync);
         application.UseRouting();
         ReadApi.Get(application, "/health", Health);
         ReadApi.Get(application, "/metrics", context => ApiRequest.WriteAsync(context, System.Text.Encoding.UTF8.GetBytes(metrics.Write()), MetricsExporter.MediaType));
         api.Map(application);
         network.Map(application);
+        evidence?.Map(application);
         updates?.Map(application);
+        page?.Site.Map(application);
         try
         {
             await application.StartAsync(stopping).ConfigureAwait(false);
@@ -56,7 +72,25 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
 
         _listening.TrySetResult(IPEndPoint.Parse(new Uri(application.Urls.First()).Authority));
         _log.LogInformation("health, metrics and API on {Url}", application.Urls.First());
+        using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        Task events = page?.Site.RunAsync(ending.Token) ?? Task.CompletedTask;
         await application.WaitForShutdownAsync(stopping).ConfigureAwait(false);
+        await ending.CancelAsync().ConfigureAwait(false);
+        await events.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private static Task HeadersAsync(HttpContext context, RequestDelegate next)
+    {
+        IHeaderDictionary headers = context.Response.Headers;
+        headers.ContentSecurityPolicy = ContentPolicy;
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
+        if (context.Request.IsHttps) headers.StrictTransportSecurity = "max-age=31536000";
+        return next(context);
     }
 
     private Task Health(HttpContext context)

@@ -26,14 +26,14 @@ public sealed class TransactionSender
     private const int GasMarginPercent = 20;
 
     private readonly EthereumClient _client;
-    private readonly GatewaySigner _signer;
+    private readonly IEthereumSigner _signer;
     private readonly TimeProvider _clock;
     private ulong? _chainId;
 
     /// <param name="client">The chain. Its <see cref="EthereumClient.Reverts"/> learns our contracts' errors.</param>
     /// <param name="signer">Who signs and pays; stays the caller's.</param>
     /// <param name="clock">Time between polls.</param>
-    public TransactionSender(EthereumClient client, GatewaySigner signer, TimeProvider clock)
+    public TransactionSender(EthereumClient client, IEthereumSigner signer, TimeProvider clock)
     {
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(signer);

@@ -12,7 +12,7 @@ public readonly record struct Attestation(Address Gateway, EthereumSignature Sig
     public const int Bytes = Address.Bytes + EthereumSignature.CompactBytes;
 
     /// <summary>Attests a digest.</summary>
-    public static Attestation Sign(GatewaySigner signer, Hash32 digest)
+    public static Attestation Sign(IEthereumSigner signer, Hash32 digest)
     {
         ArgumentNullException.ThrowIfNull(signer);
         return new Attestation(signer.Address, signer.Sign(digest));

@@ -138,6 +138,52 @@ public static class EthereumCrypto
         return true;
     }
 
+    /// <summary>
+    /// Makes an Ethereum signature of the r ‖ s that a key module gives (PKCS#11 v2.40, section 2.3.1): with low s (EIP-2), and the parity
+    /// with which it recovers to <paramref name="signer"/>.
+    /// </summary>
+    /// <param name="rs">64 bytes, big-endian.</param>
+    /// <param name="digest">What was signed.</param>
+    /// <param name="signer">The module's account.</param>
+    /// <param name="signature">Valid where the result is true.</param>
+    /// <returns>False when it is not that account's signature over the digest.</returns>
+    public static bool TryComplete(ReadOnlySpan<byte> rs, Hash32 digest, Address signer, out EthereumSignature signature)
+    {
+        foreach (EthereumSignature candidate in Candidates(rs))
+        {
+            signature = candidate;
+            if (TryRecover(digest, candidate, out Address found) && found == signer) return true;
+        }
+
+        signature = default;
+        return false;
+    }
+
+    /// <summary>
+    /// The account of a key that only signs: the one that both signatures recover to. Two digests are needed because r ‖ s lacks the parity,
+    /// so one signature fits two keys.
+    /// </summary>
+    /// <returns>False when they have none in common: no key on secp256k1, or not one key.</returns>
+    public static bool TryFindSigner(ReadOnlySpan<byte> rsFirst, Hash32 first, ReadOnlySpan<byte> rsSecond, Hash32 second, out Address signer)
+    {
+        foreach (EthereumSignature candidate in Candidates(rsFirst))
+        {
+            if (TryRecover(first, candidate, out signer) && TryComplete(rsSecond, second, signer, out _)) return true;
+        }
+
+        signer = default;
+        return false;
+    }
+
+    private static EthereumSignature[] Candidates(ReadOnlySpan<byte> rs)
+    {
+        if (rs.Length != EthereumSignature.CompactBytes) return [];
+        Hash32 r = new(rs[..Hash32.Bytes]), s = new(rs[Hash32.Bytes..]);
+        BigInteger number = Number(s);
+        if (number.CompareTo(HalfOrder) > 0 && number.CompareTo(Curve.N) < 0) s = Word(Curve.N.Subtract(number));
+        return [new EthereumSignature(r, s, 0), new EthereumSignature(r, s, 1)];
+    }
+
     private static BigInteger PrivateNumber(ReadOnlySpan<byte> privateKey)
     {
         if (!IsPrivateKey(privateKey)) throw new ArgumentException("A secp256k1 private key is 32 bytes in [1, n-1].", nameof(privateKey));

@@ -8,7 +8,7 @@ namespace DePIN.Evidence;
 /// collector never copies, are zeroed on dispose, and leave only by <see cref="CopyPrivateKey"/>, which the key file needs.
 /// </summary>
 [DebuggerDisplay("{Address}")]
-public sealed class GatewaySigner : IDisposable
+public sealed class GatewaySigner : IEthereumSigner
 {
     private readonly byte[] _privateKey = GC.AllocateArray<byte>(EthereumCrypto.PrivateKeyBytes, pinned: true);
     private readonly byte[] _publicKey = new byte[EthereumCrypto.PublicKeyBytes];

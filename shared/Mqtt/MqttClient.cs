@@ -1,7 +1,7 @@
 // An MQTT 3.1.1 and 5 client of one connection: CONNECT once, publish with a bounded window of unacknowledged messages, subscribe,
 // close. Publishing encodes into one buffer that a single loop writes, so pipelined messages share writes and allocate nothing each.
 // It never reconnects by itself: await Closed, make a new client from the same options, and publish again what was not answered.
-// Used by the virtual board, the CLI and the load generator.
+// Used by the gateway's subscription to a broker, the CLI and the load generator.
 
 using System.Net.Security;
 using System.Net.Sockets;
@@ -44,6 +44,8 @@ public sealed class MqttClient : IAsyncDisposable
     private long _pingSent;
     private ushort _keepAliveSeconds;
     private int _serverPacketBytesMax = int.MaxValue;
+    private int _unacknowledged; // received, and left to Acknowledge
+    private TaskCompletionSource? _room; // the reading loop waits for an acknowledgement
 
     /// <summary>Prepares a client; nothing is opened before <see cref="ConnectAsync"/>.</summary>
     public MqttClient(MqttClientOptions options)
@@ -169,6 +171,27 @@ public sealed class MqttClient : IAsyncDisposable
     {
         await AcquireAsync(cancellation).ConfigureAwait(false);
         return await SendRequest(filter, default, 0, unsubscribe: true, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Answers a received message (<see cref="MqttClientOptions.ManualAcknowledgement"/>): PUBACK, or PUBREC for QoS 2. Call it once a message and
+    /// in the order in which they came (MQTT-4.6.0-2). Does nothing after the connection has ended: the server sends the message again.
+    /// </summary>
+    public void Acknowledge(ushort packetId, MqttQos qos)
+    {
+        lock (_gate)
+        {
+            if (_finished)
+            {
+                return;
+            }
+
+            Interlocked.Decrement(ref _unacknowledged);
+            _room?.TrySetResult();
+            _room = null;
+        }
+
+        Reply(qos == MqttQos.ExactlyOnce ? MqttPacketType.PubRec : MqttPacketType.PubAck, packetId, MqttReason.Success);
     }
 
     /// <summary>Sends what is buffered and DISCONNECT, then closes. <paramref name="sendWill"/> asks a version 5 server for the will.</summary>
@@ -340,10 +363,13 @@ public sealed class MqttClient : IAsyncDisposable
 
             if (result == MqttResult.Ok)
             {
-                result = ConnAckPacket.Read(_options.Version, body, out ConnAckPacket packet);
+                // A server that knows no 5 answers in the form of 3.1.1 (section 3.2.2.3 there): two bytes, without properties.
+                bool isOlder = _options.Version == MqttVersion.V5 && body.Length == 2 && body[1] == (byte)ConnectReturnCode.UnacceptableProtocolVersion;
+                result = ConnAckPacket.Read(isOlder ? MqttVersion.V311 : _options.Version, body, out ConnAckPacket packet);
                 if (result == MqttResult.Ok)
                 {
-                    return (Describe(packet), header.PacketBytes, count);
+                    MqttConnectResult described = Describe(packet);
+                    return (isOlder ? described with { Code = (byte)MqttReason.UnsupportedProtocolVersion } : described, header.PacketBytes, count);
                 }
             }
 
@@ -586,11 +612,17 @@ public sealed class MqttClient : IAsyncDisposable
         {
             while (true)
             {
-                MqttClosed? end = HandleAll(buffer, ref used, count);
+                MqttClosed? end = HandleAll(buffer, ref used, count, out bool isFull);
                 if (end is not null)
                 {
                     Finish(end);
                     return;
+                }
+
+                if (isFull)
+                {
+                    await RoomAsync().ConfigureAwait(false);
+                    continue;
                 }
 
                 buffer = MakeRoom(buffer, ref used, ref count);
@@ -624,8 +656,33 @@ public sealed class MqttClient : IAsyncDisposable
         return buffer;
     }
 
-    private MqttClosed? HandleAll(byte[] buffer, ref int used, int count)
+    // While it waits, PINGRESP is not read either: KeepAliveLoopAsync does not count that time.
+    private async Task RoomAsync()
     {
+        Task? room = null;
+        lock (_gate)
+        {
+            if (_unacknowledged >= _options.ReceiveMaximum && !_finished)
+            {
+                room = (_room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+        }
+
+        if (room is not null)
+        {
+            await room.ConfigureAwait(false);
+            if (Volatile.Read(ref _pingSent) != 0)
+            {
+                Volatile.Write(ref _pingSent, Math.Max(1, _time.GetTimestamp()));
+            }
+        }
+
+        _stopping.Token.ThrowIfCancellationRequested();
+    }
+
+    private MqttClosed? HandleAll(byte[] buffer, ref int used, int count, out bool isFull)
+    {
+        isFull = false;
         while (true)
         {
             MqttResult result = PacketFraming.TryReadPacket(
@@ -638,6 +695,13 @@ public sealed class MqttClient : IAsyncDisposable
             MqttClosed? end = null;
             if (result == MqttResult.Ok)
             {
+                // Only a message waits: what answers our own requests is read as long as it comes before one.
+                if (header.Type == MqttPacketType.Publish && _options.ManualAcknowledgement && Volatile.Read(ref _unacknowledged) >= _options.ReceiveMaximum)
+                {
+                    isFull = true;
+                    return null;
+                }
+
                 used += header.PacketBytes;
                 result = Handle(header, body, out end);
             }
@@ -707,8 +771,14 @@ public sealed class MqttClient : IAsyncDisposable
 
     private MqttClosed? HandlePublish(in PublishPacket packet)
     {
+        bool isManual = _options.ManualAcknowledgement && packet.Qos != MqttQos.AtMostOnce;
         if (packet.Qos != MqttQos.ExactlyOnce || _receivedQos2.Add(packet.PacketId))
         {
+            if (isManual)
+            {
+                Interlocked.Increment(ref _unacknowledged);
+            }
+
             try
             {
                 _options.OnMessage?.Invoke(new MqttMessage
@@ -718,6 +788,7 @@ public sealed class MqttClient : IAsyncDisposable
                     Qos = packet.Qos,
                     Retain = packet.Retain,
                     Duplicate = packet.Duplicate,
+                    PacketId = packet.PacketId,
                     Properties = packet.Properties,
                 });
             }
@@ -729,7 +800,7 @@ public sealed class MqttClient : IAsyncDisposable
             }
         }
 
-        if (packet.Qos != MqttQos.AtMostOnce)
+        if (packet.Qos != MqttQos.AtMostOnce && !isManual)
         {
             Reply(packet.Qos == MqttQos.AtLeastOnce ? MqttPacketType.PubAck : MqttPacketType.PubRec, packet.PacketId, MqttReason.Success);
         }
@@ -785,7 +856,7 @@ public sealed class MqttClient : IAsyncDisposable
             {
                 await Task.Delay(step, _time, _stopping.Token).ConfigureAwait(false);
                 long ping = Volatile.Read(ref _pingSent);
-                if (ping != 0 && _time.GetElapsedTime(ping) >= interval)
+                if (ping != 0 && Volatile.Read(ref _room) is null && _time.GetElapsedTime(ping) >= interval)
                 {
                     Finish(new MqttClosed(MqttCloseCause.KeepAlive, MqttReason.KeepAliveTimeout, null));
                     return;
@@ -828,6 +899,8 @@ public sealed class MqttClient : IAsyncDisposable
             Volatile.Write(ref _connected, false);
             _drained?.TrySetResult();
             _drained = null;
+            _room?.TrySetResult();
+            _room = null;
         }
 
         _stopping.Cancel();

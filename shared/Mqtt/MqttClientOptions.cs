@@ -7,7 +7,10 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace DePIN.Mqtt;
 
-/// <summary>Receives one message on the client's reading loop; spans are valid until it returns, and a QoS 1 message is acknowledged then.</summary>
+/// <summary>
+/// Receives one message on the client's reading loop; spans are valid until it returns, and a QoS 1 message is acknowledged then, unless
+/// <see cref="MqttClientOptions.ManualAcknowledgement"/> leaves that to <see cref="MqttClient.Acknowledge"/>.
+/// </summary>
 public delegate void MqttMessageHandler(in MqttMessage message);
 
 /// <summary>A received message.</summary>
@@ -23,6 +26,9 @@ public readonly ref struct MqttMessage
     public bool Retain { get; init; }
 
     public bool Duplicate { get; init; }
+
+    /// <summary>What <see cref="MqttClient.Acknowledge"/> takes; 0 for QoS 0.</summary>
+    public ushort PacketId { get; init; }
 
     public MqttProperties Properties { get; init; }
 
@@ -93,8 +99,11 @@ public sealed record MqttClientOptions
     /// <summary>The largest packet to receive, bytes.</summary>
     public int PacketBytesMax { get; init; } = 1024 * 1024;
 
-    /// <summary>QoS 1 and 2 messages the server may have in flight towards us (5 only).</summary>
+    /// <summary>QoS 1 and 2 messages the server may have in flight towards us (5 only; with <see cref="ManualAcknowledgement"/> reading stops at it in 3.1.1 too).</summary>
     public ushort ReceiveMaximum { get; init; } = 64;
+
+    /// <summary>Whether each QoS 1 or 2 message waits for <see cref="MqttClient.Acknowledge"/> instead of being answered when <see cref="OnMessage"/> returns.</summary>
+    public bool ManualAcknowledgement { get; init; }
 
     /// <summary>From dialling to CONNACK.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);

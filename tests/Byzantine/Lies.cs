@@ -13,13 +13,13 @@ public static class Lies
 {
     /// <summary>The transport that the core speaks through, and where the made-up bodies are.</summary>
     public static (IPeerTransport Transport, IBodySource[] Sources) Tell(
-        IPeerTransport transport, IBodySource[] sources, GatewaySigner key, Eip712Domain domain, FrameLog log, BatchReader reader)
+        IPeerTransport transport, IBodySource[] sources, IEthereumSigner key, Eip712Domain domain, IFrameStore log, BatchReader reader)
     {
         LyingTransport lying = new(transport, Environment.GetEnvironmentVariable("DEPIN_BYZANTINE") ?? "", key, domain, log, reader);
         return (lying, [lying.Bodies, .. sources]);
     }
 
-    private sealed class LyingTransport(IPeerTransport inner, string how, GatewaySigner key, Eip712Domain domain, FrameLog log, BatchReader reader) : IPeerTransport
+    private sealed class LyingTransport(IPeerTransport inner, string how, IEthereumSigner key, Eip712Domain domain, IFrameStore log, BatchReader reader) : IPeerTransport
     {
         private readonly Dictionary<Address, int> _offers = [];
 

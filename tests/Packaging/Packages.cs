@@ -31,7 +31,7 @@ internal sealed class Packages
 
     public static string Make(Architecture architecture, string version, string folder)
     {
-        DebPackage package = PackageContent.Make(Published, architecture, version, DateTimeOffset.FromUnixTimeSeconds(1_790_000_000), false, Repository.Root);
+        DebPackage package = PackageContent.Make(Published, architecture, version, DateTimeOffset.FromUnixTimeSeconds(1_790_000_000), Build.Portable, Repository.Root);
         string file = Path.Combine(folder, package.FileName);
         package.Write(file);
         return file;

@@ -13,15 +13,29 @@ public sealed record Architecture(string Debian, string Runtime, ushort ElfMachi
     public static IReadOnlyList<Architecture> All { get; } = [new("amd64", "linux-x64", 62), new("arm64", "linux-arm64", 183), new("armhf", "linux-arm", 40)];
 }
 
+/// <summary>What of the .NET runtime a package brings.</summary>
+public enum Build
+{
+    /// <summary>Nothing: both programs need it.</summary>
+    Portable,
+
+    /// <summary>The gateway is compiled ahead of time and needs none; `depin` does.</summary>
+    Native,
+
+    /// <summary>All of it.</summary>
+    SelfContained,
+}
+
 /// <summary>The command line.</summary>
 public sealed partial record PackagingOptions
 {
     public const string Usage = """
-        dotnet run --project tools/Packaging -- [--out DIR] [--arch amd64,arm64,armhf] [--version V] [--self-contained] [--no-build]
+        dotnet run --project tools/Packaging -- [--out DIR] [--arch amd64,arm64,armhf] [--version V] [--native | --self-contained] [--no-build]
 
           --out DIR          where the .deb files go (packages/)
           --arch LIST        which architectures (all three)
           --version V        the package's version (the solution's, with -1)
+          --native           the gateway compiled for each architecture (clang, for another one its cross compiler): half the memory; `depin` needs the runtime still
           --self-contained   with the .NET runtime inside; needs the runtime packs of NuGet
           --no-build         takes what is built in Release already
 
@@ -34,7 +48,7 @@ public sealed partial record PackagingOptions
 
     public string Version { get; init; } = SolutionVersion() + "-1";
 
-    public bool SelfContained { get; init; }
+    public Build Build { get; init; }
 
     public bool NoBuild { get; init; }
 
@@ -56,14 +70,16 @@ public sealed partial record PackagingOptions
                 "--out" => options with { Out = Value() },
                 "--arch" => options with { Architectures = [.. Value().Split(',').Select(Find)] },
                 "--version" => options with { Version = CheckVersion(Value()) },
-                "--self-contained" => options with { SelfContained = true },
+                "--self-contained" when options.Build != Build.Native => options with { Build = Build.SelfContained },
+                "--native" when options.Build != Build.SelfContained => options with { Build = Build.Native },
+                "--native" or "--self-contained" => throw new PackagingException("--native and --self-contained exclude each other."),
                 "--no-build" => options with { NoBuild = true },
                 "--help" or "-h" => options with { Help = true },
                 _ => throw new PackagingException($"unknown argument '{name}'.\n\n{Usage}"),
             };
         }
 
-        if (options.SelfContained && options.NoBuild) throw new PackagingException("--self-contained builds for each architecture: leave out --no-build.");
+        if (options.Build == Build.SelfContained && options.NoBuild) throw new PackagingException("--self-contained builds for each architecture: leave out --no-build.");
         return options;
     }
 

@@ -16,8 +16,9 @@ try
     Directory.CreateDirectory(options.Out);
     foreach (Architecture architecture in options.Architectures)
     {
-        Published published = await publisher.PublishAsync(options.SelfContained ? architecture : null);
-        DebPackage package = PackageContent.Make(published, architecture, options.Version, date, options.SelfContained, Repository.Root);
+        Published published = options.Build == Build.Native ? await publisher.PublishNativeAsync(architecture)
+            : await publisher.PublishAsync(options.Build == Build.SelfContained ? architecture : null);
+        DebPackage package = PackageContent.Make(published, architecture, options.Version, date, options.Build, Repository.Root);
         string file = Path.Combine(options.Out, package.FileName);
         package.Write(file);
         Console.WriteLine($"{file}  {new FileInfo(file).Length / 1024} KiB");

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using DePIN.Cli.Gateway;
+using DePIN.Cli.Terminal;
 
 namespace DePIN.Packaging;
 
@@ -55,6 +57,23 @@ public sealed class Publisher(string repository, bool noBuild) : IDisposable
         Published published = new(files);
         if (selfContained is null) _portable = published;
         return published;
+    }
+
+    /// <summary>The portable files with the gateway compiled for this architecture beside them; `start` takes it.</summary>
+    public async Task<Published> PublishNativeAsync(Architecture architecture)
+    {
+        Published portable = await PublishAsync(selfContained: null);
+        try
+        {
+            string folder = await NativeGateway.PublishAsync(architecture.Runtime, CancellationToken.None);
+            SortedDictionary<string, byte[]> files = new(portable.Files.ToDictionary(), StringComparer.Ordinal);
+            foreach (string file in new[] { NativeGateway.FileName, NativeGateway.SqliteFileName }) files[file] = await File.ReadAllBytesAsync(Path.Combine(folder, file));
+            return new Published(files);
+        }
+        catch (CliError error)
+        {
+            throw new PackagingException($"{error.Message}\n{error.Remedy}. Without --native the package needs no compiler.");
+        }
     }
 
     /// <inheritdoc/>

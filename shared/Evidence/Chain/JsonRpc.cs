@@ -63,6 +63,7 @@ public sealed class JsonRpc
     private readonly Random _jitter;
     private readonly Lock _jitterLock = new();
     private long _lastId;
+    private long _failures;
     private volatile int _preferred;
 
     /// <param name="http">Owned by the caller; its handler is the seam to the network. <see cref="CreateHttpClient"/> makes a fitting one.</param>
@@ -82,6 +83,9 @@ public sealed class JsonRpc
         _jitter = jitter;
         Reverts = reverts ?? new RevertRegistry();
     }
+
+    /// <summary>Attempts that an endpoint did not answer, or not well.</summary>
+    public long Failures => Interlocked.Read(ref _failures);
 
     /// <summary>Names of custom errors; contract callers add theirs.</summary>
     public RevertRegistry Reverts { get; }
@@ -129,6 +133,7 @@ public sealed class JsonRpc
                 }
                 catch (RpcException e) when (MayTryElsewhere(e))
                 {
+                    Interlocked.Increment(ref _failures);
                     // An answer, even a wrong one, tells more than silence: keep it for the report.
                     if (failure is null or RpcUnreachableException || e is not RpcUnreachableException) failure = e;
                 }

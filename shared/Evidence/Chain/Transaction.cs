@@ -30,7 +30,7 @@ public sealed record Transaction(
     public Hash32 SigningDigest() => EthereumCrypto.Keccak256(Encode(null));
 
     /// <summary>Signs it.</summary>
-    public SignedTransaction Sign(GatewaySigner signer)
+    public SignedTransaction Sign(IEthereumSigner signer)
     {
         ArgumentNullException.ThrowIfNull(signer);
         byte[] raw = Encode(signer.Sign(SigningDigest()));

@@ -2,6 +2,7 @@ using System.Security.Cryptography.X509Certificates;
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using DePIN.Gateway.Tests.Anchor;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -136,7 +137,7 @@ internal sealed class IdentityTests
     private Address OpenKey(string? secret = null)
     {
         using ChainDatabase database = ChainDatabase.Open(_folder);
-        using GatewaySigner signer = GatewayKey.Open(KeyFile, secret, database, NullLogger.Instance);
+        using IEthereumSigner signer = GatewayKey.Open(KeyPlace.Of(new FileKeyUri(KeyFile), new KeySecret("", _ => null)), secret, database, NullLogger.Instance);
         return signer.Address;
     }
 

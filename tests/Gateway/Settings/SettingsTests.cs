@@ -1,5 +1,6 @@
 using System.Text;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 
 namespace DePIN.Gateway.Tests.Settings;
 
@@ -25,7 +26,7 @@ internal sealed class SettingsTests
         Assert.That(settings.Batch.FramesMax, Is.EqualTo(7));
         Assert.That(settings.Batch.AgeMaxS, Is.EqualTo(30), "the default");
         Assert.That(settings.Data.Folder, Does.EndWith("/here"));
-        Assert.That(settings.Key.File, Does.EndWith("/here/gateway.key"));
+        Assert.That(settings.KeyUri, Is.EqualTo(new FileKeyUri(Path.Combine(settings.Data.Folder, "gateway.key"))));
         Assert.That(settings.AnchorRules(default).FeeBumpPermille, Is.EqualTo(250));
     }
 
@@ -47,6 +48,8 @@ internal sealed class SettingsTests
     [TestCase("\"provision\": { \"listen\": \"0.0.0.0\" },", 8, "no address and port", "127.0.0.1:8080")]
     [TestCase("\"provision\": { \"listen\": \"0.0.0.0:8443\" },", 8, "the page has no job", "tools/Cli/Provision/README.md")]
     [TestCase("\"provision\": { \"listen\": \"0.0.0.0:8443\", \"template\": \"/nowhere/job.json\" },", 8, "template /nowhere/job.json", "for an example")]
+    [TestCase("\"key\": { \"uri\": \"gateway.key\" },", 8, "begins with none of file:", "tpm2:gateway.tpm2")]
+    [TestCase("\"key\": { \"uri\": \"pkcs11:token=a;object=b?module-path=/m.so&pin-value=1234\" },", 8, "read by everyone", "pin-source")]
     [TestCase("\"batch\": 3,", 8, "must be an object", "")]
     [TestCase("\"batch\": { \"framesMax\": ", 9, "not valid JSON", "")]
     public void A_mistake_names_line_key_and_remedy(string extra, int line, string what, string remedy)

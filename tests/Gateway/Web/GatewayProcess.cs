@@ -32,6 +32,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
               "mqtt": { "listen": "127.0.0.1:0", "listenPlain": "127.0.0.1:0" },
               "batch": { "ageMaxS": 1 },
               "web": { "listen": "127.0.0.1:0", "pageMax": 50 },
+              "peer": { "listen": "", "discovery": false }, // a network of one; the default port may be another gateway's
             }
             """);
         Directory.CreateDirectory(DataFolder);
@@ -49,6 +50,15 @@ internal sealed class GatewayProcess : IAsyncDisposable
     public IPEndPoint Mqtt { get; private set; } = null!;
 
     public IPEndPoint MqttTls { get; private set; } = null!;
+
+    /// <summary>Section "key" of the settings, and no plain key file any more.</summary>
+    public void UseKey(JsonObject section)
+    {
+        JsonNode settings = JsonNode.Parse(File.ReadAllText(ConfigFile), documentOptions: new() { CommentHandling = System.Text.Json.JsonCommentHandling.Skip, AllowTrailingCommas = true })!;
+        settings["key"] = section;
+        File.WriteAllText(ConfigFile, settings.ToJsonString());
+        File.Delete(Path.Combine(DataFolder, GatewayKey.FileName));
+    }
 
     public async Task StartAsync()
     {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DePIN.Cli.Gateway;
 using DePIN.Cli.Terminal;
 using DePIN.Devnet;
 
@@ -18,7 +19,9 @@ public static class BenchCommand
         CreateOne("sign", "The device's managed signer: here, and what it costs on a board; the firmware's size and heap.", SignBench.RunAsync, SignBench.Table),
         CreateOne("batch", "Frames a second into a batch's root and proofs, beside Keccak alone.", BatchAsync),
         CreateOne("gas", "What an anchor and a proof cost on chain.", GasBench.RunAsync),
+        CreateGateway(),
         CreateOne("provision", "Seconds a board with 1, 4 and 16 lanes, and how much of them is waiting for the board.", ProvisionBench.RunAsync),
+        IndexBench.Create(),
         NetworkBenchCommand.Create(),
     };
 
@@ -36,7 +39,23 @@ public static class BenchCommand
 
     private static JsonObject Json<T>(T result) => JsonSerializer.SerializeToNode(result)!.AsObject();
 
-    private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run, Func<JsonObject, string>? table = null)
+    private static Command CreateGateway()
+    {
+        Option<bool> portable = new("--portable") { Description = "Measure the build that needs the runtime, not the native one." };
+        Command command = CreateOne("gateway", "What a gateway needs: memory, time to start, bytes written per frame; a day of backlog replayed. Builds the native gateway first (clang).",
+            async (parsed, cancel) =>
+            {
+                string? program = parsed.GetValue(portable) ? null : Path.Combine(await NativeGateway.PublishAsync(NativeGateway.ThisRuntime, cancel).ConfigureAwait(false), NativeGateway.FileName);
+                return Json(await new GatewayBench(new GatewayBenchOptions { Program = program }).RunAsync(cancel).ConfigureAwait(false));
+            });
+        command.Add(portable);
+        return command;
+    }
+
+    private static Command CreateOne(string name, string description, Func<CancellationToken, Task<JsonObject>> run, Func<JsonObject, string>? table = null) =>
+        CreateOne(name, description, (_, cancel) => run(cancel), table);
+
+    private static Command CreateOne(string name, string description, Func<ParseResult, CancellationToken, Task<JsonObject>> run, Func<JsonObject, string>? table = null)
     {
         Option<bool> json = new("--json") { Description = "One JSON line on standard output." };
         Command command = new(name, description) { json };
@@ -45,7 +64,7 @@ public static class BenchCommand
             WarnOfDebug();
             try
             {
-                JsonObject result = await run(cancel).ConfigureAwait(false);
+                JsonObject result = await run(parsed, cancel).ConfigureAwait(false);
                 Console.WriteLine(parsed.GetValue(json) ? result.ToJsonString() : (table ?? Table)(result));
                 return ExitCode.Ok;
             }

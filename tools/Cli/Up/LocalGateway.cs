@@ -61,7 +61,7 @@ public sealed record LocalGatewayOptions(string Folder, GatewayIdentity Identity
     /// <summary>Names for that page's boards (CSV); empty: none.</summary>
     public string ProvisionManifest { get; init; } = "";
 
-    /// <summary>The gateway's program; null: the one beside this program.</summary>
+    /// <summary>The gateway's program, a DePIN.Gateway.dll or a native one; null: the one built along with this program.</summary>
     public string? Program { get; init; }
 }
 
@@ -133,8 +133,9 @@ public sealed class LocalGateway : IAsyncDisposable
     {
         Dictionary<string, string> environment = new() { [GatewayRun.FirstGeneration] = GatewayRun.FirstGenerationBytes };
         foreach ((string name, string value) in options.Environment) environment[name] = value;
-        string[] arguments = [options.Program ?? Programs.Gateway, "--config", Path.Combine(options.Folder, ConfigFile)];
-        Process = ChildProcess.Start(options.Name, [.. options.Through, ChildProcess.DotnetHost, .. arguments], options.LogFile, onLine: null, environment);
+        string program = options.Program ?? Programs.Gateway;
+        string[] host = program.EndsWith(".dll", StringComparison.Ordinal) ? [ChildProcess.DotnetHost] : []; // a native one needs none
+        Process = ChildProcess.Start(options.Name, [.. options.Through, .. host, program, "--config", Path.Combine(options.Folder, ConfigFile)], options.LogFile, onLine: null, environment);
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         patience.CancelAfter(StartTimeout);
         while (true)
@@ -184,7 +185,7 @@ public sealed class LocalGateway : IAsyncDisposable
         JsonObject settings = new()
         {
             ["data"] = new JsonObject { ["folder"] = options.Folder },
-            ["mqtt"] = new JsonObject { ["listen"] = $"{options.Host}:{MqttTlsPort}", ["listenPlain"] = $"{options.Host}:{MqttPort}" },
+            ["mqtt"] = new JsonObject { ["listen"] = $"{options.Host}:{MqttTlsPort}", ["listenPlain"] = $"{options.Host}:{MqttPort}", ["allowPlainRemote"] = true },
             ["batch"] = new JsonObject { ["ageMaxS"] = options.BatchAgeMaxS, ["framesMax"] = options.BatchFramesMax },
             ["chain"] = new JsonObject
             {

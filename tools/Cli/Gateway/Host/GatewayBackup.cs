@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using DePIN.Cli.Contracts;
 using DePIN.Cli.Key;
 using DePIN.Cli.Terminal;
 using DePIN.Evidence;
@@ -10,6 +9,7 @@ using DePIN.Gateway;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 
 namespace DePIN.Cli.Gateway.Host;
 
@@ -32,7 +32,7 @@ public static class GatewayBackup
     {
         GatewaySettings settings = GatewayCommand.Load(config, data);
         if (Path.Exists(output)) throw new CliError(ExitCode.BadInput, $"--out: {output} is there already", "name a new file", "backup.there");
-        BackupContent content = Collect(settings, config, out Address gateway);
+        BackupContent content = Collect(settings, config, out Address gateway, out string note);
         using Passphrase passphrase = Passphrase.Take(passphraseFile, confirm: true);
         byte[] sealedFile = Seal(content, gateway, (ulong)settings.Chain.ChainId, passphrase.Bytes, RandomNumberGenerator.GetBytes);
         try
@@ -48,6 +48,7 @@ public static class GatewayBackup
         (_, BackupContent read) = Open(File.ReadAllBytes(output), output, passphrase.Bytes);
         if (!read.Files.Keys.Order(StringComparer.Ordinal).SequenceEqual(content.Files.Keys.Order(StringComparer.Ordinal))) throw new CliError(ExitCode.Failed, $"{output} does not hold what was written", "write it to another disk", "backup.not-readable");
         Console.WriteLine($"{output}: gateway {gateway.ToChecksumString()} with {string.Join(", ", content.Files.Keys)}, settings and deployment record; read back and opened");
+        if (note.Length > 0) Console.WriteLine(note);
         Console.WriteLine("Keep it on another machine, and its passphrase somewhere else again. Bring it back with: depin gateway restore " + output);
         return ExitCode.Ok;
     }
@@ -81,6 +82,8 @@ public static class GatewayBackup
                 else SecretFile.Write(Path.Combine(next, name), secret);
             }
 
+            // The folder knows whose it is: a start that finds no key, or another one, refuses.
+            using (ChainDatabase database = ChainDatabase.Open(next)) database.Remember(GatewayKey.IdentityKey, head.Gateway);
             string record = Path.Combine(next, "deployment.json");
             if (content.Deployment.Length > 0) SecretFile.WritePublic(record, Encoding.UTF8.GetBytes(content.Deployment));
             if (Directory.Exists(folder)) Directory.Delete(folder);
@@ -96,6 +99,8 @@ public static class GatewayBackup
         bool samePlace = Path.GetFullPath(content.DataFolder, Path.GetDirectoryName(Path.GetFullPath(config))!) == folder;
         Console.WriteLine($"gateway {head.Gateway} of {head.Made} is in {folder}, its settings in {config}");
         if (!samePlace) Console.WriteLine($"The settings name another data folder: give --data {folder} to 'run', 'check' and 'backup', or change data.folder.");
+        if (!content.Files.Keys.Except([PeerKey.FileName, GatewayTls.AuthorityKeyFile, GatewayTls.AuthorityFile, OperatorToken.FileName]).Any()) Console.WriteLine("Its key was in a PKCS#11 token and is not in the backup: insert that token here.");
+        else if (content.Settings.Contains("\"tpm2:", StringComparison.Ordinal)) Console.WriteLine("Its key was sealed by the old machine's TPM and is plain here: run 'depin gateway seal' before anything else.");
         if (content.Deployment.Length > 0) Console.WriteLine($"The deployment record is also in {Path.Combine(folder, "deployment.json")}: chain.deployment must name a file that is here.");
         Console.WriteLine("The old machine must never start again with this key: two gateways that sign with one key are punished. Next: depin gateway check");
         return ExitCode.Ok;
@@ -158,22 +163,33 @@ public static class GatewayBackup
         }
     }
 
-    private static BackupContent Collect(GatewaySettings settings, string config, out Address gateway)
+    private static BackupContent Collect(GatewaySettings settings, string config, out Address gateway, out string note)
     {
         Dictionary<string, byte[]> files = [];
         string folder = settings.Data.Folder;
         try
         {
-            if (!File.Exists(settings.Key.File)) throw new CliError(ExitCode.BadInput, $"there is no key file {settings.Key.File}", Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable) is { Length: > 0 } ? $"the key comes from {GatewaySettings.SecretVariable}: back it up where it is kept" : "start the gateway once, or run 'depin gateway init'", "backup.no-key");
-            using GatewaySigner signer = PrivateKeyFile.Read(settings.Key.File);
+            KeyPlace place = settings.PlaceOfKey(Environment.GetEnvironmentVariable);
+            using IEthereumSigner signer = place.TryOpen() ?? throw new CliError(ExitCode.BadInput, $"{place.Name}: there is no key", Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable) is { Length: > 0 } ? $"the key comes from {GatewaySettings.SecretVariable}: back it up where it is kept" : "start the gateway once, or run 'depin gateway init'", "backup.no-key");
             gateway = signer.Address;
-            files[GatewayKey.FileName] = SecretFile.Read(settings.Key.File);
+            (byte[]? key, note) = (settings.KeyUri, signer) switch
+            {
+                (FileKeyUri file, _) when KeyFile.IsSealed(file.Path) => (SecretFile.Read(file.Path), "The key in it is sealed: its own passphrase is needed too, and is not in the backup."),
+                (FileKeyUri file, _) => (SecretFile.Read(file.Path), ""),
+                (TpmKeyUri, GatewaySigner opened) => (KeyFile.Hex(opened), "The key in it is plain under the backup's passphrase, because no other TPM opens the sealed file: after a restore run 'depin gateway seal'."),
+                _ => ((byte[]?)null, $"THE KEY IS NOT IN IT: {place.Name} keeps it. Without that token, or its vendor's copy of it, this gateway cannot be brought back."),
+            };
+            if (key is not null) files[settings.KeyUri is FileKeyUri named ? Path.GetFileName(named.Path) : GatewayKey.FileName] = key;
             foreach (string name in new[] { PeerKey.FileName, GatewayTls.AuthorityKeyFile, OperatorToken.FileName })
                 if (File.Exists(Path.Combine(folder, name))) files[name] = SecretFile.Read(Path.Combine(folder, name));
             string authority = Path.Combine(folder, GatewayTls.AuthorityFile);
             if (File.Exists(authority)) files[GatewayTls.AuthorityFile] = File.ReadAllBytes(authority);
             string deployment = settings.Chain.Deployment.Length == 0 ? "" : File.ReadAllText(Path.GetFullPath(settings.Chain.Deployment, Path.GetDirectoryName(Path.GetFullPath(config))!));
             return new BackupContent { Files = files, Settings = File.ReadAllText(config), Deployment = deployment, DataFolder = folder };
+        }
+        catch (KeyAwayException away)
+        {
+            throw new CliError(ExitCode.Unreachable, away.Message, "then run the command again", "backup.key-away");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or SettingsException)
         {

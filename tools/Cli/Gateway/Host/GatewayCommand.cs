@@ -13,7 +13,7 @@ public static class GatewayCommand
 
     public static Command Create() => new("gateway", "The gateway of this machine: set up, run, examined, saved and brought back.")
     {
-        CreateInit(), CreateRun(), CreateCheck(), CreateBackup(), CreateRestore(), CreateConfig(),
+        CreateInit(), CreateRun(), CreateCheck(), CreateSeal(), CreateBackup(), CreateRestore(), CreateConfig(), CreateMqtt(),
     };
 
     private static Command CreateInit()
@@ -23,9 +23,11 @@ public static class GatewayCommand
         Option<string[]> names = new("--name") { Description = "A host name or address by which boards reach this gateway, besides its own.", HelpName = "HOST" };
         Option<string> data = new("--data") { Description = "Folder for keys, certificates and databases.", HelpName = "DIR", DefaultValueFactory = _ => "depin-data" };
         Option<string> config = Config();
+        Option<string?> key = new("--key") { Description = "Where the key is, or is to be made: file:PATH, pkcs11:..., tpm2:PATH. Without it: file:gateway.key.", HelpName = "URI" };
+        Option<string?> keyPassphrase = new("--key-passphrase-file") { Description = "File of mode 0600 with the passphrase under which the key is sealed, or the token's PIN; the gateway reads it at every start.", HelpName = "FILE" };
         Option<bool> json = new("--json") { Description = "What was made, as one JSON line." };
-        Command command = new("init", "Makes a settings file, the gateway's keys and its certificate authority, and says what to do next. Nothing that is there is replaced.") { deployment, rpc, names, data, config, json };
-        command.SetAction(parsed => GatewayInit.RunAsync(parsed.GetValue(deployment), parsed.GetValue(rpc) ?? [], parsed.GetValue(names) ?? [], parsed.GetValue(data)!, parsed.GetValue(config)!, parsed.GetValue(json)));
+        Command command = new("init", "Makes a settings file, the gateway's keys and its certificate authority, and says what to do next. Nothing that is there is replaced.") { deployment, rpc, names, data, config, key, keyPassphrase, json };
+        command.SetAction(parsed => GatewayInit.RunAsync(parsed.GetValue(deployment), parsed.GetValue(rpc) ?? [], parsed.GetValue(names) ?? [], parsed.GetValue(data)!, parsed.GetValue(config)!, parsed.GetValue(key), parsed.GetValue(keyPassphrase), parsed.GetValue(json)));
         return command;
     }
 
@@ -50,6 +52,16 @@ public static class GatewayCommand
             foreach (Finding finding in findings) Console.WriteLine(parsed.GetValue(json) ? finding.ToJson() : finding.ToText());
             return findings.Any(finding => finding.Level == FindingLevel.Fail) ? ExitCode.Failed : ExitCode.Ok;
         });
+        return command;
+    }
+
+    private static Command CreateSeal()
+    {
+        Option<string> config = Config();
+        Option<string?> data = Data();
+        Option<string?> from = new("--from") { Description = "The plain key file. Without it: gateway.key in the data folder.", HelpName = "FILE" };
+        Command command = new("seal", "Puts a plain key file to where key.uri says: under the passphrase, into the token or the TPM; proves that it opens there, then removes the plain file.") { config, data, from };
+        command.SetAction(parsed => GatewaySeal.Run(parsed.GetValue(config)!, parsed.GetValue(data), parsed.GetValue(from)));
         return command;
     }
 
@@ -79,6 +91,23 @@ public static class GatewayCommand
         Command command = new("config", "Prints every setting with its meaning, unit, range, environment variable and default: a settings file.");
         command.SetAction(_ => Console.Out.Write(SettingsTemplate.Write(new GatewaySettings().Sections())));
         return command;
+    }
+
+    private static Command CreateMqtt()
+    {
+        Argument<string> User() => new("user") { Description = "The user name; a device's is its id.", HelpName = "USER" };
+        Option<string> File() => new("--file") { Description = "What mqtt.credentials names.", HelpName = "FILE", Required = true };
+        Argument<string> added = User(), removed = User();
+        Option<string> addTo = File(), removeFrom = File(), listOf = File();
+        Option<string> role = new("--role") { Description = "device (its own topics), application (reads), bridge (forwards any device's frames).", HelpName = "ROLE", DefaultValueFactory = _ => "device" };
+        Option<bool> input = new("--stdin") { Description = "Takes the password from the first line of standard input; otherwise one is made and printed once." };
+        Command add = new("add", "Adds a user, or gives one another password.") { added, role, addTo, input };
+        add.SetAction(parsed => MqttUsers.Add(parsed.GetValue(addTo)!, parsed.GetValue(added)!, parsed.GetValue(role)!, parsed.GetValue(input)));
+        Command remove = new("remove", "Removes a user.") { removed, removeFrom };
+        remove.SetAction(parsed => MqttUsers.Remove(parsed.GetValue(removeFrom)!, parsed.GetValue(removed)!));
+        Command list = new("list", "Prints users and roles.") { listOf };
+        list.SetAction(parsed => MqttUsers.List(parsed.GetValue(listOf)!));
+        return new("mqtt", "The users of the gateway's MQTT listener (mqtt.login, mqtt.credentials).") { add, remove, list };
     }
 
     private static Option<string> Config() => new("--config") { Description = "The settings file.", HelpName = "FILE", DefaultValueFactory = _ => ConfigDefault };

@@ -6,7 +6,6 @@ using System.Net.Sockets;
 using System.Numerics;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using DePIN.Cli.Contracts;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
@@ -14,6 +13,7 @@ using DePIN.Gateway;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Sign;
 using Microsoft.Data.Sqlite;
 
 namespace DePIN.Cli.Gateway.Host;
@@ -77,6 +77,7 @@ public sealed class GatewayDoctor
         await ExaminePortsAsync(cancel).ConfigureAwait(false);
         await ExamineNamesAsync(cancel).ConfigureAwait(false);
         await ExamineChainAsync(cancel).ConfigureAwait(false);
+        if (_settings.Subscription(_address ?? default) is { } broker) _findings.AddRange(await BrokerLook.ExamineAsync(broker, _time, cancel).ConfigureAwait(false));
         await ExamineHealthAsync(cancel).ConfigureAwait(false);
     }
 
@@ -170,18 +171,17 @@ public sealed class GatewayDoctor
 
     private void ExamineIdentity()
     {
-        string file = _settings.Key.File;
+        KeyPlace place = _settings.PlaceOfKey(Environment.GetEnvironmentVariable);
         try
         {
             if (Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable) is { Length: > 0 }) Say("key", FindingLevel.Unknown, $"the key comes from {GatewaySettings.SecretVariable}, which is this program's only by chance");
-            else if (!File.Exists(file)) Say("key", FindingLevel.Fail, $"{file} is missing", "restore it ('depin gateway restore'), or, for a new gateway, run 'depin gateway init'");
             else
             {
-                SecretFile.RequirePrivate(file);
-                using GatewaySigner signer = PrivateKeyFile.Read(file);
-                _address = signer.Address;
-                if (_known is { } known && known != signer.Address.ToChecksumString()) Say("key", FindingLevel.Fail, $"{file} is of gateway {signer.Address.ToChecksumString()}, but the data folder belongs to {known}", "restore the right key, or use another data folder");
-                else Say("key", FindingLevel.Ok, $"gateway {signer.Address.ToChecksumString()}");
+                using IEthereumSigner? signer = place.TryOpen();
+                _address = signer?.Address;
+                if (signer is null) Say("key", FindingLevel.Fail, $"{place.Name}: the key is missing", "restore it ('depin gateway restore'), or, for a new gateway, run 'depin gateway init'");
+                else if (_known is { } known && known != signer.Address.ToChecksumString()) Say("key", FindingLevel.Fail, $"{place.Name} is of gateway {signer.Address.ToChecksumString()}, but the data folder belongs to {known}", "restore the right key, or use another data folder");
+                else Say("key", FindingLevel.Ok, $"gateway {signer.Address.ToChecksumString()}: {place.Name} opens and signs");
             }
 
             string peer = Path.Combine(_settings.Data.Folder, PeerKey.FileName);
@@ -195,9 +195,9 @@ public sealed class GatewayDoctor
             }
             else Say("key.peer", FindingLevel.Fail, $"{peer} is missing", "restore it; a new one must be recorded in the registry");
         }
-        catch (Exception error) when (error is DePIN.Gateway.Settings.SettingsException or CliError or IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException or ArgumentException)
+        catch (Exception error) when (error is DePIN.Gateway.Settings.SettingsException or KeyAwayException or IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException or ArgumentException)
         {
-            Say("key", FindingLevel.Fail, error.Message, error is CliError cli ? cli.Remedy : "restore the key from your backup, or run this as the gateway's user");
+            Say("key", FindingLevel.Fail, error.Message, "do what it says; a lost key comes from your backup, and this is run as the gateway's user");
         }
     }
 

@@ -8,6 +8,7 @@ using DePIN.Gateway;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Settings;
+using DePIN.Gateway.Sign;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DePIN.Cli.Gateway.Host;
@@ -18,7 +19,7 @@ public static class GatewayInit
     /// <summary>What an operator gives to the network: its registry must know these.</summary>
     internal sealed record Made(string Config, string Data, Address Gateway, Hash32 TlsKey, string Authority, ulong ChainId);
 
-    public static async Task<int> RunAsync(string? deployment, string[] rpc, string[] names, string data, string config, bool json)
+    public static async Task<int> RunAsync(string? deployment, string[] rpc, string[] names, string data, string config, string? key, string? keyPassphraseFile, bool json)
     {
         if (Path.Exists(config)) throw new CliError(ExitCode.BadInput, $"{config} is there already", "edit it, or name another file with --config; 'depin gateway check' examines it", "gateway.settings-there");
         deployment ??= Ask("deployment record of the network (file): ") ?? throw new CliError(ExitCode.BadInput, "which network?", "give --deployment FILE: what 'depin contracts deploy' wrote, or the network's operators publish", "gateway.no-deployment");
@@ -27,12 +28,12 @@ public static class GatewayInit
         Made made;
         try
         {
-            made = Make(deployment, rpc, names, data, config, record);
+            made = Make(deployment, rpc, names, data, config, key, keyPassphraseFile, record);
         }
-        catch (SettingsException wrong)
+        catch (Exception wrong) when (wrong is SettingsException or KeyAwayException)
         {
             File.Delete(config);
-            throw new CliError(ExitCode.BadInput, wrong.Message, "mend it and run the command again: keys that were made stay", "gateway.settings-wrong");
+            throw new CliError(wrong is KeyAwayException ? ExitCode.Unreachable : ExitCode.BadInput, wrong.Message, "mend it and run the command again: keys that were made stay", "gateway.settings-wrong");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -43,7 +44,7 @@ public static class GatewayInit
         return ExitCode.Ok;
     }
 
-    private static Made Make(string deployment, string[] rpc, string[] names, string data, string config, DeploymentRecord record)
+    private static Made Make(string deployment, string[] rpc, string[] names, string data, string config, string? keyUri, string? keyPassphraseFile, DeploymentRecord record)
     {
         JsonObject settings = new()
         {
@@ -51,6 +52,10 @@ public static class GatewayInit
             ["chain"] = new JsonObject { ["rpcUrls"] = new JsonArray([.. rpc.Select(url => JsonValue.Create(url))]), ["deployment"] = Path.GetFullPath(deployment) },
         };
         if (names.Length > 0) settings["tls"] = new JsonObject { ["names"] = new JsonArray([.. names.Select(name => JsonValue.Create(name))]) };
+        JsonObject place = [];
+        if (keyUri is not null) place["uri"] = keyUri;
+        if (keyPassphraseFile is not null) place["passphraseFile"] = Path.GetFullPath(keyPassphraseFile);
+        if (place.Count > 0) settings["key"] = place;
         string text = "// Written by 'depin gateway init'. Every setting with its meaning and default: depin gateway config\n" + settings.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n";
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(config))!);
         SecretFile.Write(config, System.Text.Encoding.UTF8.GetBytes(text)); // endpoints may carry a provider's key
@@ -59,7 +64,7 @@ public static class GatewayInit
         // The same calls as at a start, so what is made is what a start finds.
         DataFolder.Prepare(checkedSettings.Data.Folder);
         using ChainDatabase database = ChainDatabase.Open(checkedSettings.Data.Folder);
-        using GatewaySigner key = GatewayKey.Open(checkedSettings.Key.File, Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, NullLogger.Instance);
+        using IEthereumSigner key = GatewayKey.Open(checkedSettings.PlaceOfKey(Environment.GetEnvironmentVariable), Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, NullLogger.Instance);
         using PeerKey peer = PeerKey.Open(checkedSettings.Data.Folder, database, NullLogger.Instance);
         using GatewayTls tls = GatewayTls.Open(checkedSettings.Tls, checkedSettings.Data.Folder, TimeProvider.System, NullLogger.Instance);
         return new Made(Path.GetFullPath(config), checkedSettings.Data.Folder, key.Address, peer.Hash, Path.Combine(checkedSettings.Data.Folder, GatewayTls.AuthorityFile), record.ChainId);
@@ -93,7 +98,7 @@ public static class GatewayInit
         gateway    {made.Gateway.ToChecksumString()} (chain {made.ChainId})
         TLS key    {made.TlsKey}
         settings   {made.Config}
-        data       {made.Data} (keys are in it: back them up)
+        data       {made.Data} (keys that are files are in it: back them up)
 
         Next:
           1. Fund the gateway's address: it pays for its anchors.

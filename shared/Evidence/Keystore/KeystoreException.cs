@@ -1,4 +1,4 @@
-namespace DePIN.Cli.Key;
+namespace DePIN.Evidence;
 
 public enum KeystoreFault
 {

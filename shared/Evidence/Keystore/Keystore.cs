@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
-using DePIN.Evidence;
 
-namespace DePIN.Cli.Key;
+namespace DePIN.Evidence;
 
 /// <summary>
 /// An account's key under a passphrase: Ethereum's Web3 Secret Storage, version 3. Written with scrypt (n 262144, r 8, p 1), aes-128-ctr and

@@ -3,7 +3,7 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
-namespace DePIN.Cli.Key;
+namespace DePIN.Evidence;
 
 /// <summary>
 /// scrypt, RFC 7914. Own code because BouncyCastle's refuses r = 1 with n above 65535 (the RFC's own bound), which the test vector of

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using DePIN.Gateway.Ingest;
+using DePIN.Gateway.Operate;
+using DePIN.Gateway.Settings;
+using DePIN.Mqtt;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace DePIN.Gateway.Web.Page;
+
+/// <summary>
+/// Who may read. Without web.credentials and web.userHeader: everyone who reaches the address. With them: a session of this page (cookie), a user that a
+/// trusted proxy names (OIDC ends there), or the operator's token (tools); /health, the login and its style stay open. Passwords are checked by the same
+/// desk as those of MQTT: one at a time, and an address waits longer after each wrong one. Sessions live in memory, at most <see cref="SessionsMax"/>.
+/// </summary>
+internal sealed class PageDoor : IDisposable
+{
+    public const int SessionsMax = 64;
+    public const string Cookie = "depin_session";
+
+    /// <summary>A session ends so long after its last request.</summary>
+    public static readonly TimeSpan Idle = TimeSpan.FromHours(8);
+
+    /// <summary>And so long after its login.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromDays(7);
+
+    private const int FormBytesMax = 2_048;
+    private const int TokenBytes = 32;
+
+    private readonly WebSettings _settings;
+    private readonly LoginBook? _book;
+    private readonly IPAddress[] _proxies;
+    private readonly OperatorToken? _token;
+    private readonly LoginDesk _desk;
+    private readonly TimeProvider _time;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Session> _sessions = new(StringComparer.Ordinal); // by SHA-256 of the cookie
+
+    public PageDoor(WebSettings settings, string dataFolder, TimeProvider time)
+    {
+        (_settings, _time) = (settings, time);
+        _book = settings.Credentials.Length > 0 ? LoginBook.Read(settings.Credentials) : null;
+        _proxies = [.. settings.TrustedProxies.Select(IPAddress.Parse)];
+        _token = IsLocked ? OperatorToken.Open(dataFolder) : null;
+        _desk = new LoginDesk(() => _book, time);
+    }
+
+    /// <summary>True when a reader needs to say who he is.</summary>
+    public bool IsLocked => _book is not null || _settings.UserHeader.Length > 0;
+
+    /// <summary>Whether there are passwords.</summary>
+    public bool HasPasswords => _book is not null;
+
+    public void Dispose() => _desk.Dispose();
+
+    /// <summary>Lets the request through, sends a person to the login, or refuses a program.</summary>
+    public Task PassAsync(HttpContext context, RequestDelegate next)
+    {
+        PathString path = context.Request.Path;
+        if (!IsLocked || path == "/health" || path == "/login" || path.StartsWithSegments("/assets") || path.StartsWithSegments("/operator") || User(context) is not null || _token!.Admits(context.Request.Headers.Authorization))
+            return next(context);
+        if (HasPasswords && HttpMethods.IsGet(context.Request.Method) && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase))
+        {
+            context.Response.Redirect("/login");
+            context.Response.ContentLength = 0;
+            return Task.CompletedTask;
+        }
+
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        throw new ProblemException(StatusCodes.Status401Unauthorized, "Who are you?", "This gateway asks its readers for a login.",
+            $"Log in at /login with a browser, or send 'Authorization: Bearer' with the content of {OperatorToken.FileName} in the gateway's data folder.", "Authorization");
+    }
+
+    /// <summary>Whose request this is; null when nobody is logged in.</summary>
+    public string? User(HttpContext context)
+    {
+        if (_settings.UserHeader.Length > 0 && context.Connection.RemoteIpAddress is { } from && _proxies.Contains(from.IsIPv4MappedToIPv6 ? from.MapToIPv4() : from)
+            && context.Request.Headers[_settings.UserHeader] is { Count: 1 } named && named[0] is { Length: > 0 and <= 128 } user) return user;
+        if (context.Request.Cookies[Cookie] is not { } cookie) return null;
+        lock (_gate)
+        {
+            if (!_sessions.TryGetValue(Key(cookie), out Session? session)) return null;
+            DateTimeOffset now = _time.GetUtcNow();
+            if (now - session.Used > Idle || now - session.Begun > Longest)
+            {
+                _sessions.Remove(Key(cookie));
+                return null;
+            }
+
+            session.Used = now;
+            return session.User;
+        }
+    }
+
+    /// <summary>POST /login: true and a cookie, or false; the same answer whatever was wrong.</summary>
+    /// <exception cref="ProblemException">From another site, too many tries, or too long.</exception>
+    public async Task<bool> LogInAsync(HttpContext context)
+    {
+        RequireSameSite(context);
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = FormBytesMax;
+        IFormCollection form = await context.Request.ReadFormAsync(new FormOptions { ValueCountLimit = 4, BufferBodyLengthLimit = FormBytesMax, ValueLengthLimit = 512, KeyLengthLimit = 32 }, context.RequestAborted).ConfigureAwait(false);
+        string name = form["user"].ToString();
+        TaskCompletionSource<(ClientIdentity?, MqttReason)> checking = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        (ClientIdentity?, MqttReason) answer = _desk.Take(name, Encoding.UTF8.GetBytes(form["password"].ToString()), context.Connection.RemoteIpAddress ?? IPAddress.None, (who, why) => checking.TrySetResult((who, why)))
+            ?? await checking.Task.WaitAsync(context.RequestAborted).ConfigureAwait(false);
+        if (answer.Item2 is MqttReason.Banned or MqttReason.ServerBusy)
+            throw new ProblemException(StatusCodes.Status429TooManyRequests, "Too many tries", "Logins from this address wait after several wrong ones.", "Wait a few minutes and try again.");
+        if (answer.Item1 is null) return false;
+        string cookie = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes));
+        DateTimeOffset now = _time.GetUtcNow();
+        lock (_gate)
+        {
+            if (_sessions.Count >= SessionsMax) _sessions.Remove(_sessions.MinBy(one => one.Value.Used).Key);
+            _sessions[Key(cookie)] = new Session(name, now) { Used = now };
+        }
+
+        context.Response.Cookies.Append(Cookie, cookie, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = context.Request.IsHttps, Path = "/", MaxAge = Longest, IsEssential = true });
+        return true;
+    }
+
+    /// <summary>POST /logout.</summary>
+    public void LogOut(HttpContext context)
+    {
+        RequireSameSite(context);
+        if (context.Request.Cookies[Cookie] is { } cookie)
+            lock (_gate) _sessions.Remove(Key(cookie));
+        context.Response.Cookies.Delete(Cookie);
+    }
+
+    // Browsers send Origin with every POST; Sec-Fetch-Site says the same where a proxy changed the host.
+    private static void RequireSameSite(HttpContext context)
+    {
+        string origin = context.Request.Headers.Origin.ToString();
+        string site = context.Request.Headers["Sec-Fetch-Site"].ToString();
+        bool same = site.Length > 0 ? site is "same-origin" or "none" : origin.Length == 0 || (Uri.TryCreate(origin, UriKind.Absolute, out Uri? from) && from.Authority == context.Request.Host.Value);
+        if (!same) throw new ProblemException(StatusCodes.Status403Forbidden, "Another site", "The request comes from another site's page.", "Open this gateway's own page and try again.", "Origin");
+    }
+
+    private static string Key(string cookie) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(cookie)));
+
+    private sealed class Session(string user, DateTimeOffset begun)
+    {
+        public string User => user;
+
+        public DateTimeOffset Begun => begun;
+
+        public DateTimeOffset Used { get; set; }
+    }
+}
