@@ -257,6 +257,9 @@ contract GatewayRegistryInvariantTest is Changes {
     function setUp() public {
         _driver = new GatewayRegistryDriver();
         targetContract(address(_driver));
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = GatewayRegistryDriver.change.selector;
+        targetSelector(FuzzSelector(address(_driver), selectors));
     }
 
     function invariant_the_active_set_is_never_empty_never_has_one_twice_and_is_what_the_records_say() public view {
