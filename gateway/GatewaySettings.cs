@@ -149,6 +149,9 @@ public sealed class GatewaySettings
         Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20,
     };
 
+    /// <summary>How long frames are kept.</summary>
+    public RetentionOptions Retention() => new(Store.KeepDays * 86_400L);
+
     /// <summary>The bodies of other gateways' batches.</summary>
     public BodyStoreOptions Bodies() => new(Path.Combine(Data.Folder, "bodies"))
     {
@@ -266,6 +269,14 @@ public sealed class GatewaySettings
         {
             using Gateway.Update.OperatorKey? key = Gateway.Update.OperatorKey.TryParse(Update.OperatorKey);
             if (key is null) throw reader.Fault("update.operatorKey", "is no public P-256 key.", "Give the 128 hex digits that 'depin ota keygen' prints.");
+        }
+
+        if (Store.PasswordFile.Length > 0) Store.PasswordFile = Path.GetFullPath(Store.PasswordFile, baseFolder);
+        if (Store.Postgres.Length > 0)
+        {
+            Gateway.Store.Postgres.PostgresOptions.Parse(Store.Postgres, Store.PasswordFile);
+            if (Update.OperatorKey.Length > 0)
+                throw reader.Fault("update.operatorKey", "is set, but a rollout's records are a file of one process, and store.postgres is for several.", "Roll out through a gateway with a store of its own, or unset one of the two.");
         }
 
         if (Chain.Deployment.Length > 0) ReadDeployment(reader, Path.GetFullPath(Chain.Deployment, baseFolder));

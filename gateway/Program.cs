@@ -47,15 +47,16 @@ using StopSignals stopping = new(log);
 try
 {
     DataFolder.Prepare(settings.Data.Folder);
-    using ChainDatabase database = ChainDatabase.Open(settings.Data.Folder);                                  // one gateway per folder
+    HealthBoard health = new(time, log);
+    using Storage storage = Storage.Open(settings, health, time, log);                                        // files, one gateway per folder; or PostgreSQL for several processes
+    (ChainDatabase database, Leadership leadership) = (storage.Chain, storage.Leadership);
     using IEthereumSigner key = GatewayKey.Open(settings.PlaceOfKey(Environment.GetEnvironmentVariable), Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, log);
     using GatewayTls tls = GatewayTls.Open(settings.Tls, settings.Data.Folder, time, log);
     using SettingsReload reload = new(settings, read, tls.Look, log);                                         // SIGHUP
-    using FrameLog frames = FrameLog.Open(settings.FrameLog(), time: time);
+    using IFrameStore frames = storage.OpenFrames(time);
 
     ChainAddresses contracts = settings.Contracts();
     AnchorRules rules = settings.AnchorRules(key.Address);
-    HealthBoard health = new(time, log);
     using HttpClient http = JsonRpc.CreateHttpClient();
     JsonRpc rpc = new(http, settings.Rpc(), time, new Random());                                              // fail-over between endpoints
     ContractErrors.AddTo(rpc.Reverts);
@@ -85,7 +86,7 @@ try
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using OtlpExport? telemetry = OtlpExport.Open(settings.Telemetry, key.Address, log);                       // null without telemetry.endpoint
     using FrameTracer? tracer = telemetry is null ? null : new(settings.Telemetry.SampleRatio, key.Address, time);
-    using FrameVerifier verifier = new(settings.Verifier(() => network.IsRestoring), devices, frames, registry, time, tracer); // one verdict per frame
+    using FrameVerifier verifier = new(settings.Verifier(() => leadership.IsLeading && network.IsRestoring), devices, frames, registry, time, tracer); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     using BrokerSubscriber? broker = BrokerSubscriber.Open(settings.Subscription(key.Address), key.Address.ToString(), verifier, () => registryLog.Last is not null, health, time, logs); // frames of another broker; null without broker.url
     PublisherSet publishers = new(ingest, broker);
@@ -93,13 +94,14 @@ try
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
+    using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), health, time); // drops what is on the ledger, by age and budget
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
     ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
     HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, transport, rpc, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
-    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time);
+    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time, leadership);
     EvidenceApi evidence = new(settings.Web, networkLog, registryLog, [bodyStore, .. sources]);                // for who is no member: `depin index`
     using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, time);            // for people
     WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page);
@@ -116,23 +118,27 @@ try
     await Stages.RunAsync(time, log, stopping.Token,
         new Stage("ingest", ingest.RunAsync),
         new Stage("broker", broker is null ? Stages.IdleAsync : broker.RunAsync),
-        new Stage("batch", async stop =>
+        new Stage("batch", leadership.Leading(async stop =>
         {
+            await batcher.ReloadAsync().ConfigureAwait(false);   // another process may have cut since this one started
             await network.SafeAsync(stop).ConfigureAwait(false); // a gateway that lost its disk gets its batches back before it cuts new ones
             await batcher.RunAsync(stop).ConfigureAwait(false);
-        }),
-        new Stage("network", network.RunAsync),
-        new Stage("peer", transport.RunAsync),
+        })),
+        new Stage("network", leadership.Leading(network.RunAsync)),
+        new Stage("peer", leadership.Leading(transport.RunAsync)),
         new Stage("transfer", transfer.RunAsync),
         new Stage("bodies", bodyStore.RunAsync),
-        new Stage("anchor", settings.Anchor.Enabled ? anchorer.RunAsync : Stages.IdleAsync),
-        new Stage("registry", registry.RunAsync),
+        new Stage("anchor", settings.Anchor.Enabled ? leadership.Leading(anchorer.RunAsync) : Stages.IdleAsync),
+        new Stage("registry", leadership.Leading(registry.RunAsync)),
+        new Stage("follow", stop => leadership.FollowAsync(() => { devices.Refresh(); ledger.Refresh(); }, stop)),
+        new Stage("retention", retention is null ? Stages.IdleAsync : retention.RunAsync),
+        new Stage("lead", leadership.RunAsync),                // given back after what needs it has ended
         new Stage("export", export.RunAsync),
         new Stage("way", way.RunAsync),
         new Stage("homeAssistant", homeAssistant.RunAsync),
         new Stage("update", updates is null ? Stages.IdleAsync : updates.Stage.RunAsync),
         new Stage("provision", provision is null ? Stages.IdleAsync : provision.RunAsync),
-        new Stage("tls", tls.RunAsync),
+        new Stage("tls", stop => tls.RunAsync(health, stop)),
         new Stage("running", running.RunAsync),
         new Stage("web", web.RunAsync),
         new Stage("service", service.RunAsync));

@@ -42,7 +42,7 @@ public sealed class Anchorer(
                 Counters.Failures++;
                 health.Report(Part, PartState.Degraded, fault.Message, "Certificates are kept and anchored later. Check chain.rpcUrls and the network.");
             }
-            catch (Exception fault) when (fault is Microsoft.Data.Sqlite.SqliteException or IOException)
+            catch (Exception fault) when (fault is System.Data.Common.DbException or IOException or Store.StoreException)
             {
                 Counters.Failures++;
                 health.Report(Part, PartState.Degraded, $"chain.db cannot be written ({fault.Message}).", "Nothing was sent that is not saved. Check the disk of the data folder: free space, mode, mount.");

@@ -89,6 +89,8 @@ public sealed class BatchReader(IFrameStore log)
             earliest = Math.Min(earliest, frame.ReceivedMs);
             latest = Math.Max(latest, frame.ReceivedMs);
         }
+        if (log.IsDropped(firstRow))
+            throw Dropped(number);
         if (at != lastRow + 1)
             throw new StoreException(StoreFault.Corrupt, $"{log.Place}: row {at} is missing, so batch {number} cannot be derived: restore frames.db and chain.db from one backup.");
         body.AppendData(chunk.WrittenSpan);
@@ -121,6 +123,8 @@ public sealed class BatchReader(IFrameStore log)
         BatchHeader timed = derived.Header with { Previous = saved.Previous, FirstReceivedMs = saved.FirstReceivedMs, LastReceivedMs = saved.LastReceivedMs };
         return timed == saved ? new BatchSummary(saved, derived.FramesHash, derived.Spans) : new BatchSummary(saved, Hash32.Zero, derived.Spans);
     }
+
+    private static StoreException Dropped(ulong number) => new(StoreFault.Dropped, $"The frames of batch {number} are dropped, by age or disk budget: they are on the ledger, their bodies no longer here.");
 
     private BatchSummary Derived(StoredBatch batch)
     {
@@ -222,6 +226,8 @@ public sealed class BatchReader(IFrameStore log)
             }
         }
 
+        if (log.IsDropped(batch.FirstRow))
+            throw Dropped(batch.Number);
         Hash32[] leaves = new Hash32[batch.Frames];
         int i = 0;
         foreach (StoredFrame stored in Rows(batch))

@@ -22,7 +22,7 @@ public sealed class HomeAssistantStage
     private static readonly string Version = typeof(HomeAssistantStage).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     private readonly HomeAssistantSettings _settings;
-    private readonly FrameLog _frames;
+    private readonly IFrameStore _frames;
     private readonly ITopicPublisher _publisher;
     private readonly string? _availability;
     private readonly Func<string, bool> _isRevoked;
@@ -37,7 +37,7 @@ public sealed class HomeAssistantStage
     /// <param name="availability">The topic that says whether this gateway is there; null when several share the work, since then others stand in for it.</param>
     /// <param name="isRevoked">Whether the owner revoked a device (its id as text): it is taken off Home Assistant.</param>
     /// <param name="time">Time.</param>
-    public HomeAssistantStage(HomeAssistantSettings settings, FrameLog frames, ITopicPublisher publisher, string? availability, Func<string, bool> isRevoked, TimeProvider time)
+    public HomeAssistantStage(HomeAssistantSettings settings, IFrameStore frames, ITopicPublisher publisher, string? availability, Func<string, bool> isRevoked, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(publisher);

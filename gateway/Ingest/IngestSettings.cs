@@ -55,7 +55,7 @@ public sealed record IngestSettings
     /// <summary>QoS 2 identifiers of one client that await PUBREL.</summary>
     public int Qos2IdentifiersMax { get; init; } = 1_024;
 
-    /// <summary>From accepting a connection to its complete CONNECT.</summary>
+    /// <summary>From accepting a connection to its complete CONNECT; over TLS as long again for the handshake before it.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>From the first byte of a packet to its last.</summary>

@@ -232,7 +232,7 @@ public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
         connections.Use(next => connection => AdmitAsync(connection, next));
         if (secure)
         {
-            listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(TlsOptions()) });
+            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = _settings.ConnectTimeout, OnConnection = _ => ValueTask.FromResult(TlsOptions()) });
         }
 
         connections.Run(ServeAsync);

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
 using Microsoft.Data.Sqlite;
@@ -8,9 +9,10 @@ namespace DePIN.Gateway.Operate;
 /// <c>chain.db</c>: what this gateway read from the chain and what it signed for it (registry and ledger events,
 /// certificates, anchors, transactions). A file of its own, apart from the frames, so that neither load nor damage of
 /// one touches the other. SQLite WAL with synchronous=FULL: a completed <see cref="Write"/> survives a power cut.
-/// One connection under one lock: a few small writes per epoch.
+/// One connection under one lock: a few small writes per epoch. Processes that share an identity have the same tables in
+/// PostgreSQL (<see cref="Store.Postgres.PostgresChain"/>).
 /// </summary>
-public sealed class ChainDatabase : IDisposable
+public abstract class ChainDatabase : IDisposable
 {
     /// <summary>The file's name in the data folder.</summary>
     public const string FileName = "chain.db";
@@ -40,13 +42,8 @@ public sealed class ChainDatabase : IDisposable
         CREATE INDEX attempts_anchor ON attempts (anchor, id);
         """;
 
-    private readonly SqliteConnection _connection;
-    private readonly Lock _gate = new();
-
-    private ChainDatabase(string path, SqliteConnection connection) => (Path, _connection) = (path, connection);
-
-    /// <summary>The database file.</summary>
-    public string Path { get; }
+    /// <summary>All tables of a new database, in SQLite's dialect.</summary>
+    internal const string Tables = $"{Schema} {Peer.NetworkLog.Schema} {Peer.NetworkLog.SchemaSince3}";
 
     /// <summary>Opens or creates the file. Throws <see cref="SettingsException"/> when it is damaged, newer, or another program's.</summary>
     public static ChainDatabase Open(string folder)
@@ -62,14 +59,14 @@ public sealed class ChainDatabase : IDisposable
             Sql.Execute(connection, "PRAGMA synchronous = FULL");
             long application = Sql.Scalar(connection, "PRAGMA application_id"), version = Sql.Scalar(connection, "PRAGMA user_version");
             if (application == 0 && Sql.Scalar(connection, "SELECT count(*) FROM sqlite_master") == 0)
-                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Schema} {Peer.NetworkLog.Schema} {Peer.NetworkLog.SchemaSince3} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
+                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Tables} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (application != ApplicationId)
                 throw new SettingsException($"{path} is another program's database. Give the gateway a data folder of its own (--data).");
             else if (version == 2)
                 Sql.Execute(connection, $"BEGIN IMMEDIATE; {Peer.NetworkLog.SchemaSince3} PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (version != SchemaVersion)
                 throw new SettingsException($"{path} has schema {version}; this gateway knows {SchemaVersion}. Install the gateway version that wrote it.");
-            return new ChainDatabase(path, connection);
+            return new ChainFile(connection);
         }
         catch (SqliteException fault)
         {
@@ -86,39 +83,61 @@ public sealed class ChainDatabase : IDisposable
     }
 
     /// <summary>Runs a query.</summary>
-    public T Read<T>(Func<SqliteConnection, T> query)
-    {
-        ArgumentNullException.ThrowIfNull(query);
-        lock (_gate) return query(_connection);
-    }
+    public abstract T Read<T>(Func<DbConnection, T> query);
 
     /// <summary>Runs the changes in one transaction, durable when this returns; all or nothing.</summary>
-    public void Write(Action<SqliteConnection> changes)
-    {
-        ArgumentNullException.ThrowIfNull(changes);
-        lock (_gate)
-        {
-            Sql.Execute(_connection, "BEGIN IMMEDIATE");
-            try
-            {
-                changes(_connection);
-                Sql.Execute(_connection, "COMMIT");
-            }
-            catch
-            {
-                // SQLite itself rolls back on some errors (disk full); a second ROLLBACK would hide the first fault.
-                if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0) Sql.Execute(_connection, "ROLLBACK");
-                throw;
-            }
-        }
-    }
+    public abstract void Write(Action<DbConnection> changes);
 
     /// <summary>A remembered text, or null.</summary>
     public string? Recall(string key) => Read(c => Sql.First(c, r => r.GetString(0), "SELECT value FROM meta WHERE key = $0", key));
 
     /// <summary>Remembers a text durably.</summary>
-    public void Remember(string key, string value) => Write(c => Sql.Execute(c, "INSERT OR REPLACE INTO meta VALUES ($0, $1)", key, value));
+    public virtual void Remember(string key, string value) => Write(c => Remember(c, key, value));
+
+    /// <summary>The same in a transaction.</summary>
+    protected static void Remember(DbConnection c, string key, string value) =>
+        Sql.Execute(c, "INSERT INTO meta VALUES ($0, $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
 
     /// <inheritdoc/>
-    public void Dispose() => _connection.Dispose();
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Closes the connection.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+
+    private sealed class ChainFile(SqliteConnection connection) : ChainDatabase
+    {
+        private readonly Lock _gate = new();
+
+        public override T Read<T>(Func<DbConnection, T> query)
+        {
+            lock (_gate) return query(connection);
+        }
+
+        public override void Write(Action<DbConnection> changes)
+        {
+            lock (_gate)
+            {
+                Sql.Execute(connection, "BEGIN IMMEDIATE");
+                try
+                {
+                    changes(connection);
+                    Sql.Execute(connection, "COMMIT");
+                }
+                catch
+                {
+                    // SQLite itself rolls back on some errors (disk full); a second ROLLBACK would hide the first fault.
+                    if (SQLitePCL.raw.sqlite3_get_autocommit(connection.Handle) == 0) Sql.Execute(connection, "ROLLBACK");
+                    throw;
+                }
+            }
+        }
+
+        protected override void Dispose(bool disposing) => connection.Dispose();
+    }
 }

@@ -27,6 +27,12 @@ public sealed class GatewayTls : IDisposable
     /// <summary>How often expiry and names are looked at.</summary>
     public static readonly TimeSpan CheckInterval = TimeSpan.FromHours(1);
 
+    /// <summary>How long before the authority's end /health asks for boards to be provisioned again: somebody has to visit each of them.</summary>
+    public static readonly TimeSpan AuthorityEndNear = TimeSpan.FromDays(365);
+
+    /// <summary>The part of /health.</summary>
+    public const string Part = "tls";
+
     private static readonly DateTimeOffset ValidFrom = DateTimeOffset.UnixEpoch;
     private static readonly DateTimeOffset AuthorityValidTo = new(2060, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private const int NamesMax = 64;
@@ -59,11 +65,12 @@ public sealed class GatewayTls : IDisposable
     /// <summary>Opens or creates both in <paramref name="folder"/>. Throws <see cref="SettingsException"/> on a damaged or readable key.</summary>
     public static GatewayTls Open(TlsSettings settings, string folder, TimeProvider time, ILogger log) => new(settings, folder, time, log);
 
-    /// <summary>Renews the server certificate in time, until <paramref name="stopping"/>.</summary>
-    public async Task RunAsync(CancellationToken stopping)
+    /// <summary>Renews the server certificate in time and tells <paramref name="health"/> of ends that are near, until <paramref name="stopping"/>.</summary>
+    public async Task RunAsync(HealthBoard health, CancellationToken stopping)
     {
         while (true)
         {
+            Report(health);
             await Task.Delay(CheckInterval, _time, stopping).ConfigureAwait(false);
             Look();
         }
@@ -91,6 +98,24 @@ public sealed class GatewayTls : IDisposable
         _authority.Dispose();
         _server.Dispose();
     }
+
+    private void Report(HealthBoard health)
+    {
+        DateTime now = _time.GetUtcNow().UtcDateTime, authorityEnd = _authority.NotAfter.ToUniversalTime(), serverEnd = _server.NotAfter.ToUniversalTime();
+        string again = $"Move {AuthorityFile} and {AuthorityKeyFile} out of {_folder}, restart the gateway (it makes new ones) and provision every board again.";
+        if (now >= authorityEnd)
+            health.Report(Part, PartState.Failed, $"the authority that boards trust ended on {authorityEnd:u}; boards that know the time refuse this gateway.", again);
+        else if (authorityEnd - now < AuthorityEndNear)
+            health.Report(Part, PartState.Degraded, $"the authority that boards trust ends on {authorityEnd:u}.", again);
+        else if (IsDue(_server))
+            health.Report(Part, now >= serverEnd ? PartState.Failed : PartState.Degraded, $"the server certificate ends on {serverEnd:u} and could not be renewed.", $"Make {_folder} writable and free space on its disk; the log says why it failed.");
+        else
+            health.Report(Part, PartState.Ok, $"the server certificate is valid until {serverEnd:u}.");
+    }
+
+    /// <summary>A third of its life is left, and another would live longer: nothing outlives the authority.</summary>
+    private bool IsDue(X509Certificate2 server) =>
+        _time.GetUtcNow() >= server.NotAfter.ToUniversalTime() - TimeSpan.FromDays(_settings.ServerDays / 3.0) && server.NotAfter < _authority.NotAfter;
 
     private X509Certificate2 OpenAuthority()
     {
@@ -133,8 +158,7 @@ public sealed class GatewayTls : IDisposable
 
     private string? WhyRenew(X509Certificate2 server)
     {
-        DateTimeOffset now = _time.GetUtcNow();
-        if (now >= server.NotAfter.ToUniversalTime() - TimeSpan.FromDays(_settings.ServerDays / 3.0)) return "its end is near";
+        if (IsDue(server)) return "its end is near";
         if (server.IssuerName.Name != _authority.SubjectName.Name || !SignedByAuthority(server)) return "another authority signed it";
         X509SubjectAlternativeNameExtension? names = server.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault();
         HashSet<string> have = names is null ? [] : [.. names.EnumerateDnsNames(), .. names.EnumerateIPAddresses().Select(a => a.ToString())];
@@ -166,10 +190,10 @@ public sealed class GatewayTls : IDisposable
         }
 
         request.CertificateExtensions.Add(names.Build());
-        DateTimeOffset end = _time.GetUtcNow().AddDays(_settings.ServerDays);
+        DateTimeOffset end = _time.GetUtcNow().AddDays(_settings.ServerDays), last = _authority.NotAfter;
         byte[] serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)(serial[0] & 0x7f | 0x01); // positive and not zero: RFC 5280 section 4.1.2.2
-        using X509Certificate2 made = request.Create(_authority, ValidFrom, end < AuthorityValidTo ? end : AuthorityValidTo, serial);
+        using X509Certificate2 made = request.Create(_authority, ValidFrom, end < last ? end : last, serial);
         string certificate = Path.Combine(_folder, ServerFile), key = Path.Combine(_folder, "server.key");
         File.Delete(certificate); // a crash between the two writes leaves a pair that is simply made again
         SecretFile.Write(key, Encoding.ASCII.GetBytes(pair.ExportPkcs8PrivateKeyPem() + "\n"));

@@ -304,7 +304,7 @@ public sealed class BodyTransfer : IPeerBodies
                     {
                         answer = Part(open, question);
                     }
-                    catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or Store.StoreException or Microsoft.Data.Sqlite.SqliteException)
+                    catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or Store.StoreException or System.Data.Common.DbException)
                     {
                         _log.LogError(fault, "the body {Hash} could not be read for a peer", question.FramesHash);
                         answer = new BodyPartMessage(question.FramesHash, question.Offset, 0, false, default);

@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
+using System.Data.Common;
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Store;
-using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Peer;
 
@@ -179,7 +179,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
             vote.Contents[i].Hash.CopyTo(at[(Address.Bytes + 8)..]);
         }
 
-        Sql.Execute(c, "INSERT OR REPLACE INTO anchor_votes VALUES ($0, $1, $2, $3, $4, $5)",
+        Sql.Execute(c, "INSERT INTO anchor_votes VALUES ($0, $1, $2, $3, $4, $5) ON CONFLICT (epoch) DO UPDATE SET previous = excluded.previous, header = excluded.header, contents = excluded.contents, mine = excluded.mine, own = excluded.own",
             Turned(vote.Header.Epoch), vote.Header.Previous.ToArray(), vote.Header.ToArray(), contents, vote.Mine.ToArray(), vote.IsOwn ? 1L : 0L);
     });
 
@@ -191,7 +191,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
     public void SaveMisconduct(Misconduct misconduct) => database.Write(c =>
     {
         if (Sql.Scalar(c, "SELECT count(*) FROM misconduct") >= MisconductMax) return; // the first pieces prove as much as the last
-        Sql.Execute(c, "INSERT OR IGNORE INTO misconduct (kind, accused, height, first, second, text) VALUES ($0, $1, $2, $3, $4, $5)",
+        Sql.Execute(c, "INSERT INTO misconduct (kind, accused, height, first, second, text) VALUES ($0, $1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             (long)misconduct.Kind, misconduct.Accused.ToArray(), Turned(misconduct.Height), misconduct.First, misconduct.Second, misconduct.Text);
     });
 
@@ -201,24 +201,24 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
 
     private static InvalidOperationException Taken(BatchSummary batch) => new($"batch {batch.Header.Number} of {batch.Header.Gateway} is known with another header");
 
-    private static BatchRecord? Find(SqliteConnection c, BatchId batch) =>
+    private static BatchRecord? Find(DbConnection c, BatchId batch) =>
         Sql.First(c, Read, $"{Select} WHERE gateway = $0 AND number = $1", batch.Gateway.ToArray(), Turned(batch.Number));
 
     /// <summary>A header gives way to another one; what may have been signed is not forgotten. The first one stays.</summary>
-    private static void Replace(SqliteConnection c, BatchRecord known)
+    private static void Replace(DbConnection c, BatchRecord known)
     {
         (byte[] gateway, long number) = (known.Summary.Id.Gateway.ToArray(), Turned(known.Summary.Id.Number));
         Sql.Execute(c, "DELETE FROM network_batches WHERE gateway = $0 AND number = $1", gateway, number);
-        if (known.Attestations.Count > 0) Sql.Execute(c, "INSERT OR IGNORE INTO replaced_headers VALUES ($0, $1, $2)", gateway, number, known.Summary.Hash.ToArray());
+        if (known.Attestations.Count > 0) Sql.Execute(c, "INSERT INTO replaced_headers VALUES ($0, $1, $2) ON CONFLICT DO NOTHING", gateway, number, known.Summary.Hash.ToArray());
     }
 
-    private static void Put(SqliteConnection c, BatchSummary batch, IReadOnlyList<Attestation> attestations, bool certified) => Sql.Execute(c, """
+    private static void Put(DbConnection c, BatchSummary batch, IReadOnlyList<Attestation> attestations, bool certified) => Sql.Execute(c, """
         INSERT INTO network_batches (gateway, number, hash, header, frames_hash, spans, attestations, certified) VALUES ($0, $1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (gateway, number) DO UPDATE SET attestations = excluded.attestations, certified = max(certified, excluded.certified)
+        ON CONFLICT (gateway, number) DO UPDATE SET attestations = excluded.attestations, certified = CASE WHEN excluded.certified > network_batches.certified THEN excluded.certified ELSE network_batches.certified END
         """, batch.Id.Gateway.ToArray(), Turned(batch.Id.Number), batch.Hash.ToArray(), batch.Header.ToArray(), batch.FramesHash.ToArray(), batch.Spans.ToArray(),
         attestations.SelectMany(a => a.ToArray()).ToArray(), certified ? 1L : 0L);
 
-    private static bool IsAnchored(SqliteConnection c, FrameSpans spans)
+    private static bool IsAnchored(DbConnection c, FrameSpans spans)
     {
         foreach (FrameSpan run in spans.Runs)
             if (IsAnchored(c, run)) return true;
@@ -226,11 +226,11 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
     }
 
     // The last run that begins at or before the end is the only one that can reach into it: runs do not overlap.
-    private static bool IsAnchored(SqliteConnection c, FrameSpan run) => Sql.Scalar(c,
-        "SELECT EXISTS (SELECT 1 FROM (SELECT last FROM anchored_runs WHERE device = $0 AND first <= $2 ORDER BY first DESC LIMIT 1) WHERE last >= $1)",
+    private static bool IsAnchored(DbConnection c, FrameSpan run) => Sql.Scalar(c,
+        "SELECT EXISTS (SELECT 1 FROM (SELECT last FROM anchored_runs WHERE device = $0 AND first <= $2 ORDER BY first DESC LIMIT 1) AS run WHERE last >= $1)",
         run.Device.ToArray(), Turned(run.First), Turned(run.Last)) != 0;
 
-    private static void AddRun(SqliteConnection c, FrameSpan run)
+    private static void AddRun(DbConnection c, FrameSpan run)
     {
         (ulong first, ulong last) = (run.First, run.Last);
         foreach ((ulong f, ulong l) in Touching(c, run.Device, first - 1, last == ulong.MaxValue ? last : last + 1))
@@ -242,7 +242,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
         Sql.Execute(c, "INSERT INTO anchored_runs VALUES ($0, $1, $2)", run.Device.ToArray(), Turned(first), Turned(last));
     }
 
-    private static void RemoveRun(SqliteConnection c, FrameSpan run)
+    private static void RemoveRun(DbConnection c, FrameSpan run)
     {
         foreach ((ulong f, ulong l) in Touching(c, run.Device, run.First, run.Last))
         {
@@ -253,12 +253,12 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
     }
 
     /// <summary>Runs that share a sequence with first … last: the one that begins before, if it reaches so far, and those that begin within.</summary>
-    private static List<(ulong First, ulong Last)> Touching(SqliteConnection c, Address device, ulong first, ulong last) => Sql.Rows(c, r => (Turned(r.GetInt64(0)), Turned(r.GetInt64(1))), """
+    private static List<(ulong First, ulong Last)> Touching(DbConnection c, Address device, ulong first, ulong last) => Sql.Rows(c, r => (Turned(r.GetInt64(0)), Turned(r.GetInt64(1))), """
         SELECT first, last FROM anchored_runs WHERE device = $0 AND first BETWEEN $1 AND $2
-        UNION SELECT first, last FROM (SELECT first, last FROM anchored_runs WHERE device = $0 AND first < $1 ORDER BY first DESC LIMIT 1) WHERE last >= $1
+        UNION SELECT first, last FROM (SELECT first, last FROM anchored_runs WHERE device = $0 AND first < $1 ORDER BY first DESC LIMIT 1) AS run WHERE last >= $1
         """, device.ToArray(), Turned(first), Turned(last));
 
-    private static BatchRecord Read(SqliteDataReader r)
+    private static BatchRecord Read(DbDataReader r)
     {
         BatchSummary summary = new(BatchHeader.Read(r.GetFieldValue<byte[]>(0)), new Hash32(r.GetFieldValue<byte[]>(1)), Spans(r.GetFieldValue<byte[]>(2)));
         Attestation[] attestations = [.. r.GetFieldValue<byte[]>(3).Chunk(Attestation.Bytes).Select(a => Attestation.Read(a))];
@@ -267,7 +267,7 @@ public sealed class NetworkLog(ChainDatabase database) : INetworkLog, IAnchoredF
         return new BatchRecord(summary, attestations, state, ordinal ?? voidBy);
     }
 
-    private static AnchorVote ReadVote(SqliteDataReader r)
+    private static AnchorVote ReadVote(DbDataReader r)
     {
         AnchorLeaf[] contents = [.. r.GetFieldValue<byte[]>(1).Chunk(LeafBytes).Select(l => new AnchorLeaf(
             new BatchId(new Address(l.AsSpan(0, Address.Bytes)), BinaryPrimitives.ReadUInt64BigEndian(l.AsSpan(Address.Bytes))), new Hash32(l.AsSpan(Address.Bytes + 8))))];

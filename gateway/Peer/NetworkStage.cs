@@ -1,8 +1,8 @@
+using System.Data.Common;
 using System.Threading.Channels;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Operate;
-using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Peer;
 
@@ -119,7 +119,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
                 {
                     Turn();
                 }
-                catch (Exception fault) when (fault is SqliteException or IOException or Store.StoreException)
+                catch (Exception fault) when (fault is DbException or IOException or Store.StoreException)
                 {
                     _health.Report(Part, PartState.Degraded, $"the network's records cannot be written or read ({fault.Message}).", "Nothing was signed that is not saved. Check the disk of the data folder: free space, mode, mount.");
                     await System.Threading.Tasks.Task.Delay(FaultPause, _time, stopping).ConfigureAwait(false);
@@ -182,7 +182,7 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
             (verdict, badFrame) = await _bodies.FetchAsync(from, batch, _ended.Token).ConfigureAwait(false);
             if (restore && verdict is BodyVerdict.Good) await _own.RestoreAsync(batch, _ended.Token).ConfigureAwait(false);
         }
-        catch (Exception fault) when (fault is SqliteException or IOException or Store.StoreException)
+        catch (Exception fault) when (fault is DbException or IOException or Store.StoreException)
         {
             _health.Report(Part, PartState.Degraded, $"a body could not be kept ({fault.Message}).", "It is fetched again. Check the disk of the data folder: free space, mode, mount.");
             verdict = BodyVerdict.Disk;

@@ -355,11 +355,11 @@ internal sealed class Repairing(NetworkContext network)
             {
                 if (here.Hash == batch.Batch.Hash && network.Log.Find(here.Id) is null or { State: BatchState.Voted })
                 {
-                    // As it was signed: its certificate, or a vote that goes on collecting.
+                    // As it was signed (its spans as the peer gave them, checked: own frames may be dropped): its certificate, or a vote that goes on collecting.
                     Hash32 digest = Rules.Domain.Digest(here.Hash);
                     IReadOnlyList<Attestation> sound = [.. batch.Attestations.Where(a => network.Host.IsOver(a, digest))];
-                    if (network.Holds(network.Self, sound)) network.Log.SaveCertificate(here, sound);
-                    else network.Log.SaveVote(here, sound);
+                    if (network.Holds(network.Self, sound)) network.Log.SaveCertificate(batch.Batch, sound);
+                    else network.Log.SaveVote(batch.Batch, sound);
                 }
                 else if (here.Hash != batch.Batch.Hash && network.Log.Find(here.Id) is null)
                 {

@@ -163,7 +163,7 @@ public sealed class ProvisionStage : IDisposable
         {
             return Task.FromResult<SeenDevice?>(new SeenDevice(sequence, row == 0 ? null : _frames.FrameAt(row)?.ReceivedMs, known.Registration.IsRevoked));
         }
-        catch (Exception fault) when (fault is StoreException or Microsoft.Data.Sqlite.SqliteException or IOException)
+        catch (Exception fault) when (fault is StoreException or System.Data.Common.DbException or IOException)
         {
             throw new ProvisionException(ProvisionCode.GatewayAway, $"the gateway's store cannot be read: {fault.Message}", fault);
         }

@@ -65,7 +65,7 @@ public sealed class ChainRegistry(
                 await PollAsync(stopping).ConfigureAwait(false);
                 backoff = pause;
             }
-            catch (Exception fault) when (fault is RpcException or ChainMismatchException or InvalidDataException or TryLaterException or Microsoft.Data.Sqlite.SqliteException or Store.StoreException)
+            catch (Exception fault) when (fault is RpcException or ChainMismatchException or InvalidDataException or TryLaterException or System.Data.Common.DbException or Store.StoreException)
             {
                 IsCurrent = false;
                 _checked = false;

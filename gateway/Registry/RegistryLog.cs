@@ -1,10 +1,10 @@
 using System.Buffers.Binary;
+using System.Data.Common;
 using DePIN.Evidence;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
-using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Registry;
 
@@ -33,8 +33,8 @@ public sealed class RegistryLog(ChainDatabase database)
     public void Apply(IReadOnlyList<ChainEvent> events, BlockMark last) => database.Write(c =>
     {
         foreach (ChainEvent happened in events) Insert(c, happened);
-        Sql.Execute(c, "INSERT OR REPLACE INTO checkpoints VALUES ($0, $1)", (long)last.Number, last.Hash.ToArray());
-        Sql.Execute(c, "DELETE FROM checkpoints WHERE block IN (SELECT block FROM checkpoints ORDER BY block DESC LIMIT -1 OFFSET $0)", CheckpointsMax);
+        Sql.Execute(c, "INSERT INTO checkpoints VALUES ($0, $1) ON CONFLICT (block) DO UPDATE SET hash = excluded.hash", (long)last.Number, last.Hash.ToArray());
+        Sql.Execute(c, "DELETE FROM checkpoints WHERE block IN (SELECT block FROM checkpoints ORDER BY block DESC LIMIT 1000000 OFFSET $0)", CheckpointsMax);
     });
 
     /// <summary>Takes back everything after block <paramref name="kept"/> (null: everything): the chain no longer has it.</summary>
@@ -100,7 +100,7 @@ public sealed class RegistryLog(ChainDatabase database)
     public LedgerEntry? LedgerHead() => database.Read(c => Sql.First(c, ReadLedgerEntry,
         "SELECT ordinal, header, block, transaction_hash FROM ledger ORDER BY ordinal DESC LIMIT 1"));
 
-    private static void Insert(SqliteConnection c, ChainEvent happened)
+    private static void Insert(DbConnection c, ChainEvent happened)
     {
         (long block, long position) = ((long)happened.Block, happened.Position);
         switch (happened)
@@ -115,10 +115,10 @@ public sealed class RegistryLog(ChainDatabase database)
                 InsertDevice(c, block, position, e.Device, Revoked, [], 0, [], e.AtS);
                 break;
             case GatewaySetChanged e:
-                Sql.Execute(c, "INSERT OR REPLACE INTO gateway_sets VALUES ($0, $1, $2, $3)", block, (long)e.Version, e.Signers.SelectMany(s => s.ToArray()).ToArray(), (long)e.AtS);
+                Sql.Execute(c, "INSERT INTO gateway_sets VALUES ($0, $1, $2, $3) ON CONFLICT (version) DO UPDATE SET block = excluded.block, signers = excluded.signers, at = excluded.at", block, (long)e.Version, e.Signers.SelectMany(s => s.ToArray()).ToArray(), (long)e.AtS);
                 break;
             case GatewayRecorded e:
-                Sql.Execute(c, "INSERT OR REPLACE INTO gateway_records VALUES ($0, $1, $2, $3, $4, $5)", block, position, e.Gateway.ToArray(), e.TlsKeyHash.ToArray(), e.Endpoint, (long)e.AtS);
+                Sql.Execute(c, "INSERT INTO gateway_records VALUES ($0, $1, $2, $3, $4, $5) ON CONFLICT (block, position) DO UPDATE SET gateway = excluded.gateway, tls_key_hash = excluded.tls_key_hash, endpoint = excluded.endpoint, at = excluded.at", block, position, e.Gateway.ToArray(), e.TlsKeyHash.ToArray(), e.Endpoint, (long)e.AtS);
                 break;
             case LedgerAppended e:
                 Append(c, e);
@@ -126,12 +126,12 @@ public sealed class RegistryLog(ChainDatabase database)
         }
     }
 
-    private static void InsertDevice(SqliteConnection c, long block, long position, DeviceIdValue device, int kind, byte[] key, byte keyKind, byte[] owner, ulong at) =>
-        Sql.Execute(c, "INSERT OR REPLACE INTO device_events VALUES ($0, $1, $2, $3, $4, $5, $6, $7)",
+    private static void InsertDevice(DbConnection c, long block, long position, DeviceIdValue device, int kind, byte[] key, byte keyKind, byte[] owner, ulong at) =>
+        Sql.Execute(c, "INSERT INTO device_events VALUES ($0, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT (block, position) DO UPDATE SET device = excluded.device, kind = excluded.kind, public_key = excluded.public_key, key_kind = excluded.key_kind, owner = excluded.owner, at = excluded.at",
             block, position, device.ToArray(), kind, key, (long)keyKind, owner, (long)at);
 
     /// <summary>An endpoint that left events out would give a hole here; better to stop and read again than to follow a wrong head.</summary>
-    private static void Append(SqliteConnection c, LedgerAppended e)
+    private static void Append(DbConnection c, LedgerAppended e)
     {
         LedgerEntry? head = Sql.First(c, ReadLedgerEntry, "SELECT ordinal, header, block, transaction_hash FROM ledger ORDER BY ordinal DESC LIMIT 1");
         ulong expected = head is null ? 0 : head.Ordinal + 1;
@@ -143,17 +143,17 @@ public sealed class RegistryLog(ChainDatabase database)
             (long)e.Ordinal, (long)e.Header.Epoch, hash.ToArray(), e.Header.ToArray(), (long)e.Block, e.TransactionHash.ToArray());
     }
 
-    private static List<(ulong, Hash32)> Checkpoints(SqliteConnection c, int limit) => Sql.Rows(c,
+    private static List<(ulong, Hash32)> Checkpoints(DbConnection c, int limit) => Sql.Rows(c,
         r => ((ulong)r.GetInt64(0), new Hash32(r.GetFieldValue<byte[]>(1))), "SELECT block, hash FROM checkpoints ORDER BY block DESC LIMIT $0", limit);
 
-    private static (DeviceIdValue Device, int Kind, byte[] Key, byte KeyKind, byte[] Owner, ulong At) ReadDeviceEvent(SqliteDataReader r) =>
-        (new DeviceIdValue(r.GetFieldValue<byte[]>(0)), r.GetInt32(1), r.GetFieldValue<byte[]>(2), r.GetByte(3), r.GetFieldValue<byte[]>(4), (ulong)r.GetInt64(5));
+    private static (DeviceIdValue Device, int Kind, byte[] Key, byte KeyKind, byte[] Owner, ulong At) ReadDeviceEvent(DbDataReader r) =>
+        (new DeviceIdValue(r.GetFieldValue<byte[]>(0)), (int)r.GetInt64(1), r.GetFieldValue<byte[]>(2), (byte)r.GetInt64(3), r.GetFieldValue<byte[]>(4), (ulong)r.GetInt64(5));
 
-    private static Member ReadMember(SqliteDataReader r) => new(new Address(r.GetFieldValue<byte[]>(0)), new Hash32(r.GetFieldValue<byte[]>(1)), r.GetString(2));
+    private static Member ReadMember(DbDataReader r) => new(new Address(r.GetFieldValue<byte[]>(0)), new Hash32(r.GetFieldValue<byte[]>(1)), r.GetString(2));
 
     private sealed record Known(ulong Version, byte[] Signers);
 
-    private static LedgerEntry ReadLedgerEntry(SqliteDataReader r) => new(
+    private static LedgerEntry ReadLedgerEntry(DbDataReader r) => new(
         (ulong)r.GetInt64(0), AnchorHeader.Read(r.GetFieldValue<byte[]>(1)), (ulong)r.GetInt64(2), new Hash32(r.GetFieldValue<byte[]>(3)));
 
     private static RegisteredDevice? Fold(DeviceIdValue id, IEnumerable<(DeviceIdValue, int Kind, byte[] Key, byte KeyKind, byte[] Owner, ulong At)> events)

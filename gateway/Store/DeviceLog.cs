@@ -35,6 +35,16 @@ public sealed class DeviceLog
             open = block;
     }
 
+    /// <summary>For a store that finds frames by itself: only the newest is remembered.</summary>
+    internal void Advance(ulong sequence, long row)
+    {
+        lock (gate)
+        {
+            if (sequence > open.LastSequence)
+                open = new IndexBlock { LastSequence = sequence, LastRow = row };
+        }
+    }
+
     internal void Append(ulong sequence, long row)
     {
         lock (gate)

@@ -37,17 +37,16 @@ public sealed partial class FrameLog
     }
 
     /// <summary>The frame at a row, or null.</summary>
-    public StoredFrame? FrameAt(long row) => recent.Read(row, row)?[0] ?? Read(connection => Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row));
+    public StoredFrame? FrameAt(long row) => IsDropped(row) ? null : recent.Read(row, row)?[0] ?? ReadRow(row);
 
     /// <summary>Frames of rows <paramref name="firstRow"/> … <paramref name="lastRow"/>, ascending, streamed in pages; the newest come from memory (<see cref="FrameTail"/>).</summary>
     public IEnumerable<StoredFrame> Frames(long firstRow, long lastRow)
     {
-        for (long row = firstRow; row <= lastRow;)
+        for (long row = Math.Max(firstRow, FirstRow); row <= lastRow;)
         {
             long from = row;
             long to = Math.Min(lastRow, from + PageFrames - 1);
-            List<StoredFrame> page = recent.Read(from, to) ?? Read(connection =>
-                Sql.Rows(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to));
+            List<StoredFrame> page = recent.Read(from, to) ?? ReadRows(from, to);
             foreach (StoredFrame frame in page)
                 yield return frame;
             row = to + 1;
@@ -60,16 +59,29 @@ public sealed partial class FrameLog
         for (long from = firstRow; from <= lastRow; from += ReadFramesMax)
         {
             (long first, long last) = (from, Math.Min(lastRow, from + ReadFramesMax - 1));
-            foreach ((long, int) length in Read(connection => Sql.Rows(connection, static row => (row.GetInt64(0), row.GetInt32(1)),
-                "SELECT row, length(frame) FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", first, last)))
-                yield return length;
+            foreach (PartitionFile one in partitions)
+            {
+                if (one.IsDropped || one.LastRow < first || one.FirstRow > last) continue;
+                foreach ((long, int) length in ReadPartition(one, (partition, connection) => partition.Lengths(connection, first, last)) ?? [])
+                    yield return length;
+            }
         }
     }
 
     /// <summary>The newest frames, newest first; page on with <paramref name="beforeRow"/> = the last row got (0 = from the newest).</summary>
-    public List<StoredFrame> Latest(int count, long beforeRow = 0) => Read(connection => Sql.Rows(connection, Frame,
-        "SELECT row, device, received_ms, frame FROM frames WHERE row < $0 ORDER BY row DESC LIMIT $1",
-        beforeRow > 0 ? beforeRow : long.MaxValue, Math.Clamp(count, 0, ReadFramesMax)));
+    public List<StoredFrame> Latest(int count, long beforeRow = 0)
+    {
+        long before = beforeRow > 0 ? beforeRow : long.MaxValue;
+        count = Math.Clamp(count, 0, ReadFramesMax);
+        List<StoredFrame> frames = [];
+        foreach (PartitionFile one in partitions.Reverse())
+        {
+            if (frames.Count == count) break;
+            if (one.IsDropped || one.FirstRow >= before) continue;
+            frames.AddRange(ReadPartition(one, (partition, connection) => partition.Latest(connection, before, count - frames.Count)) ?? []);
+        }
+        return frames;
+    }
 
     /// <summary>A device's frames from a sequence on, ascending; page on with the last sequence + 1.</summary>
     public List<StoredFrame> FramesOf(int device, ulong fromSequence, int count)
@@ -77,6 +89,7 @@ public sealed partial class FrameLog
         count = Math.Clamp(count, 0, ReadFramesMax);
         if (!devices.TryGetValue(device, out DeviceLog? log))
             return [];
+        long kept = FirstRow;
         return Read(connection =>
         {
             // Memory first: a block saved in between is then read twice, not missed.
@@ -88,19 +101,24 @@ public sealed partial class FrameLog
                 int blocks = 2 + (count / DeviceLog.BlockFramesMax);
                 foreach (IndexBlock block in Sql.Rows(connection, Block,
                     "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND last_sequence >= $1 AND first_sequence >= " +
-                    "coalesce((SELECT max(first_sequence) FROM frame_index WHERE device = $0 AND first_sequence <= $1), 0) ORDER BY first_sequence LIMIT $2",
-                    device, (long)Math.Min(fromSequence, long.MaxValue), blocks))
-                    block.Collect(fromSequence, rows, count);
+                    "coalesce((SELECT max(first_sequence) FROM frame_index WHERE device = $0 AND (first_sequence <= $1 OR first_row <= $3)), 0) ORDER BY first_sequence LIMIT $2",
+                    device, (long)Math.Min(fromSequence, long.MaxValue), blocks, kept))
+                    block.Collect(fromSequence, rows, int.MaxValue);
             }
             long last = rows.Count > 0 ? rows[^1] : 0;
             foreach (long row in recent)
             {
-                if (row > last && rows.Count < count)
+                if (row > last)
                     rows.Add(row);
             }
             List<StoredFrame> frames = new(Math.Min(rows.Count, count));
-            foreach (long row in rows.Take(count))
-                frames.Add(ReadRow(connection, row) ?? throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} is missing")));
+            foreach (long row in rows.Where(row => row >= kept).Take(count))
+            {
+                if (ReadRow(row) is { } frame)
+                    frames.Add(frame);
+                else if (!IsDropped(row))
+                    throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} is missing"));
+            }
             return hasLate ? WithLate(connection, device, fromSequence, count, frames) : frames;
         });
     }
@@ -108,42 +126,44 @@ public sealed partial class FrameLog
     /// <summary>The frame of a device with a sequence, or null.</summary>
     public StoredFrame? Find(int device, ulong sequence) => devices.TryGetValue(device, out DeviceLog? log) ? Find(log, sequence) : null;
 
-    internal StoredFrame? Find(DeviceLog log, ulong sequence)
+    internal StoredFrame? Find(DeviceLog log, ulong sequence) => RowOf(log, sequence) is > 0 and long row && !IsDropped(row) ? FrameAt(row) : null;
+
+    /// <summary>The row of a device's frame, on the disk still or not; 0 when there never was one.</summary>
+    private long RowOf(DeviceLog log, ulong sequence)
     {
         long row = log.Find(sequence, out bool before);
         if (row == 0 && !before && !hasLate)
-            return null;
+            return 0;
+        if (row != 0 && !hasLate)
+            return row;
         return Read(connection =>
         {
             // The row of a frame that came back with its batch is the one that a proof can be made of.
             if (hasLate && Sql.Scalar(connection, "SELECT row FROM late_frames WHERE device = $0 AND sequence = $1", log.Device, (long)sequence) is > 0 and long late)
-                return ReadRow(connection, late);
+                return late;
             if (row == 0 && before)
             {
                 row = Sql.Rows(connection, Block,
                     "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND first_sequence <= $1 ORDER BY first_sequence DESC LIMIT 1",
                     log.Device, (long)sequence) is [IndexBlock block] ? block.Find(sequence) : 0;
             }
-            return row == 0 ? null : ReadRow(connection, row);
+            return row;
         });
     }
 
-    private static List<StoredFrame> WithLate(SqliteConnection connection, int device, ulong fromSequence, int count, List<StoredFrame> frames)
+    private List<StoredFrame> WithLate(SqliteConnection connection, int device, ulong fromSequence, int count, List<StoredFrame> frames)
     {
         SortedDictionary<ulong, StoredFrame> merged = new(frames.ToDictionary(static frame => Sequence(frame)));
-        foreach (StoredFrame frame in Sql.Rows(connection, Frame,
-            "SELECT f.row, f.device, f.received_ms, f.frame FROM late_frames l JOIN frames f ON f.row = l.row WHERE l.device = $0 AND l.sequence >= $1 ORDER BY l.sequence LIMIT $2",
-            device, (long)Math.Min(fromSequence, long.MaxValue), count))
-            merged[Sequence(frame)] = frame;
+        foreach (long row in Sql.Rows(connection, static late => late.GetInt64(0),
+            "SELECT row FROM late_frames WHERE device = $0 AND sequence >= $1 AND row >= $3 ORDER BY sequence LIMIT $2", device, (long)Math.Min(fromSequence, long.MaxValue), count, FirstRow))
+        {
+            if (ReadRow(row) is { } frame)
+                merged[Sequence(frame)] = frame;
+        }
         return [.. merged.Values.Take(count)];
     }
 
     private static ulong Sequence(StoredFrame frame) => System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(frame.Frame.AsSpan(32));
-
-    private static StoredFrame? ReadRow(SqliteConnection connection, long row) =>
-        Sql.First(connection, Frame, "SELECT row, device, received_ms, frame FROM frames WHERE row = $0", row);
-
-    private static StoredFrame Frame(SqliteDataReader row) => new(row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), (byte[])row.GetValue(3));
 
     private static IndexBlock Block(SqliteDataReader row) =>
         new((ulong)row.GetInt64(0), (ulong)row.GetInt64(1), row.GetInt64(2), 0, row.GetInt32(3), (byte[])row.GetValue(4));

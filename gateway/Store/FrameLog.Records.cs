@@ -106,6 +106,10 @@ public sealed partial class FrameLog
         return Sql.Rows(connection, Batch, SelectBatch + "WHERE first_row = $0 ORDER BY number DESC", first).Find(batch => batch.Contains(row));
     });
 
+    /// <summary>The batches that have rows in a range, those cut again as well, by their first rows.</summary>
+    public List<StoredBatch> BatchesOver(long firstRow, long lastRow) => Read(connection => Sql.Rows(connection, Batch,
+        SelectBatch + "WHERE first_row BETWEEN $0 AND $1 AND last_row >= $2 ORDER BY first_row, number", firstRow - Evidence.EvidenceLimits.BatchFramesMax, lastRow, firstRow));
+
     /// <summary>Keeps two frames that contradict each other. False when it is kept already or one of the limits is reached.</summary>
     public async Task<bool> SaveEquivocationAsync(int device, ulong sequence, long receivedMs, byte[] first, byte[] second)
     {

@@ -163,6 +163,8 @@ public sealed partial class FrameLog
             if (state == StoreFault.Unavailable)
                 Reopen();
             WatchDisk();
+            if (state != StoreFault.Unavailable)
+                CloseOldPartition();
             if (group is not null)
                 WriteGroup(group);
         }
@@ -388,6 +390,7 @@ public sealed partial class FrameLog
     {
         insert?.Dispose();
         writer.Dispose();
+        DiscardReaders();
         while (readers.TryTake(out SqliteConnection? reader))
         {
             Interlocked.Decrement(ref idleReaders);
@@ -396,7 +399,9 @@ public sealed partial class FrameLog
         try
         {
             writer = Connect(SqliteOpenMode.ReadWrite);
+            OpenPartitions();
             Settle(writer);
+            Trim();
             CatchUp();
             Prepare();
             // The frames decided while it was closed rest on an old view.
@@ -426,6 +431,7 @@ public sealed partial class FrameLog
         if (state == StoreFault.Full && fullUntil != 0 && time.GetElapsedTime(fullUntil, now) < DiskCheckInterval)
             return;
         (diskCheckedAt, diskCheckedOnce, fullUntil) = (now, true, 0);
+        CountWritten();
         bool full;
         try
         {
@@ -441,7 +447,7 @@ public sealed partial class FrameLog
 
     private void Prepare()
     {
-        SqliteCode.Check(writer, raw.sqlite3_prepare_v2(writer.Handle, "INSERT INTO frames (row, device, received_ms, frame) VALUES (?, ?, ?, ?)", out insert));
+        SqliteCode.Check(writer, raw.sqlite3_prepare_v2(writer.Handle, "INSERT INTO log.frames (row, device, received_ms, frame) VALUES (?, ?, ?, ?)", out insert));
     }
 
     // Straight to SQLite: a parameter collection costs more than the row itself.
@@ -450,7 +456,10 @@ public sealed partial class FrameLog
         raw.sqlite3_bind_int64(insert, 1, row);
         raw.sqlite3_bind_int64(insert, 2, log.Device);
         raw.sqlite3_bind_int64(insert, 3, receivedMs);
-        raw.sqlite3_bind_blob(insert, 4, frame);
+        Span<byte> stored = stackalloc byte[Protocol.FrameFormat.FrameBytesMax + PartitionFile.CheckBytes];
+        frame.CopyTo(stored);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(stored[frame.Length..], PartitionFile.Check(row, log.Device, receivedMs, frame));
+        raw.sqlite3_bind_blob(insert, 4, stored[..(frame.Length + PartitionFile.CheckBytes)]);
         int code = raw.sqlite3_step(insert);
         raw.sqlite3_reset(insert);
         SqliteCode.Check(writer, code);

@@ -16,6 +16,9 @@ public sealed partial class FrameLog : IFrameStore
     /// <summary>Read connections kept open.</summary>
     private const int ReadersMax = 4;
 
+    /// <summary>Read connections of partitions kept open, of all together.</summary>
+    private const int PartitionReadersMax = 8;
+
     private readonly FrameLogOptions options;
     private readonly IDisk disk;
     private readonly TimeProvider time;
@@ -41,8 +44,11 @@ public sealed partial class FrameLog : IFrameStore
         try
         {
             StoreSchema.Apply(writer, options.Path);
-            Check(writer);
+            Check(writer, "main", options.Path);
+            OpenPartitions();
+            Check(writer, "log", partitions[^1].PathIn(options.Path));
             Settle(writer);
+            Trim();
             Restore();
             Prepare();
         }
@@ -67,6 +73,7 @@ public sealed partial class FrameLog : IFrameStore
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.Path))!);
             exclusive = new FileStream(options.Path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            StoreUpgrade.Apply(options.Path);
             return new FrameLog(options, disk ?? new SystemDisk(), time ?? TimeProvider.System, commit ?? new SqliteCommit(), exclusive);
         }
         catch (Exception fault)
@@ -86,11 +93,18 @@ public sealed partial class FrameLog : IFrameStore
     public DeviceLog LogOf(int device) => devices.GetOrAdd(device, static id => new DeviceLog(id));
 
     /// <summary>Reads all of the file and says what is wrong with it; empty when nothing is. Slow: seconds per GB.</summary>
-    public IReadOnlyList<string> CheckAll() => Read(static connection =>
+    public IReadOnlyList<string> CheckAll()
     {
-        List<string> lines = Sql.Rows(connection, static row => row.GetString(0), "PRAGMA integrity_check(100)");
-        return lines is ["ok"] ? [] : lines;
-    });
+        List<string> lines = Read(Examine);
+        foreach (PartitionFile one in partitions)
+        {
+            if (!one.IsDropped)
+                lines.AddRange(ReadPartition(one, static (_, connection) => Examine(connection)) ?? []);
+        }
+        return lines;
+
+        static List<string> Examine(SqliteConnection connection) => Sql.Rows(connection, static row => row.GetString(0), "PRAGMA integrity_check(100)") is var found && found is ["ok"] ? [] : found;
+    }
 
     /// <summary>Stops the writer: what was queued is committed, the index saved, the WAL folded into the database.</summary>
     public void Dispose()
@@ -106,6 +120,7 @@ public sealed partial class FrameLog : IFrameStore
         meter.Dispose();
         while (readers.TryTake(out SqliteConnection? reader))
             reader.Dispose();
+        DiscardReaders();
         writer.Dispose();
         exclusive.Dispose();
     }
@@ -118,15 +133,9 @@ public sealed partial class FrameLog : IFrameStore
             connection.Open();
             if (mode == SqliteOpenMode.ReadOnly)
                 return connection;
-            Sql.Execute(connection, "PRAGMA journal_mode = WAL");
-            // FULL, not NORMAL: with NORMAL the WAL is not synced per commit, and an acknowledged frame dies with the power.
-            Sql.Execute(connection, "PRAGMA synchronous = FULL");
+            Tune(connection, "main");
             // 16 MiB of WAL between two checkpoints: a page written several times goes to the card once.
             Sql.Execute(connection, "PRAGMA wal_autocheckpoint = 4096");
-            Sql.Execute(connection, "PRAGMA journal_size_limit = 33554432");
-            Sql.Execute(connection, "PRAGMA cache_size = -4096");
-            if (options.PagesMax > 0)
-                Sql.Execute(connection, $"PRAGMA max_page_count = {options.PagesMax}");
             return connection;
         }
         catch
@@ -136,24 +145,46 @@ public sealed partial class FrameLog : IFrameStore
         }
     }
 
-    private void Check(SqliteConnection connection)
+    private void Tune(SqliteConnection connection, string schema)
     {
-        if (new FileInfo(options.Path).Length > options.QuickCheckBytesMax)
+        Sql.Execute(connection, $"PRAGMA {schema}.journal_mode = WAL");
+        // FULL, not NORMAL: with NORMAL the WAL is not synced per commit, and an acknowledged frame dies with the power.
+        Sql.Execute(connection, $"PRAGMA {schema}.synchronous = FULL");
+        Sql.Execute(connection, $"PRAGMA {schema}.journal_size_limit = 33554432");
+        Sql.Execute(connection, $"PRAGMA {schema}.cache_size = -2048");
+        if (options.PagesMax > 0)
+            Sql.Execute(connection, $"PRAGMA {schema}.max_page_count = {options.PagesMax}");
+    }
+
+    private void Check(SqliteConnection connection, string schema, string path)
+    {
+        if (new FileInfo(path).Length > options.QuickCheckBytesMax)
             return;
-        List<string> lines = Sql.Rows(connection, static row => row.GetString(0), "PRAGMA quick_check(1)");
+        List<string> lines = Sql.Rows(connection, static row => row.GetString(0), $"PRAGMA {schema}.quick_check(1)");
         if (lines is not ["ok"])
-            throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, lines[0]));
+            throw new StoreException(StoreFault.Corrupt, Damaged(path, lines[0]));
     }
 
     // A process that was killed, or a commit whose fsync failed, leaves rows in the WAL that are readable and perhaps not on the disk.
     // A duplicate of such a row must not be acknowledged yet. Copying the WAL into the database file syncs both; only then is a row that
     // can be read also a row that is durable (a later fsync of the WAL alone may report success for pages the kernel already gave up).
-    private static void Settle(SqliteConnection connection)
+    private static void Settle(SqliteConnection connection, string schema = "")
     {
-        using SqliteCommand command = Sql.Command(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        using SqliteCommand command = Sql.Command(connection, $"PRAGMA {schema}wal_checkpoint(TRUNCATE)");
         using SqliteDataReader reader = command.ExecuteReader();
         if (!reader.Read() || reader.GetInt64(0) != 0)
             throw new StoreException(StoreFault.Unavailable, "The write-ahead log is in use by another process: stop it and try again.");
+    }
+
+    // A group writes two files when it holds more than frames; the database is synced before the partition (SQLite commits them in the order they were
+    // attached), so after a power cut it may know of rows that are not there: all of the one group, told to nobody. Never the other way round.
+    private void Trim()
+    {
+        long last = Math.Max(partitions[^1].FirstRow - 1, Sql.Scalar(writer, "SELECT max(row) FROM log.frames"));
+        Sql.Execute(writer, "BEGIN IMMEDIATE");
+        int removed = Sql.Execute(writer, "DELETE FROM batches WHERE last_row > $0", last) + Sql.Execute(writer, "DELETE FROM late_frames WHERE row > $0", last)
+            + Sql.Execute(writer, "UPDATE meta SET value = $0 WHERE key = 'cut_row' AND value > $0", last);
+        Sql.Execute(writer, removed > 0 ? "COMMIT" : "ROLLBACK");
     }
 
     private void Restore()
@@ -179,7 +210,17 @@ public sealed partial class FrameLog : IFrameStore
     private void CatchUp()
     {
         long row = lastRow;
-        using SqliteCommand command = Sql.Command(writer, "SELECT row, device, substr(frame, 33, 8) FROM frames WHERE row > $0 ORDER BY row", row);
+        foreach (PartitionFile closed in partitions)
+        {
+            if (closed.IsDropped || closed.IsOpen || closed.LastRow <= row) continue;
+            foreach (StoredFrame frame in Frames(row + 1, closed.LastRow))
+            {
+                if (frame.Row != row + 1)
+                    throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row + 1} of the frames is missing"));
+                LogOf(frame.Device).Append(Sequence(frame), ++row);
+            }
+        }
+        using SqliteCommand command = Sql.Command(writer, "SELECT row, device, substr(frame, 33, 8) FROM log.frames WHERE row > $0 ORDER BY row", row);
         using SqliteDataReader frames = command.ExecuteReader();
         byte[] sequence = new byte[8];
         while (frames.Read())

@@ -6,8 +6,14 @@ public sealed record FrameLogOptions
     /// <summary>The SQLite database file. Its folder is made when missing.</summary>
     public required string Path { get; init; }
 
-    /// <summary>The most the database and its WAL may take, bytes. At the budget the gateway stops acknowledging; nothing is dropped.</summary>
+    /// <summary>The most the database and its partitions may take, bytes. At the budget the gateway stops acknowledging; what is dropped before is <see cref="Retention"/>'s.</summary>
     public long DiskBudgetBytes { get; init; } = 16L << 30;
+
+    /// <summary>A partition of the log is closed when its file has grown to this, bytes.</summary>
+    public long PartitionBytesMax { get; init; } = 64L << 20;
+
+    /// <summary>A partition is closed when its first frame is this old, ms: frames are dropped by whole partitions.</summary>
+    public long PartitionAgeMaxMs { get; init; } = 24L * 60 * 60 * 1_000;
 
     /// <summary>Free space on the volume below which nothing more is stored, bytes: a full card stops logins and updates too.</summary>
     public long FreeSpaceFloorBytes { get; init; } = 256L << 20;

@@ -15,6 +15,15 @@ public interface IFrameStore : Operate.IDurableStore, IDisposable
     /// <summary>Says whether more frames are on their way, so that a commit is worth a short wait. Set by the verifier.</summary>
     Func<bool>? MoreComing { get; set; }
 
+    /// <summary>
+    /// True when a frame below its device's last one is taken if it is not stored yet: several processes take frames, so those of one device come in any order.
+    /// False: it is refused as a replay.
+    /// </summary>
+    bool TakesLate => false;
+
+    /// <summary>Rises with every change of the saved devices that another process may have made; 0 when none can.</summary>
+    long DeviceChanges => 0;
+
     /// <summary>The last durable row; rows are 1 … LastRow without holes. 0 when empty.</summary>
     long LastRow { get; }
 
@@ -56,6 +65,12 @@ public interface IFrameStore : Operate.IDurableStore, IDisposable
 
     /// <summary>The frame of a device with a sequence, or null.</summary>
     StoredFrame? Find(int device, ulong sequence);
+
+    /// <summary>True when a row was dropped, by age or budget, after it was anchored: its file is gone.</summary>
+    bool IsDropped(long row) => false;
+
+    /// <summary>Where a device's frame was that is dropped; null when it is not, or never was there.</summary>
+    DroppedFrame? FindDropped(int device, ulong sequence) => null;
 
     /// <summary>Inserts or updates a device; gives its integer, or 0 when the store has no room for more.</summary>
     Task<int> SaveDeviceAsync(RegisteredDevice device);

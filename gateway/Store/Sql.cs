@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 namespace DePIN.Gateway.Store;
 
 /// <summary>One statement, positional parameters ($0, $1 …): what the typed reads and writes of the store are made of.</summary>
-public static class Sql
+public static partial class Sql
 {
     /// <summary>A command with its parameters set; the caller disposes it.</summary>
     public static SqliteCommand Command(SqliteConnection connection, string text, params ReadOnlySpan<object> values)

@@ -15,6 +15,9 @@ public enum StoreFault
     /// <summary>The file is damaged.</summary>
     Corrupt,
 
+    /// <summary>What was asked for is dropped, by age or budget, after it was anchored.</summary>
+    Dropped,
+
     /// <summary>Written by a newer version.</summary>
     Version,
 

@@ -10,7 +10,7 @@ namespace DePIN.Gateway.Store;
 /// </summary>
 internal static class StoreSchema
 {
-    public const int Version = 2;
+    public const int Version = 3;
 
     // "DePN": tells our database from any other SQLite file (PRAGMA application_id).
     public const int ApplicationId = 0x4465504E;
@@ -20,7 +20,7 @@ internal static class StoreSchema
         CREATE TABLE IF NOT EXISTS devices (
             id INTEGER PRIMARY KEY, device_id BLOB NOT NULL UNIQUE, public_key BLOB NOT NULL, key_kind INTEGER NOT NULL,
             owner BLOB NOT NULL, registered_at INTEGER NOT NULL, revoked_at INTEGER NOT NULL);
-        CREATE TABLE IF NOT EXISTS frames (row INTEGER PRIMARY KEY, device INTEGER NOT NULL, received_ms INTEGER NOT NULL, frame BLOB NOT NULL);
+        CREATE TABLE IF NOT EXISTS partitions (first_row INTEGER PRIMARY KEY, last_row INTEGER NOT NULL, format INTEGER NOT NULL, dropped INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS frame_index (
             device INTEGER NOT NULL, first_sequence INTEGER NOT NULL, last_sequence INTEGER NOT NULL, first_row INTEGER NOT NULL,
             frames INTEGER NOT NULL, entries BLOB NOT NULL, PRIMARY KEY (device, first_sequence)) WITHOUT ROWID;

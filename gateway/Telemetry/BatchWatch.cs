@@ -77,7 +77,7 @@ public sealed class BatchWatch : IDisposable
                 begun = true;
                 Look();
             }
-            catch (Exception fault) when (fault is StoreException or Microsoft.Data.Sqlite.SqliteException)
+            catch (Exception fault) when (fault is StoreException or System.Data.Common.DbException)
             {
                 pause = FaultPause; // the stages whose disk it is have reported it
             }

@@ -17,7 +17,7 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
     /// <summary>Submitted, not yet decided.</summary>
     public readonly Queue<Submission> Waiting = new();
 
-    /// <summary>Verified, on the way to the disk, ascending. Few: a look-up walks it.</summary>
+    /// <summary>Verified, on the way to the disk; ascending, but for late ones. Few: a look-up walks it.</summary>
     public readonly Queue<Submission> Committing = new();
 
     /// <summary>True while queued for, or held by, a worker.</summary>
@@ -49,6 +49,7 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
         return Committing.Count > 0 ? Math.Max(LastCommitting, durable) : durable;
     }
 
+    /// <summary>The highest of <see cref="Committing"/>, while there are any.</summary>
     public ulong LastCommitting;
 
     public Submission? FindCommitting(ulong sequence)

@@ -12,14 +12,31 @@ public sealed class DeviceTable
 {
     private readonly ConcurrentDictionary<DeviceIdValue, KnownDevice> devices = new();
     private readonly IFrameStore log;
+    private long changes;
 
     /// <summary>Reads the saved devices.</summary>
     public DeviceTable(IFrameStore log)
     {
         ArgumentNullException.ThrowIfNull(log);
         this.log = log;
+        changes = log.DeviceChanges;
+        Read();
+    }
+
+    /// <summary>Takes over what another process saved meanwhile. Not concurrently with itself.</summary>
+    public void Refresh()
+    {
+        long now = log.DeviceChanges;
+        if (now == changes)
+            return;
+        Read();
+        changes = now;
+    }
+
+    private void Read()
+    {
         foreach ((int id, RegisteredDevice device) in log.Devices())
-            devices[device.Id] = new KnownDevice(device, log.LogOf(id));
+            devices.GetOrAdd(device.Id, static (_, made) => made, new KnownDevice(device, log.LogOf(id))).Update(device);
     }
 
     /// <summary>How many devices are known, revoked ones included.</summary>

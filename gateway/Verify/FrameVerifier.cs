@@ -318,12 +318,12 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
         if (sequence <= last && rival is null)
         {
             rival = log.Find(lane.Device.Log.Device, sequence)?.Frame;
-            if (rival is null)
+            if (rival is null && !log.TakesLate)
             {
                 Finish(submission, FrameVerdict.Replayed);
                 return false;
             }
-            if (submission.Frame.Span.SequenceEqual(rival))
+            if (rival is not null && submission.Frame.Span.SequenceEqual(rival))
             {
                 Finish(submission, FrameVerdict.Duplicate);
                 return false;
@@ -353,16 +353,26 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private void Accept(DeviceLane lane, Submission submission, ulong last, ReadOnlySpan<byte> digest)
     {
         ulong sequence = submission.Sequence;
+        if (sequence <= last)
+        {
+            Queue(lane, submission); // late: what it follows and what follows it were seen by other processes
+            return;
+        }
         // A device that is new here began elsewhere or lost frames before it came: not a gap of ours.
         submission.Skipped = last > 0 ? sequence - last - 1 : 0;
         submission.BreaksChain = last > 0 && sequence == last + 1
             && PredecessorDigest(lane, last) && !lane.Digest.AsSpan().SequenceEqual(submission.Frame.Span.Slice(FrameFormat.PreviousOffset, FrameFormat.PreviousBytes));
         digest.CopyTo(lane.Digest);
         lane.DigestSequence = sequence;
+        Queue(lane, submission);
+    }
+
+    private void Queue(DeviceLane lane, Submission submission)
+    {
         lock (lane.Gate)
         {
+            lane.LastCommitting = lane.Committing.Count == 0 ? submission.Sequence : Math.Max(lane.LastCommitting, submission.Sequence);
             lane.Committing.Enqueue(submission);
-            lane.LastCommitting = sequence;
         }
         // Before it is queued: the writer then knows at once whether more is coming.
         Interlocked.Decrement(ref undecided);

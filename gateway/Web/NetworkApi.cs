@@ -1,4 +1,5 @@
 using DePIN.Evidence;
+using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 
 namespace DePIN.Gateway.Web;
@@ -7,7 +8,7 @@ namespace DePIN.Gateway.Web;
 /// /network: how the network of gateways stands as this one sees it. The core is asked on its own thread and answers between two of its turns; what
 /// the transport knows of the connections is put beside it.
 /// </summary>
-public sealed class NetworkApi(Address self, ulong epochSeconds, Func<CancellationToken, Task<NetworkState>> state, IPeerTransport transport, TimeProvider time)
+public sealed class NetworkApi(Address self, ulong epochSeconds, Func<CancellationToken, Task<NetworkState>> state, IPeerTransport transport, TimeProvider time, Leadership? leadership = null)
 {
     /// <summary>The core's turns take milliseconds; one that takes longer waits for the disk.</summary>
     public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
@@ -22,9 +23,11 @@ public sealed class NetworkApi(Address self, ulong epochSeconds, Func<Cancellati
     }
 
     /// <summary>/network.</summary>
-    /// <exception cref="ProblemException">The core is busy.</exception>
+    /// <exception cref="ProblemException">The core is busy, or runs in another process.</exception>
     internal async Task<NetworkJson> NowAsync(CancellationToken aborted)
     {
+        if (leadership?.IsLeading == false)
+            throw new ProblemException(StatusCodes.Status503ServiceUnavailable, "Not the leader", "This process follows: another one speaks with the network for this gateway.", "Ask the process that leads; the part 'lead' in /health says which one does.");
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(aborted);
         using ITimer end = time.CreateTimer(static p => ((CancellationTokenSource)p!).Cancel(), patience, AnswerTimeout, Timeout.InfiniteTimeSpan);
         NetworkState now;

@@ -120,13 +120,15 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         {
             // The client went away; there is nobody to answer.
         }
-        catch (Exception fault) when (!context.Response.HasStarted && fault is Store.StoreException or Microsoft.Data.Sqlite.SqliteException or IOException)
+        catch (Exception fault) when (!context.Response.HasStarted && fault is Store.StoreException or System.Data.Common.DbException or IOException)
         {
             _log.LogError(fault, "{Path} could not be answered", context.Request.Path);
             await WriteAsync(context, new Problem("about:blank", "Store not readable", 503, fault.Message, null, "Try again; if it stays, 'depin status' says what the store lacks.")).ConfigureAwait(false);
         }
     }
 
-    private static Task WriteAsync(HttpContext context, Problem problem) =>
-        ApiRequest.WriteAsync(context, problem, ApiJsonContext.Default.Problem, problem.Status);
+    private Task WriteAsync(HttpContext context, Problem problem) =>
+        page is not null && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
+            ? page.Site.WriteAsync(context, problem)
+            : ApiRequest.WriteAsync(context, problem, ApiJsonContext.Default.Problem, problem.Status);
 }

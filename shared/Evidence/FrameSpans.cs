@@ -49,7 +49,10 @@ public sealed class FrameSpans
 
     private FrameSpans(ImmutableArray<FrameSpan> runs) => Runs = runs;
 
-    /// <summary>The runs in canonical order; at least one.</summary>
+    /// <summary>Of a batch whose frames are not here any more; no batch has it.</summary>
+    public static FrameSpans None { get; } = new([]);
+
+    /// <summary>The runs in canonical order; at least one, but in <see cref="None"/>.</summary>
     public ImmutableArray<FrameSpan> Runs { get; }
 
     /// <summary>Frames in all runs.</summary>

@@ -27,6 +27,9 @@ public sealed class PostgresServer : IDisposable
     /// <summary>Where the unix socket is.</summary>
     public string SocketFolder => Path.Combine(_folder, "socket");
 
+    /// <summary>A file of mode 0600 with the password, for clients.</summary>
+    public string PasswordFile => Path.Combine(_folder, "client-password");
+
     /// <summary>Null when PostgreSQL is installed, else what to do.</summary>
     public static string? WhyNot => Bin() is null ? "PostgreSQL is missing: apt-get install postgresql" : null;
 
@@ -46,6 +49,8 @@ public sealed class PostgresServer : IDisposable
             Directory.CreateDirectory(server.SocketFolder);
             Directory.CreateDirectory(data);
             if (Environment.IsPrivilegedProcess) await RunAsync("chown", "-R", "postgres", folder).ConfigureAwait(false);
+            await File.WriteAllTextAsync(server.PasswordFile, server.Password + "\n").ConfigureAwait(false);
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(server.PasswordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             await RunAsync([.. server.Command("initdb"), "-D", data, "-U", User, "--pwfile", password, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"]).ConfigureAwait(false);
             await File.AppendAllLinesAsync(Path.Combine(data, "postgresql.conf"),
             [

@@ -261,7 +261,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         Table(html, "Gateways that rule this epoch", "Gateway", "Leads as", "Connected", "Last word", "Sent", "Received", "Score", "Trouble");
         foreach (MemberJson peer in now.Active)
         {
-            html.Add($"""<tr><th scope="row" data-label="Gateway"><span class="id" title="{peer.Gateway}">{Short(peer.Gateway)}</span> {peer.Endpoint}</th><td data-label="Leads as">{peer.Place?.ToString(CultureInfo.InvariantCulture) ?? ""}</td><td data-label="Connected">{(peer.Connected is not { } connected ? "this gateway" : connected ? (peer.Inbound == true ? "it called" : "called by us") : "no")}</td><td data-label="Last word">""");
+            html.Add($"""<tr><th scope="row" data-label="Gateway"><span><span class="id" title="{peer.Gateway}">{Short(peer.Gateway)}</span> {peer.Endpoint}</span></th><td data-label="Leads as">{peer.Place?.ToString(CultureInfo.InvariantCulture) ?? ""}</td><td data-label="Connected">{(peer.Connected is not { } connected ? "this gateway" : connected ? (peer.Inbound == true ? "it called" : "called by us") : "no")}</td><td data-label="Last word">""");
             Moment(html, peer.LastMessageMs);
             html.Add($"""</td><td data-label="Sent">{Bytes(peer.BytesSent)}</td><td data-label="Received">{Bytes(peer.BytesReceived)}</td><td data-label="Score">{peer.Score}</td><td data-label="Trouble">{peer.Refusal ?? peer.Trouble}</td></tr>""");
         }
@@ -367,6 +367,14 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         Html html = Begin(context, "Verify a proof", "/verify");
         html.Add($"""<p>A proof (depin-proof/1) is checked in this browser: the device's signature, the batch, the anchor and the ledger's peak. What is left is one look at the chain: 'depin verify FILE --rpc URL'.</p><noscript><p>This needs JavaScript. Without it: depin verify FILE</p></noscript><p hidden data-proof-file><label for="file">Proof</label> <input type="file" id="file" accept="application/json,.json"></p><ol id="steps" class="way" aria-live="polite"></ol>""");
         return End(html);
+    }
+
+    /// <summary>An error for a person.</summary>
+    public Task WriteAsync(HttpContext context, Problem problem)
+    {
+        Html html = Begin(context, problem.Title, "");
+        html.Add($"<p>{problem.Detail}</p><p>{problem.Remedy}</p>");
+        return WriteAsync(context, End(html), problem.Status);
     }
 
     private Html Login(HttpContext context, bool wrong)

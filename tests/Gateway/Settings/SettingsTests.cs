@@ -39,6 +39,7 @@ internal sealed class SettingsTests
     [TestCase("\"batch\": { \"framesMax\": 1, \"framesMax\": 2 },", 8, "given twice", "Keep one")]
     [TestCase("\"web\": { \"listen\": \"0.0.0.0:8080\" },", 8, "reachable from the network", "web.allowRemote")]
     [TestCase("\"web\": { \"listen\": \"localhost\" },", 8, "no address and port", "127.0.0.1:8080")]
+    [TestCase("\"mqtt\": { \"listenPlain\": \"0.0.0.0:1883\" },", 8, "mqtt.listenPlain", "mqtt.allowPlainRemote")]
     [TestCase("\"log\": { \"level\": \"loud\" },", 8, "'loud' is no level", "warning")]
     [TestCase("\"anchor\": { \"feeBumpPercent\": 10 },", 8, "10 percent is out of range", "12.5")]
     [TestCase("\"peer\": { \"listen\": \"8700\" },", 8, "no address and port", "127.0.0.1:8080")]

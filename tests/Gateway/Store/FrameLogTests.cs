@@ -80,9 +80,14 @@ internal sealed class FrameLogTests
         Assert.That(pipeline.Log.FrameAt(pipeline.Log.LastRow + 1), Is.Null);
         Assert.That(pipeline.Log.Frames(pipeline.Log.LastRow, pipeline.Log.LastRow + 1).Count(), Is.EqualTo(1));
 
-        static List<StoredFrame> Rows(FrameLog log, long from, long to) => log.Read(connection => Sql.Rows(connection,
-            static row => new StoredFrame(row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), (byte[])row.GetValue(3)),
-            "SELECT row, device, received_ms, frame FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to));
+        // Straight from the file, frame and checksum.
+        static List<StoredFrame> Rows(FrameLog log, long from, long to)
+        {
+            using SqliteConnection connection = new($"Data Source={PartitionFile.PathOf(log.Place, 1)};Mode=ReadOnly;Pooling=False");
+            connection.Open();
+            return Sql.Rows(connection, static row => new StoredFrame(row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), ((byte[])row.GetValue(3))[..^PartitionFile.CheckBytes]),
+                "SELECT row, device, received_ms, frame FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to);
+        }
 
         static void Compare(FrameLog log, long from, long to)
         {
@@ -263,14 +268,15 @@ internal sealed class FrameLogTests
         for (int i = 0; i < 200; i++)
             await pipeline.SubmitAsync(device, device.Next(20));
         pipeline.Stop();
-        byte[] whole = File.ReadAllBytes(pipeline.Store.Path);
+        string path = PartitionFile.PathOf(pipeline.Store.Path, 1);
+        byte[] whole = File.ReadAllBytes(path);
         byte[] broken = [.. whole];
-        for (int page = 4096 * 20; page + 200 < broken.Length; page += 4096)
+        for (int page = 4096 * 2; page + 200 < broken.Length; page += 4096)
             broken.AsSpan(page, 100).Fill(0xFF);
-        File.WriteAllBytes(pipeline.Store.Path, broken);
+        File.WriteAllBytes(path, broken);
         StoreException? fault = Assert.Throws<StoreException>(() => FrameLog.Open(pipeline.Store));
         Assert.That(fault!.Fault, Is.EqualTo(StoreFault.Corrupt));
-        File.WriteAllBytes(pipeline.Store.Path, whole);
+        File.WriteAllBytes(path, whole);
         pipeline.Start();
         Assert.That(pipeline.Rows(), Is.EqualTo(200));
     }
@@ -297,7 +303,7 @@ internal sealed class FrameLogTests
         using (SqliteConnection connection = new($"Data Source={pipeline.Store.Path};Pooling=False"))
         {
             connection.Open();
-            Sql.Execute(connection, "PRAGMA user_version = 2");
+            Sql.Execute(connection, "PRAGMA user_version = 3");
         }
         pipeline.Start();
     }
@@ -318,7 +324,7 @@ internal sealed class FrameLogTests
         using (SqliteConnection connection = new($"Data Source={pipeline.Store.Path};Pooling=False"))
         {
             connection.Open();
-            Sql.Execute(connection, "PRAGMA user_version = 2");
+            Sql.Execute(connection, "PRAGMA user_version = 3");
         }
         pipeline.Start();
     }

@@ -1,16 +1,19 @@
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
+using DePIN.Gateway.Store.Postgres;
+using DePIN.Gateway.Tests.Store;
 using Microsoft.Data.Sqlite;
 
 namespace DePIN.Gateway.Tests.Verify;
 
-/// <summary>Verifier, table and store on a real SQLite file in a folder of its own; can be stopped and started again on the same file.</summary>
+/// <summary>Verifier, table and store on a real SQLite file in a folder of its own, or on a real PostgreSQL; can be stopped and started again on the same one.</summary>
 internal sealed class Pipeline : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("depin-pipeline-").FullName;
 
-    public Pipeline(VerifierOptions? verify = null, FrameLogOptions? store = null, IDisk? disk = null, ICommitStep? commit = null, IDeviceSource? source = null, TimeProvider? time = null)
+    public Pipeline(VerifierOptions? verify = null, FrameLogOptions? store = null, IDisk? disk = null, ICommitStep? commit = null, IDeviceSource? source = null, TimeProvider? time = null, PostgresOptions? postgres = null)
     {
+        Postgres = postgres;
         (Verify, Disk, Commit, Source, Time) = (verify ?? new VerifierOptions { Workers = 2 }, disk, commit, source, time);
         Store = (store ?? new FrameLogOptions { Path = "" }) with { Path = Path.Combine(folder, "frames.db"), ReopenIntervalMs = 20 };
         Start();
@@ -28,7 +31,14 @@ internal sealed class Pipeline : IDisposable
 
     public TimeProvider? Time { get; }
 
-    public FrameLog Log { get; private set; } = null!;
+    /// <summary>Where the store is, when it is no file.</summary>
+    public PostgresOptions? Postgres { get; }
+
+    public PostgresDatabase? Database { get; private set; }
+
+    public IFrameStore Frames { get; private set; } = null!;
+
+    public FrameLog Log => (FrameLog)Frames;
 
     public DeviceTable Devices { get; private set; } = null!;
 
@@ -38,15 +48,17 @@ internal sealed class Pipeline : IDisposable
 
     public void Start()
     {
-        Log = FrameLog.Open(Store, Disk, Time, Commit);
-        Devices = new DeviceTable(Log);
-        Verifier = new FrameVerifier(Verify, Devices, Log, Source, Time);
+        Database = Postgres is null ? null : PostgresDatabase.Open(Postgres, PostgresChain.Schema);
+        Frames = Database is null ? FrameLog.Open(Store, Disk, Time, Commit) : PostgresFrameStore.Open(Database, time: Time);
+        Devices = new DeviceTable(Frames);
+        Verifier = new FrameVerifier(Verify, Devices, Frames, Source, Time);
     }
 
     public void Stop()
     {
         Verifier.Dispose();
-        Log.Dispose();
+        Frames.Dispose();
+        Database?.Dispose();
     }
 
     public void Restart()
@@ -66,7 +78,7 @@ internal sealed class Pipeline : IDisposable
 
     public int DeviceNumber(SigningDevice device) => Devices.Find(device.Id)!.Log.Device;
 
-    public long Rows() => Log.Read(connection => Sql.Scalar(connection, "SELECT count(*) FROM frames"));
+    public long Rows() => Log.Frames(1, Log.LastRow).Count();
 
     public void Dispose()
     {

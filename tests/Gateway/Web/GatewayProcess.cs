@@ -14,20 +14,25 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly TestNetwork _network;
     private readonly List<string> _lines = [];
     private readonly string? _names;
+    private readonly string _name;
     private Process? _process;
 
     /// <param name="network">Its chain.</param>
     /// <param name="rpcUrl">Where the gateway asks the chain; null is the node itself.</param>
     /// <param name="names">The gateway's own /etc/hosts, which a test may empty, with no name server besides; null is the machine's.</param>
-    public GatewayProcess(TestNetwork network, Uri? rpcUrl = null, string? names = null)
+    /// <param name="name">Its data folder; processes of one network may have different ones.</param>
+    /// <param name="store">The settings of its store, in JSON; null is a file.</param>
+    public GatewayProcess(TestNetwork network, Uri? rpcUrl = null, string? names = null, string name = "data", string? store = null)
     {
         _network = network;
+        _name = name;
         _names = names;
         File.WriteAllText(Path.Combine(network.Folder, "deployment.json"), network.Deployment.ToJson());
         File.WriteAllText(ConfigFile, $$"""
             {
               // as a person would write it
-              "data": { "folder": "data" },
+              "data": { "folder": "{{name}}" },
+              "store": {{store ?? "{ }"}},
               "chain": { "rpcUrls": ["{{rpcUrl ?? network.Node.RpcUrl}}"], "deployment": "deployment.json", "pollIntervalMs": 100, "confirmations": 1 },
               "mqtt": { "listen": "127.0.0.1:0", "listenPlain": "127.0.0.1:0" },
               "batch": { "ageMaxS": 1 },
@@ -41,9 +46,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
         SecretFile.Write(Path.Combine(DataFolder, "gateway.key"), System.Text.Encoding.ASCII.GetBytes(Convert.ToHexStringLower(key)));
     }
 
-    public string ConfigFile => Path.Combine(_network.Folder, "gateway.jsonc");
+    public string ConfigFile => Path.Combine(_network.Folder, _name == "data" ? "gateway.jsonc" : _name + ".jsonc");
 
-    public string DataFolder => Path.Combine(_network.Folder, "data");
+    public string DataFolder => Path.Combine(_network.Folder, _name);
 
     public HttpClient Http { get; private set; } = new();
 
@@ -74,6 +79,21 @@ internal sealed class GatewayProcess : IAsyncDisposable
         Http = new HttpClient { BaseAddress = new Uri(running["web"]!.GetValue<string>()), Timeout = TimeSpan.FromSeconds(30) };
         Mqtt = IPEndPoint.Parse(running["mqtt"]!.GetValue<string>());
         MqttTls = IPEndPoint.Parse(running["mqtts"]!.GetValue<string>());
+    }
+
+    public int Id => _process!.Id;
+
+    public async Task SignalAsync(string signal)
+    {
+        using Process sent = Process.Start("kill", ["-" + signal, Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await sent.WaitForExitAsync();
+    }
+
+    /// <summary>Waits for its end; gives the exit code.</summary>
+    public async Task<int> EndedAsync()
+    {
+        await _process!.WaitForExitAsync().WaitAsync(Patience);
+        return _process.ExitCode;
     }
 
     public async Task KillAsync()

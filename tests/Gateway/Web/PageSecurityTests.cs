@@ -1,0 +1,135 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using DePIN.Gateway.Ingest;
+using DePIN.Gateway.Operate;
+using DePIN.Gateway.Tests.Anchor;
+using DePIN.Gateway.Web.Page;
+
+namespace DePIN.Gateway.Tests.Web;
+
+/// <summary>The page as an attacker meets it: a real gateway process, hostile requests.</summary>
+internal sealed class PageSecurityTests
+{
+    private static readonly string[] HeaderNames = ["Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy"];
+
+    [Test]
+    public void Whatever_is_put_into_a_page_is_text_there()
+    {
+        string hostile = "\"><script>alert('x')</script>&";
+        string html = Encoding.UTF8.GetString(new Html().Add($"<a title=\"{hostile}\">{hostile}</a>").ToUtf8());
+        Assert.That(html, Does.Not.Contain("<script").And.Not.Contain("\"><").And.Not.Contain("'x'"));
+        Assert.That(WebUtility.HtmlDecode(html), Does.Contain(hostile));
+    }
+
+    [Test]
+    public async Task Without_a_login_everything_answers_with_its_headers_and_no_file_of_the_machine_is_served()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        await using GatewayProcess gateway = new(network);
+        await gateway.StartAsync();
+        foreach (string path in new[] { "/", "/devices", "/health", "/assets/page.js", "/assets/none.js", "/nowhere", "/devices/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/devices?after=%22%3E%3Cscript%3E" })
+        {
+            using HttpRequestMessage request = new(HttpMethod.Get, path);
+            request.Headers.Accept.ParseAdd("text/html");
+            using HttpResponseMessage answer = await gateway.Http.SendAsync(request);
+            foreach (string name in HeaderNames) Assert.That(answer.Headers.TryGetValues(name, out _), Is.True, $"{name} of {path}");
+            Assert.That(answer.Headers.GetValues("Content-Security-Policy").Single(), Does.Contain("default-src 'none'").And.Not.Contain("unsafe"));
+            Assert.That(await answer.Content.ReadAsStringAsync(), Does.Not.Contain("<script>"), path);
+        }
+
+        string secret = File.ReadAllText(Path.Combine(gateway.DataFolder, "gateway.key")).Trim();
+        foreach (string path in new[]
+        {
+            "/assets/../gateway.key", "/assets/..%2f..%2fdata/gateway.key", "/assets/%2e%2e/%2e%2e/data/gateway.key", "/assets/....//gateway.key", "/assets//etc/passwd", "/../../etc/passwd",
+            "/assets/..\\..\\gateway.key", "/assets/page.js%00.css", "//assets/page.css/../../data/gateway.key", $"/assets/{gateway.DataFolder}/gateway.key",
+        })
+        {
+            string answer = await RawAsync(gateway.Http.BaseAddress!.Port, $"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            Assert.That(answer, Does.Not.StartWith("HTTP/1.1 200").And.Not.Contain(secret).And.Not.Contain("root:"), path);
+        }
+
+        using HttpResponseMessage post = await gateway.Http.PostAsync("/login", new FormUrlEncodedContent([new("user", "a"), new("password", "b")]));
+        Assert.That(post.StatusCode, Is.EqualTo(HttpStatusCode.NotFound), "there is no login to try");
+    }
+
+    [Test]
+    public async Task With_a_login_nothing_is_read_without_it_other_sites_cannot_use_it_and_guessing_ends()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        await using GatewayProcess gateway = new(network);
+        string users = Path.Combine(network.Folder, "users");
+        SecretFile.Write(users, Encoding.UTF8.GetBytes(LoginBook.Line("anna", ClientRole.Application, "correct horse"u8) + "\n"));
+        File.WriteAllText(gateway.ConfigFile, File.ReadAllText(gateway.ConfigFile).Replace("\"web\": {", "\"web\": { \"credentials\": \"users\", \"userHeader\": \"X-Forwarded-User\", \"trustedProxies\": [\"192.0.2.1\"],", StringComparison.Ordinal));
+        await gateway.StartAsync();
+        using HttpClient person = new(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = gateway.Http.BaseAddress };
+        person.DefaultRequestHeaders.Accept.ParseAdd("text/html");
+
+        using (HttpResponseMessage sent = await person.GetAsync("/devices"))
+            Assert.That((sent.StatusCode, sent.Headers.Location?.ToString()), Is.EqualTo((HttpStatusCode.Redirect, "/login")));
+        foreach (string path in new[] { "/api/status", "/metrics", "/network", "/events" })
+        {
+            using HttpResponseMessage refused = await gateway.Http.GetAsync(path);
+            Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized), path);
+        }
+
+        using (HttpResponseMessage health = await gateway.Http.GetAsync("/health")) Assert.That((int)health.StatusCode, Is.EqualTo(200).Or.EqualTo(503));
+        using (HttpResponseMessage claimed = await SendAsync(HttpMethod.Get, "/api/status", "X-Forwarded-User", "anna"))
+            Assert.That(claimed.StatusCode, Is.EqualTo(HttpStatusCode.Redirect), "anyone can send the header; only a proxy is believed");
+        string token = File.ReadAllText(Path.Combine(gateway.DataFolder, OperatorToken.FileName)).Trim();
+        using (HttpResponseMessage tool = await SendAsync(HttpMethod.Get, "/api/status", "Authorization", "Bearer " + token)) Assert.That(tool.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+
+        foreach ((string name, string value) in new[] { ("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site"), ("Origin", "null") })
+        {
+            using HttpResponseMessage forged = await LogInAsync("anna", "correct horse", name, value);
+            Assert.That(forged.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden), $"{name}: {value}");
+        }
+
+        using HttpResponseMessage right = await LogInAsync("anna", "correct horse", "Sec-Fetch-Site", "same-origin");
+        Assert.That(right.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+        string cookie = right.Headers.GetValues("Set-Cookie").Single();
+        Assert.That(cookie.ToLowerInvariant(), Does.Contain("httponly").And.Contain("samesite=strict").And.Contain("path=/"));
+        string session = cookie.Split(';')[0];
+        using (HttpResponseMessage inside = await SendAsync(HttpMethod.Get, "/devices", "Cookie", session)) Assert.That(inside.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        using (HttpResponseMessage forged = await SendAsync(HttpMethod.Get, "/devices", "Cookie", PageDoor.Cookie + "=" + new string('0', 64))) Assert.That(forged.StatusCode, Is.EqualTo(HttpStatusCode.Redirect));
+        using (HttpResponseMessage left = await SendAsync(HttpMethod.Post, "/logout", "Cookie", session)) Assert.That(left.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+        using (HttpResponseMessage after = await SendAsync(HttpMethod.Get, "/devices", "Cookie", session)) Assert.That(after.StatusCode, Is.EqualTo(HttpStatusCode.Redirect), "a session that was ended stays ended");
+
+        List<(HttpStatusCode Status, string Body)> tries = [];
+        for (int i = 0; i < 12; i++)
+        {
+            using HttpResponseMessage wrong = await LogInAsync(i % 2 == 0 ? "anna" : "nobody", "guess" + i, "Sec-Fetch-Site", "same-origin");
+            tries.Add((wrong.StatusCode, await wrong.Content.ReadAsStringAsync()));
+        }
+
+        Assert.That(tries.Take(5).Select(one => one.Status), Is.All.EqualTo(HttpStatusCode.Unauthorized));
+        Assert.That(tries[0].Body, Is.EqualTo(tries[1].Body), "whether the name is known is not told");
+        Assert.That(tries.Select(one => one.Status), Does.Contain(HttpStatusCode.TooManyRequests), "the address waits");
+
+        using HttpResponseMessage large = await gateway.Http.PostAsync("/login", new StringContent(new string('a', 100_000), Encoding.UTF8, "application/x-www-form-urlencoded"));
+        Assert.That((int)large.StatusCode, Is.InRange(400, 499));
+
+        Task<HttpResponseMessage> LogInAsync(string user, string password, string header, string value)
+        {
+            HttpRequestMessage request = new(HttpMethod.Post, "/login") { Content = new FormUrlEncodedContent([new("user", user), new("password", password)]) };
+            request.Headers.TryAddWithoutValidation(header, value);
+            return person.SendAsync(request);
+        }
+
+        Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string header, string value)
+        {
+            HttpRequestMessage request = new(method, path);
+            request.Headers.TryAddWithoutValidation(header, value);
+            return person.SendAsync(request);
+        }
+    }
+
+    private static async Task<string> RawAsync(int port, string request)
+    {
+        using TcpClient client = new();
+        await client.ConnectAsync(IPAddress.Loopback, port);
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request));
+        using StreamReader reader = new(client.GetStream(), Encoding.Latin1);
+        return await reader.ReadToEndAsync();
+    }
+}
