@@ -6,14 +6,13 @@ namespace DePIN.Contracts;
 
 /// <summary>
 /// Where a network's contracts are: what an operator, a device and a verifier must agree on. As JSON:
-/// <c>{"chainId":…,"deviceRegistry":"0x…","gatewayRegistry":"0x…","ledger":"0x…","epochSeconds":…,"deployedAtBlock":…}</c>, and
-/// <c>"token"</c>, <c>"timelock"</c>, <c>"governor"</c>, <c>"parameters"</c>, <c>"disputes"</c>, <c>"rewards"</c>: all of them or, in a record of before, none.
+/// <c>{"chainId":…,"deviceRegistry":"0x…","gatewayRegistry":"0x…","ledger":"0x…","epochSeconds":…,"deployedAtBlock":…}</c>.
 /// </summary>
 /// <param name="ChainId">EIP-155 chain id.</param>
 /// <param name="DeviceRegistry">Address.</param>
 /// <param name="GatewayRegistry">Address.</param>
 /// <param name="Ledger">Address.</param>
-/// <param name="EpochSeconds">Length of an epoch at deployment, seconds.</param>
+/// <param name="EpochSeconds">Length of an epoch, seconds.</param>
 /// <param name="DeployedAtBlock">Block of the first of them: nothing of the network is before it.</param>
 public sealed record DeploymentRecord(
     ulong ChainId,
@@ -23,16 +22,10 @@ public sealed record DeploymentRecord(
     ulong EpochSeconds,
     ulong DeployedAtBlock)
 {
-    /// <summary>Where stake, rewards and votes are; null in a record that does not say.</summary>
-    public CommunityContracts? Community { get; init; }
-
     /// <summary>The JSON text, with a newline at the end.</summary>
     public string ToJson() =>
         JsonSerializer.Serialize(
-            new DeploymentJson(
-                ChainId, DeviceRegistry.ToString(), GatewayRegistry.ToString(), Ledger.ToString(), EpochSeconds, DeployedAtBlock,
-                Community?.Token.ToString(), Community?.Timelock.ToString(), Community?.Governor.ToString(),
-                Community?.Parameters.ToString(), Community?.Disputes.ToString(), Community?.Rewards.ToString()),
+            new DeploymentJson(ChainId, DeviceRegistry.ToString(), GatewayRegistry.ToString(), Ledger.ToString(), EpochSeconds, DeployedAtBlock),
             DeploymentJsonContext.Default.DeploymentJson) + "\n";
 
     /// <summary>Reads the JSON text.</summary>
@@ -60,18 +53,7 @@ public sealed record DeploymentRecord(
             & TryAddress(read?.GatewayRegistry, "gatewayRegistry", ref problem, out Address gateways)
             & TryAddress(read?.Ledger, "ledger", ref problem, out Address ledger))
         {
-            DeploymentRecord record = new(read!.ChainId, devices, gateways, ledger, read.EpochSeconds, read.DeployedAtBlock);
-            if (read.Token is null)
-                return record;
-            if (TryAddress(read.Token, "token", ref problem, out Address token)
-                & TryAddress(read.Timelock, "timelock", ref problem, out Address timelock)
-                & TryAddress(read.Governor, "governor", ref problem, out Address governor)
-                & TryAddress(read.Parameters, "parameters", ref problem, out Address parameters)
-                & TryAddress(read.Disputes, "disputes", ref problem, out Address disputes)
-                & TryAddress(read.Rewards, "rewards", ref problem, out Address rewards))
-            {
-                return record with { Community = new CommunityContracts(token, timelock, governor, parameters, disputes, rewards) };
-            }
+            return new DeploymentRecord(read!.ChainId, devices, gateways, ledger, read.EpochSeconds, read.DeployedAtBlock);
         }
         return null;
     }
@@ -86,19 +68,8 @@ public sealed record DeploymentRecord(
     }
 }
 
-/// <summary>The contracts of stake, rewards and votes.</summary>
-/// <param name="Token">NetworkToken.</param>
-/// <param name="Timelock">NetworkTimelock: whom all contracts obey.</param>
-/// <param name="Governor">NetworkGovernor.</param>
-/// <param name="Parameters">Parameters.</param>
-/// <param name="Disputes">Disputes.</param>
-/// <param name="Rewards">Rewards.</param>
-public sealed record CommunityContracts(Address Token, Address Timelock, Address Governor, Address Parameters, Address Disputes, Address Rewards);
+internal sealed record DeploymentJson(ulong ChainId, string DeviceRegistry, string GatewayRegistry, string Ledger, ulong EpochSeconds, ulong DeployedAtBlock);
 
-internal sealed record DeploymentJson(
-    ulong ChainId, string DeviceRegistry, string GatewayRegistry, string Ledger, ulong EpochSeconds, ulong DeployedAtBlock,
-    string? Token = null, string? Timelock = null, string? Governor = null, string? Parameters = null, string? Disputes = null, string? Rewards = null);
-
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, NewLine = "\n")]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n")]
 [JsonSerializable(typeof(DeploymentJson))]
 internal sealed partial class DeploymentJsonContext : JsonSerializerContext;
