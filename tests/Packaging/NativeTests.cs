@@ -11,7 +11,7 @@ namespace DePIN.Packaging.Tests;
 /// <summary>The gateway compiled ahead of time: what the compiler leaves out is only seen when it runs.</summary>
 internal sealed class NativeTests
 {
-    [Test]
+    [Test, Category("ByHand")] // clang, NuGet's compiler and minutes
     public async Task The_native_gateway_of_the_package_takes_a_frame_to_the_ledger()
     {
         Packages.Need("clang", "clang");

@@ -100,8 +100,9 @@ internal sealed class PageDoor : IDisposable
     /// <exception cref="ProblemException">From another site, too many tries, or too long.</exception>
     public async Task<bool> LogInAsync(HttpContext context)
     {
-        RequireSameSite(context);
+        // Before anything is refused: a body that is not read and was not allowed takes the answer with it.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = FormBytesMax;
+        RequireSameSite(context);
         IFormCollection form;
         try
         {
