@@ -147,6 +147,7 @@ public sealed class GatewaySettings
     public FrameLogOptions FrameLog() => new()
     {
         Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20,
+        PartitionBytesMax = Math.Min(64L << 20, ((long)Store.DiskBudgetMib << 20) / 16), // a small budget must be able to drop parts of itself
     };
 
     /// <summary>How long frames are kept.</summary>

@@ -69,6 +69,8 @@ try
     IChainReader reader = AgreeingChainReader.Over(chain, url => new EthereumClient(new JsonRpc(http, settings.Rpc(url), time, new Random())), settings.Chain, contracts, health, time);
     using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, reader, registryLog, ledger, devices.PutAsync, health, time);
     BatchReader batches = new(frames);
+    LostBatches? lost = frames is not FrameLog local ? null : new(local, networkLog, key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0);
+    if (lost is not null) await lost.ForgetAsync().ConfigureAwait(false);                                     // what a damaged disk lost comes back from peers
     Batcher batcher = new(settings.Batcher(key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0), frames, batches, networkLog, time);
     using PeerKey peerKey = PeerKey.Open(settings.Data.Folder, database, log);
     PeerTransport transport = new(settings.Peer, peerKey, key.Address, time, logs);                           // TLS keys pinned by the registry
@@ -94,7 +96,7 @@ try
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
-    using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), health, time); // drops what is on the ledger, by age and budget
+    using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), () => lost!.MendAsync(batcher, network.OwnLostAsync), health, time); // drops what is on the ledger, by age and budget
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
     ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
     HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);

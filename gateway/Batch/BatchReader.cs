@@ -46,6 +46,13 @@ public sealed class BatchReader(IFrameStore log)
             batch.Frames, batch.Samples, batch.FirstReceivedMs, batch.LastReceivedMs, new Hash32(batch.Body));
     }
 
+    /// <summary>False when frames of a batch are gone: dropped after they were anchored, or lost by the disk.</summary>
+    public bool IsWhole(StoredBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return !log.IsDropped(batch.FirstRow) && !log.LostRows(batch.FirstRow, batch.LastRow).Any(batch.Contains);
+    }
+
     /// <summary>Derives a batch from its rows: one pass, 64 bytes of memory per frame.</summary>
     /// <param name="gateway">Whose.</param>
     /// <param name="number">Its number.</param>
@@ -71,6 +78,7 @@ public sealed class BatchReader(IFrameStore log)
         long latest = long.MinValue;
         foreach (StoredFrame frame in log.Frames(firstRow, lastRow))
         {
+            while (at < frame.Row && SkippedRows.Contains(skipped, at)) at++; // left out because the disk lost them
             if (frame.Row != at)
                 break;
             at++;
@@ -89,6 +97,7 @@ public sealed class BatchReader(IFrameStore log)
             earliest = Math.Min(earliest, frame.ReceivedMs);
             latest = Math.Max(latest, frame.ReceivedMs);
         }
+        while (at <= lastRow && SkippedRows.Contains(skipped, at)) at++;
         if (log.IsDropped(firstRow))
             throw Dropped(number);
         if (at != lastRow + 1)

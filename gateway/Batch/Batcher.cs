@@ -43,7 +43,7 @@ public sealed class Batcher
             return;
         if (new Address(last.Gateway) != options.Gateway)
             throw new StoreException(StoreFault.Corrupt, $"{log.Place} holds the batches of gateway {new Address(last.Gateway)}, the key is {options.Gateway}'s: restore the right key, or give this gateway a folder of its own.");
-        if (!log.IsDropped(last.FirstRow) && !this.reader.Summary(last).IsConsistent())
+        if (this.reader.IsWhole(last) && !this.reader.Summary(last).IsConsistent())
             throw new StoreException(StoreFault.Corrupt, $"{log.Place}: the frames of batch {last.Number} are not those it was cut from: restore frames.db and chain.db from one backup.");
     }
 
@@ -232,10 +232,13 @@ public sealed class Batcher
         StoredBatch? before = Last;
         ulong number = (before?.Number ?? 0) + 1;
         Hash32 previous = before is null ? Hash32.Zero : new Hash32(before.Hash);
+        IReadOnlyList<long> lost = log.LostRows(firstRow, lastRow);
+        if (lost.Count > 0) skipped = [.. skipped.Union(lost).Order()];
+        if (skipped.Count == lastRow - firstRow + 1) return null;
         StoredBatch batch = reader.Derive(options.Gateway, number, previous, firstRow, lastRow, skipped) with { RecutOf = recutOf };
         if (recutOf == 0 && anchored.IsAnchored(reader.Summary(batch).Spans))
         {
-            skipped = [.. log.Frames(firstRow, lastRow).Where(frame => FrameSpans.Key(frame.Frame) is var key && anchored.IsAnchored(key.Device, key.Sequence)).Select(frame => frame.Row)];
+            skipped = [.. log.Frames(firstRow, lastRow).Where(frame => FrameSpans.Key(frame.Frame) is var key && anchored.IsAnchored(key.Device, key.Sequence)).Select(frame => frame.Row).Union(lost).Order()];
             if (skipped.Count == lastRow - firstRow + 1) return null;
             batch = reader.Derive(options.Gateway, number, previous, firstRow, lastRow, skipped);
         }

@@ -31,8 +31,8 @@ public sealed class OwnBatches(IFrameStore log, BatchReader reader, Batcher batc
         lock (_gate)
             if (_kept.FirstOrDefault(kept => kept.Header.Number == number) is { } kept) return kept;
         if (log.BatchAt(number) is not { } stored) return null;
-        // Dropped frames are on the ledger: the header alone says which batch it is, and nobody attests it again.
-        BatchSummary derived = log.IsDropped(stored.FirstRow) ? new BatchSummary(BatchReader.Header(stored), new Hash32(stored.FramesHash), FrameSpans.None) : reader.Summary(stored);
+        // Of one whose frames are dropped or lost the header alone says which it is; nobody attests it (again).
+        BatchSummary derived = !reader.IsWhole(stored) ? new BatchSummary(BatchReader.Header(stored), new Hash32(stored.FramesHash), FrameSpans.None) : reader.Summary(stored);
         lock (_gate)
         {
             _kept.Enqueue(derived);
@@ -50,7 +50,7 @@ public sealed class OwnBatches(IFrameStore log, BatchReader reader, Batcher batc
     {
         ArgumentNullException.ThrowIfNull(batch);
         return new Address(batcher.Last?.Gateway ?? new byte[Address.Bytes]) == batch.Header.Gateway && Find(batch.Header.Number)?.Hash == batch.Hash
-            && log.BatchAt(batch.Header.Number) is { } stored && !log.IsDropped(stored.FirstRow);
+            && log.BatchAt(batch.Header.Number) is { } stored && reader.IsWhole(stored);
     }
 
     /// <inheritdoc/>

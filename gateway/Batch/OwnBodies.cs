@@ -8,12 +8,12 @@ namespace DePIN.Gateway.Batch;
 public sealed class OwnBodies(IFrameStore log, BatchReader reader) : IBodySource
 {
     /// <inheritdoc/>
-    public bool Has(Hash32 framesHash) => log.BatchOfBody(framesHash.ToArray()) is { } batch && !log.IsDropped(batch.FirstRow);
+    public bool Has(Hash32 framesHash) => log.BatchOfBody(framesHash.ToArray()) is { } batch && reader.IsWhole(batch);
 
     /// <inheritdoc/>
     public BodyReading? Open(Hash32 framesHash, long offset)
     {
-        if (log.BatchOfBody(framesHash.ToArray()) is not { } batch || log.IsDropped(batch.FirstRow)) return null;
+        if (log.BatchOfBody(framesHash.ToArray()) is not { } batch || !reader.IsWhole(batch)) return null;
         return new BodyReading(reader.BodyLength(batch), new ChunkStream(reader.BodyChunks(batch, offset), 0));
     }
 }

@@ -147,6 +147,9 @@ public sealed class NetworkCore
     /// <summary>The body asked for by <see cref="INetworkHost.RestoreOwn"/> did not come from that peer.</summary>
     public void RestoreFailed(ulong number, Address source) => _repairing.OnRestoreFailed(number, source);
 
+    /// <summary>The store no longer has an own batch, the lowest of those it lost.</summary>
+    public void OwnLost(ulong number) => _repairing.OnOwnLost(number);
+
     /// <summary>Time passed, or an own batch was cut: does what is due. To be called every 100 to 500 ms and when something happened.</summary>
     public void Tick()
     {

@@ -132,6 +132,9 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
         }
     }
 
+    /// <summary>Own batches from this number on may be missing now: peers are asked for them.</summary>
+    public async Task OwnLostAsync(ulong number) => await _posted.Writer.WriteAsync(() => _core.OwnLost(number)).ConfigureAwait(false);
+
     /// <inheritdoc/>
     public void Dispose() => _ended.Dispose();
 

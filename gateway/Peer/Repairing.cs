@@ -176,6 +176,13 @@ internal sealed class Repairing(NetworkContext network)
         _restore.Reset();
     }
 
+    /// <summary>The store no longer has an own batch: peers are asked what they know from there on.</summary>
+    public void OnOwnLost(ulong number)
+    {
+        _firstMissing = Math.Min(_firstMissing, number);
+        foreach (PeerView peer in network.Active) peer.HeardThrough = Math.Min(peer.HeardThrough, number - 1);
+    }
+
     public void OnGetEntry(Address from, GetEntryMessage message)
     {
         if (message.Ordinal >= network.Log.KnownEntries || network.Log.EntryHash(message.Ordinal) != message.Anchor) return;

@@ -13,6 +13,7 @@ public sealed partial class FrameLog
     private readonly List<(long FirstRow, SqliteConnection Connection)> partitionReaders = []; // idle ones, the last used last
     private volatile PartitionFile[] partitions = [];
     private long partitionBeganMs;
+    private long partitionBytes; // of its rows, about
     private long writtenBytes = -1;
 
     /// <summary>Rows below it are dropped.</summary>
@@ -41,7 +42,7 @@ public sealed partial class FrameLog
     {
         if (!devices.TryGetValue(device, out DeviceLog? log)) return null;
         long row = RowOf(log, sequence);
-        return IsDropped(row) ? new DroppedFrame(row, BatchOf(row)) : null;
+        return row > 0 && (IsDropped(row) || IsLost(row, row)) ? new DroppedFrame(row, BatchOf(row), !IsDropped(row)) : null;
     }
 
     /// <summary>The rows of the closed partitions that are on the disk, the oldest first.</summary>
@@ -69,16 +70,26 @@ public sealed partial class FrameLog
     {
         string folder = PartitionFile.FolderOf(options.Path);
         Directory.CreateDirectory(folder);
-        partitions = [.. Sql.Rows(writer, static row => new PartitionFile(row.GetInt64(0), row.GetInt64(1), (PartitionFormat)row.GetInt32(2), row.GetInt64(3) != 0),
-            "SELECT first_row, last_row, format, dropped FROM partitions ORDER BY first_row")];
+        ReadPartitionList();
         foreach (PartitionFile one in partitions)
         {
             string path = one.PathIn(options.Path);
             if (one.IsDropped) Delete(one); // noted, then the power went
-            else if (!File.Exists(path)) throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"{path} is missing"));
+            else if (File.Exists(path)) DeleteFiles(path + ".new"); // of a salvage that the power cut short
+            else if (File.Exists(path + ".new")) File.Move(path + ".new", path);
+            else Salvage(one, "it is missing");
         }
+        if (partitions is [.., { IsOpen: true } written] && (!PartitionFile.LooksSound(written.PathIn(options.Path)) || PageSalvage.IsLogDamaged(written.PathIn(options.Path))))
+            Salvage(written, "neither it nor its write-ahead log are what was written");
         if (partitions is [.., { IsOpen: true } open]) Attach(open.FirstRow);
         else Begin(partitions is [.., var last] ? last.LastRow + 1 : 1);
+    }
+
+    private void ReadPartitionList()
+    {
+        partitions = [.. Sql.Rows(writer, static row => new PartitionFile(row.GetInt64(0), row.GetInt64(1), (PartitionFormat)row.GetInt32(2), row.GetInt64(3) != 0),
+            "SELECT first_row, last_row, format, dropped FROM partitions ORDER BY first_row")];
+        lost = [.. Sql.Rows(writer, static row => (row.GetInt64(0), row.GetInt64(1)), "SELECT first_row, last_row FROM lost_rows ORDER BY first_row")];
     }
 
     // The file is there and durable before the database knows it, and the database before the first frame.
@@ -103,7 +114,9 @@ public sealed partial class FrameLog
         }
         Sql.Execute(writer, "ATTACH DATABASE $0 AS log", path);
         Tune(writer, "log");
-        Sql.Execute(writer, PartitionFile.Table);
+        if (create) Sql.Execute(writer, PartitionFile.Mark("log"));
+        Sql.Execute(writer, PartitionFile.TableIn("log"));
+        partitionBytes = 4096 * Sql.Scalar(writer, "PRAGMA log.page_count");
         partitionBeganMs = time.GetUtcNow().ToUnixTimeMilliseconds();
         if (Sql.Scalar(writer, "SELECT received_ms FROM log.frames ORDER BY row LIMIT 1") is > 0 and long began) partitionBeganMs = began;
     }
@@ -114,8 +127,7 @@ public sealed partial class FrameLog
         PartitionFile open = partitions[^1];
         if (lastRow < open.FirstRow) return;
         long age = time.GetUtcNow().ToUnixTimeMilliseconds() - partitionBeganMs;
-        string path = open.PathIn(options.Path);
-        if (Length(path) + Length(path + "-wal") < options.PartitionBytesMax && age < options.PartitionAgeMaxMs) return;
+        if (partitionBytes < options.PartitionBytesMax && age < options.PartitionAgeMaxMs) return;
         try
         {
             lock (readersGate) DiscardReaders(open.FirstRow);
@@ -140,8 +152,6 @@ public sealed partial class FrameLog
             state = StoreFault.Unavailable; // opened anew, from what the files say
         }
     }
-
-    private static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
     private void Delete(PartitionFile partition) => DeleteFiles(partition.PathIn(options.Path));
 
@@ -178,6 +188,11 @@ public sealed partial class FrameLog
             T result = read(partition, connection);
             sound = true;
             return result;
+        }
+        catch (Exception fault) when (IsDamage(fault) || fault is InvalidCastException or InvalidOperationException /* a column of another type */ || (!partition.IsOpen && fault is SqliteException { SqliteErrorCode: raw.SQLITE_IOERR })) // a bad sector
+        {
+            Suspect(partition);
+            throw fault as StoreException ?? new StoreException(StoreFault.Corrupt, $"{partition.PathIn(options.Path)} is damaged ({fault.Message}): what can be read of it is being saved; look at the folder {StoreDamage.Folder}.", fault);
         }
         finally
         {
@@ -249,7 +264,8 @@ public sealed partial class FrameLog
     }
 }
 
-/// <summary>Where a frame was that is dropped.</summary>
+/// <summary>Where a frame was that is not here any more.</summary>
 /// <param name="Row">Its row.</param>
 /// <param name="Batch">The batch that holds it; its header stays.</param>
-public sealed record DroppedFrame(long Row, StoredBatch? Batch);
+/// <param name="IsLost">True when the disk lost it; else it was dropped after it was anchored.</param>
+public sealed record DroppedFrame(long Row, StoredBatch? Batch, bool IsLost);

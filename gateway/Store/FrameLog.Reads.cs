@@ -37,7 +37,8 @@ public sealed partial class FrameLog
     }
 
     /// <summary>The frame at a row, or null.</summary>
-    public StoredFrame? FrameAt(long row) => IsDropped(row) ? null : recent.Read(row, row)?[0] ?? ReadRow(row);
+    public StoredFrame? FrameAt(long row) => row < 1 || row > LastRow || IsDropped(row) ? null
+        : recent.Read(row, row)?[0] ?? ReadRow(row) ?? (IsLost(row, row) || IsDropped(row) ? null : throw MissingRow(row));
 
     /// <summary>Frames of rows <paramref name="firstRow"/> … <paramref name="lastRow"/>, ascending, streamed in pages; the newest come from memory (<see cref="FrameTail"/>).</summary>
     public IEnumerable<StoredFrame> Frames(long firstRow, long lastRow)
@@ -47,10 +48,21 @@ public sealed partial class FrameLog
             long from = row;
             long to = Math.Min(lastRow, from + PageFrames - 1);
             List<StoredFrame> page = recent.Read(from, to) ?? ReadRows(from, to);
+            // A damaged tree may hide rows without an error.
+            if (page.Count < to - from + 1 && to <= LastRow && FirstMissing(page, from, to) is > 0 and long missing)
+                throw MissingRow(missing);
             foreach (StoredFrame frame in page)
                 yield return frame;
             row = to + 1;
         }
+    }
+
+    private long FirstMissing(List<StoredFrame> page, long from, long to)
+    {
+        HashSet<long> accounted = [.. page.Select(static frame => frame.Row), .. LostRows(from, to)];
+        for (long row = from; row <= to; row++)
+            if (!accounted.Contains(row) && !IsDropped(row)) return row;
+        return 0;
     }
 
     /// <summary>Rows and their frames' lengths in a range, ascending, streamed in pages.</summary>
@@ -114,10 +126,10 @@ public sealed partial class FrameLog
             List<StoredFrame> frames = new(Math.Min(rows.Count, count));
             foreach (long row in rows.Where(row => row >= kept).Take(count))
             {
-                if (ReadRow(row) is { } frame)
-                    frames.Add(frame);
-                else if (!IsDropped(row))
-                    throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} is missing"));
+                if (FrameAt(row) is { } frame)
+                    frames.Add(Checked(log, Sequence(frame), frame)!);
+                else if (!IsDropped(row) && !IsLost(row, row))
+                    throw MissingRow(row);
             }
             return hasLate ? WithLate(connection, device, fromSequence, count, frames) : frames;
         });
@@ -126,7 +138,11 @@ public sealed partial class FrameLog
     /// <summary>The frame of a device with a sequence, or null.</summary>
     public StoredFrame? Find(int device, ulong sequence) => devices.TryGetValue(device, out DeviceLog? log) ? Find(log, sequence) : null;
 
-    internal StoredFrame? Find(DeviceLog log, ulong sequence) => RowOf(log, sequence) is > 0 and long row && !IsDropped(row) ? FrameAt(row) : null;
+    internal StoredFrame? Find(DeviceLog log, ulong sequence) => RowOf(log, sequence) is > 0 and long row && !IsDropped(row) ? Checked(log, sequence, FrameAt(row)) : null;
+
+    // The index is not under a checksum: a frame tells whose it is.
+    private StoredFrame? Checked(DeviceLog log, ulong sequence, StoredFrame? frame) => frame is null || (frame.Device == log.Device && Sequence(frame) == sequence) ? frame
+        : throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"the index of device {log.Device} points to another frame"));
 
     /// <summary>The row of a device's frame, on the disk still or not; 0 when there never was one.</summary>
     private long RowOf(DeviceLog log, ulong sequence)

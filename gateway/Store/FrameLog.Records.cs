@@ -24,7 +24,7 @@ public sealed partial class FrameLog
                 return (0, total);
             Sql.Execute(connection,
                 "INSERT INTO devices (device_id, public_key, key_kind, owner, registered_at, revoked_at) VALUES ($0, $1, $2, $3, $4, $5) ON CONFLICT (device_id) DO UPDATE SET " +
-                "owner = excluded.owner, registered_at = excluded.registered_at, revoked_at = max(revoked_at, excluded.revoked_at)",
+                "public_key = excluded.public_key, key_kind = excluded.key_kind, owner = excluded.owner, registered_at = excluded.registered_at, revoked_at = max(revoked_at, excluded.revoked_at)",
                 key, device.PublicKey.ToArray(), (int)device.KeyKind, device.Owner.ToArray(), (long)device.RegisteredAt, (long)device.RevokedAt);
             return known != 0 ? (known, total) : ((int)Sql.Scalar(connection, "SELECT id FROM devices WHERE device_id = $0", key), total + 1);
         }, whenFull: true).ConfigureAwait(false);
@@ -35,7 +35,7 @@ public sealed partial class FrameLog
     /// <summary>All devices with their integers.</summary>
     public List<(int Id, RegisteredDevice Device)> Devices() => Read(connection => Sql.Rows(connection,
         static row => (row.GetInt32(0), new RegisteredDevice(new DeviceIdValue((byte[])row.GetValue(1)), (byte[])row.GetValue(2), row.GetByte(3), (byte[])row.GetValue(4), (ulong)row.GetInt64(5), (ulong)row.GetInt64(6))),
-        "SELECT id, device_id, public_key, key_kind, owner, registered_at, revoked_at FROM devices ORDER BY id"));
+        "SELECT id, device_id, public_key, key_kind, owner, registered_at, revoked_at FROM devices WHERE length(public_key) > 0 ORDER BY id"));
 
     /// <summary>
     /// Saves a batch before anything of it leaves, and that the rows up to its last are done, unless it is one cut again.
@@ -109,6 +109,13 @@ public sealed partial class FrameLog
     /// <summary>The batches that have rows in a range, those cut again as well, by their first rows.</summary>
     public List<StoredBatch> BatchesOver(long firstRow, long lastRow) => Read(connection => Sql.Rows(connection, Batch,
         SelectBatch + "WHERE first_row BETWEEN $0 AND $1 AND last_row >= $2 ORDER BY first_row, number", firstRow - Evidence.EvidenceLimits.BatchFramesMax, lastRow, firstRow));
+
+    /// <summary>Forgets batches whose frames the disk lost: they come back from peers, or are cut anew from after <paramref name="cutRow"/> on.</summary>
+    public Task ForgetBatchesAsync(ulong firstNumber, ulong lastNumber, long? cutRow) => WriteAsync(connection =>
+    {
+        int gone = Sql.Execute(connection, "DELETE FROM batches WHERE number BETWEEN $0 AND $1", (long)firstNumber, (long)lastNumber);
+        return cutRow is { } row ? gone + Sql.Execute(connection, "UPDATE meta SET value = min(value, $0) WHERE key = 'cut_row'", row) : gone;
+    }, whenFull: true);
 
     /// <summary>Keeps two frames that contradict each other. False when it is kept already or one of the limits is reached.</summary>
     public async Task<bool> SaveEquivocationAsync(int device, ulong sequence, long receivedMs, byte[] first, byte[] second)

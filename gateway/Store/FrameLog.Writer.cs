@@ -14,6 +14,9 @@ public sealed partial class FrameLog
     /// <summary>Pieces of SQL queued at most; more wait for nothing and are refused.</summary>
     public const int WritesMax = 1_024;
 
+    /// <summary>What a row takes beside its frame: cell pointer, lengths, header, row, device, time, checksum.</summary>
+    private const int RowBytes = 24;
+
     private static readonly TimeSpan DiskCheckInterval = TimeSpan.FromSeconds(1);
 
     private readonly object gate = new();
@@ -164,7 +167,10 @@ public sealed partial class FrameLog
                 Reopen();
             WatchDisk();
             if (state != StoreFault.Unavailable)
+            {
+                SalvageSuspects();
                 CloseOldPartition();
+            }
             if (group is not null)
                 WriteGroup(group);
         }
@@ -435,15 +441,22 @@ public sealed partial class FrameLog
         bool full;
         try
         {
-            full = disk.FreeBytes(options.Path) < options.FreeSpaceFloorBytes || disk.UsedBytes(options.Path) >= options.DiskBudgetBytes;
+            full = IsFull();
+            if (full)
+            {
+                Settle(writer); // write-ahead logs are space that can be had back
+                full = IsFull();
+            }
         }
-        catch (IOException fault)
+        catch (Exception fault) when (fault is IOException or SqliteException or StoreException)
         {
             LastError = fault.Message;
             full = true;
         }
         state = full ? StoreFault.Full : StoreFault.None;
     }
+
+    private bool IsFull() => disk.FreeBytes(options.Path) < options.FreeSpaceFloorBytes || disk.UsedBytes(options.Path) >= options.DiskBudgetBytes;
 
     private void Prepare()
     {
@@ -457,10 +470,10 @@ public sealed partial class FrameLog
         raw.sqlite3_bind_int64(insert, 2, log.Device);
         raw.sqlite3_bind_int64(insert, 3, receivedMs);
         Span<byte> stored = stackalloc byte[Protocol.FrameFormat.FrameBytesMax + PartitionFile.CheckBytes];
-        frame.CopyTo(stored);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(stored[frame.Length..], PartitionFile.Check(row, log.Device, receivedMs, frame));
+        PartitionFile.Encode(row, log.Device, receivedMs, frame, stored);
         raw.sqlite3_bind_blob(insert, 4, stored[..(frame.Length + PartitionFile.CheckBytes)]);
         int code = raw.sqlite3_step(insert);
+        partitionBytes += frame.Length + RowBytes;
         raw.sqlite3_reset(insert);
         SqliteCode.Check(writer, code);
     }

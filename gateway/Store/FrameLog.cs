@@ -40,21 +40,14 @@ public sealed partial class FrameLog : IFrameStore
     private FrameLog(FrameLogOptions options, IDisk disk, TimeProvider time, ICommitStep commit, FileStream exclusive)
     {
         (this.options, this.disk, this.time, this.commit, this.exclusive) = (options, disk, time, commit, exclusive);
-        writer = Connect(SqliteOpenMode.ReadWriteCreate);
         try
         {
-            StoreSchema.Apply(writer, options.Path);
-            Check(writer, "main", options.Path);
-            OpenPartitions();
-            Check(writer, "log", partitions[^1].PathIn(options.Path));
-            Settle(writer);
-            Trim();
-            Restore();
+            writer = OpenFiles();
             Prepare();
         }
         catch
         {
-            writer.Dispose();
+            writer?.Dispose();
             throw;
         }
         meter.CreateObservableCounter("depin.store.commits", () => Commits, "{commit}", "Commits; each is one fsync.");
@@ -201,7 +194,7 @@ public sealed partial class FrameLog : IFrameStore
             }
         }
         CatchUp();
-        deviceCount = (int)Sql.Scalar(writer, "SELECT count(*) FROM devices");
+        deviceCount = (int)Sql.Scalar(writer, "SELECT count(*) FROM devices WHERE length(public_key) > 0");
         evidenceCount = Sql.Scalar(writer, "SELECT count(*) FROM evidence");
     }
 
@@ -210,28 +203,25 @@ public sealed partial class FrameLog : IFrameStore
     private void CatchUp()
     {
         long row = lastRow;
-        foreach (PartitionFile closed in partitions)
+        long end = Math.Max(partitions[^1].FirstRow - 1, Sql.Scalar(writer, "SELECT max(row) FROM log.frames"));
+        foreach (StoredFrame frame in Frames(row + 1, end))
         {
-            if (closed.IsDropped || closed.IsOpen || closed.LastRow <= row) continue;
-            foreach (StoredFrame frame in Frames(row + 1, closed.LastRow))
-            {
-                if (frame.Row != row + 1)
-                    throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row + 1} of the frames is missing"));
-                LogOf(frame.Device).Append(Sequence(frame), ++row);
-            }
+            if (frame.Row > row + 1 && !IsLost(row + 1, frame.Row - 1) && !IsDropped(frame.Row - 1))
+                throw MissingRow(row + 1);
+            row = frame.Row;
+            LogOf(frame.Device).Append(Sequence(frame), row);
         }
-        using SqliteCommand command = Sql.Command(writer, "SELECT row, device, substr(frame, 33, 8) FROM log.frames WHERE row > $0 ORDER BY row", row);
-        using SqliteDataReader frames = command.ExecuteReader();
-        byte[] sequence = new byte[8];
-        while (frames.Read())
-        {
-            if (frames.GetInt64(0) != row + 1 || frames.GetBytes(2, 0, sequence, 0, 8) != 8)
-                throw new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row + 1} of the frames is missing"));
-            row++;
-            LogOf(frames.GetInt32(1)).Append(System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(sequence), row);
-        }
+        if (row < end && !IsLost(row + 1, end) && !IsDropped(end))
+            throw MissingRow(row + 1);
+        row = Math.Max(row, end);
         hasLate = Sql.Scalar(writer, "SELECT EXISTS (SELECT 1 FROM late_frames)") != 0;
         Volatile.Write(ref lastRow, row);
+    }
+
+    private StoreException MissingRow(long row)
+    {
+        if (Array.Find(partitions, one => !one.IsDropped && row >= one.FirstRow && row <= one.LastRow) is { } partition) Suspect(partition);
+        return new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} of the frames is missing"));
     }
 
     private static string Damaged(string path, string what) =>

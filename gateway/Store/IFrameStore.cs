@@ -69,7 +69,10 @@ public interface IFrameStore : Operate.IDurableStore, IDisposable
     /// <summary>True when a row was dropped, by age or budget, after it was anchored: its file is gone.</summary>
     bool IsDropped(long row) => false;
 
-    /// <summary>Where a device's frame was that is dropped; null when it is not, or never was there.</summary>
+    /// <summary>Rows of a range that the disk lost, ascending: noted, with the damaged file kept.</summary>
+    IReadOnlyList<long> LostRows(long firstRow, long lastRow) => [];
+
+    /// <summary>Where a device's frame was that is dropped or lost; null when it is here, or never was.</summary>
     DroppedFrame? FindDropped(int device, ulong sequence) => null;
 
     /// <summary>Inserts or updates a device; gives its integer, or 0 when the store has no room for more.</summary>

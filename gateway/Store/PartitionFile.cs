@@ -24,9 +24,20 @@ public sealed record PartitionFile(long FirstRow, long LastRow, PartitionFormat 
     /// <summary>Bytes after the frame in a checked row.</summary>
     public const int CheckBytes = 4;
 
-    internal const string Table = "CREATE TABLE IF NOT EXISTS log.frames (row INTEGER PRIMARY KEY, device INTEGER NOT NULL, received_ms INTEGER NOT NULL, frame BLOB NOT NULL)";
+    internal static string TableIn(string schema) => $"CREATE TABLE IF NOT EXISTS {schema}.frames (row INTEGER PRIMARY KEY, device INTEGER NOT NULL, received_ms INTEGER NOT NULL, frame BLOB NOT NULL)";
 
     private const string Columns = "SELECT row, device, received_ms, frame FROM frames ";
+
+    /// <summary>Says in the file what it is, so that it can be known again without the database.</summary>
+    internal static string Mark(string schema) => $"PRAGMA {schema}.application_id = {StoreSchema.ApplicationId}; PRAGMA {schema}.user_version = {StoreSchema.Version}";
+
+    /// <summary>False for a file that is no SQLite database any more: opening it could cost its write-ahead log.</summary>
+    internal static bool LooksSound(string path)
+    {
+        Span<byte> magic = stackalloc byte[16];
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        return file.Length >= 512 && file.ReadAtLeast(magic, 16, throwOnEndOfStream: false) == 16 && magic.SequenceEqual("SQLite format 3\0"u8);
+    }
 
     internal bool IsOpen => LastRow == long.MaxValue;
 
@@ -65,6 +76,28 @@ public sealed record PartitionFile(long FirstRow, long LastRow, PartitionFormat 
     internal List<(long Row, int Bytes)> Lengths(SqliteConnection connection, long from, long to) => Sql.Rows(connection, static row => (row.GetInt64(0), row.GetInt32(1)),
         $"SELECT row, length(frame) - {(Format == PartitionFormat.Checked ? CheckBytes : 0)} FROM frames WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to);
 
+    /// <summary>True when there is a partition, or was one.</summary>
+    internal static bool AnyIn(string database) => Directory.Exists(FolderOf(database)) && FirstRowsIn(database).Length > 0;
+
+    /// <summary>The first rows of the files that are there, ascending.</summary>
+    internal static long[] FirstRowsIn(string database) => [.. Directory.GetFiles(FolderOf(database), "*.db")
+        .Select(static file => long.TryParse(Path.GetFileNameWithoutExtension(file), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long row) ? row : 0).Where(static row => row > 0).Order()];
+
+    /// <summary>What the file says of itself (user_version, at byte 60 of the header); one that says nothing sensible is taken for a checked one: its rows show.</summary>
+    internal static PartitionFormat FormatOf(string path)
+    {
+        Span<byte> header = stackalloc byte[64];
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        return file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length && BinaryPrimitives.ReadUInt32BigEndian(header[60..]) == 2 ? PartitionFormat.Plain : PartitionFormat.Checked;
+    }
+
+    /// <summary>The frame and its checksum into <paramref name="stored"/>, which has room for both.</summary>
+    internal static void Encode(long row, int device, long receivedMs, ReadOnlySpan<byte> frame, Span<byte> stored)
+    {
+        frame.CopyTo(stored);
+        BinaryPrimitives.WriteUInt32LittleEndian(stored[frame.Length..], Check(row, device, receivedMs, frame));
+    }
+
     /// <summary>The checksum of a row.</summary>
     internal static uint Check(long row, int device, long receivedMs, ReadOnlySpan<byte> frame)
     {
@@ -74,12 +107,16 @@ public sealed record PartitionFile(long FirstRow, long LastRow, PartitionFormat 
         return ~check;
     }
 
-    private StoredFrame Frame(SqliteDataReader row)
+    /// <summary>A row as stored; null when it is not what was written. Of a plain row only its shape can be told.</summary>
+    internal static StoredFrame? Decode(long row, int device, long receivedMs, ReadOnlySpan<byte> stored, PartitionFormat format)
     {
-        (long number, int device, long receivedMs, byte[] stored) = (row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), (byte[])row.GetValue(3));
-        if (Format == PartitionFormat.Plain) return new StoredFrame(number, device, receivedMs, stored);
-        if (stored.Length < CheckBytes || BinaryPrimitives.ReadUInt32LittleEndian(stored.AsSpan(stored.Length - CheckBytes)) != Check(number, device, receivedMs, stored.AsSpan(0, stored.Length - CheckBytes)))
-            throw new StoreException(StoreFault.Corrupt, $"Row {number} of the frames is not what was written: the disk damaged it. Copy the data folder to another disk.");
-        return new StoredFrame(number, device, receivedMs, stored[..^CheckBytes]);
+        int check = format == PartitionFormat.Checked ? CheckBytes : 0;
+        if (stored.Length - check is < Protocol.FrameFormat.FrameBytesMin or > Protocol.FrameFormat.FrameBytesMax) return null;
+        ReadOnlySpan<byte> frame = stored[..^check];
+        if (check > 0 && BinaryPrimitives.ReadUInt32LittleEndian(stored[^check..]) != Check(row, device, receivedMs, frame)) return null;
+        return new StoredFrame(row, device, receivedMs, frame.ToArray());
     }
+
+    private StoredFrame Frame(SqliteDataReader row) => Decode(row.GetInt64(0), row.GetInt32(1), row.GetInt64(2), (byte[])row.GetValue(3), Format)
+        ?? throw new StoreException(StoreFault.Corrupt, $"Row {row.GetInt64(0)} of the frames is not what was written: the disk damaged it. What can be read is being saved; look at the folder {StoreDamage.Folder}.");
 }

@@ -25,29 +25,34 @@ public sealed record RetentionOptions(long KeepS);
 /// <summary>
 /// Drops the log's oldest partitions when they are too old, or the disk budget is nearly used: only those of which every frame is on the ledger with all
 /// confirmations. Age is counted in the chain's time, from the anchor to the newest block: whatever this machine's clock says, nothing goes too early.
-/// What cannot be dropped stays, and at the budget the store stops acknowledging.
+/// What cannot be dropped stays, and at the budget the store stops acknowledging. In between it reads the partitions, slowly, to find damage before a person does.
 /// </summary>
 public sealed class Retention : IDisposable
 {
     /// <summary>How often it is looked.</summary>
     public static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
 
+    /// <summary>Rows whose checksums are compared at each look: 8 GiB of frames in three weeks.</summary>
+    private const int RowsVerified = 1_024;
+
     private const string Part = "retention";
     private readonly RetentionOptions _options;
     private readonly FrameLog _log;
     private readonly ILedgerTimes _ledger;
+    private readonly Func<Task> _mend;
     private readonly HealthBoard _health;
     private readonly TimeProvider _time;
     private readonly Meter _meter = new("DePIN.Store");
 
-    public Retention(RetentionOptions options, FrameLog log, ILedgerTimes ledger, HealthBoard health, TimeProvider time)
+    public Retention(RetentionOptions options, FrameLog log, ILedgerTimes ledger, Func<Task> mend, HealthBoard health, TimeProvider time)
     {
-        (_options, _log, _ledger, _health, _time) = (options, log, ledger, health, time);
+        (_options, _log, _ledger, _mend, _health, _time) = (options, log, ledger, mend, health, time);
         _meter.CreateObservableCounter("depin_store_written_bytes", () => Written(static bytes => bytes), description: "Bytes the store's writer made the kernel write to the disk (proc(5), write_bytes).");
         _meter.CreateObservableGauge("depin_store_bytes_written_per_frame", () => Written(bytes => _log.CommittedFrames is > 0 and long frames ? bytes / (double)frames : 0),
             description: "The same for each frame committed since the start: the wear of the card.");
         _meter.CreateObservableGauge("depin_store_bytes", () => _log.UsedBytes, description: "Bytes the frame store takes on the disk.");
         _meter.CreateObservableGauge("depin_store_partitions", () => _log.PartitionCount, description: "Files of the frame log on the disk.");
+        _meter.CreateObservableGauge("depin_store_lost_frames", () => _log.LostFrames, description: "Rows that a damaged disk lost; what peers had of them is back under other rows.");
         _meter.CreateObservableGauge("depin_store_first_row", () => _log.FirstRow, description: "The oldest row on the disk; those before are dropped.");
     }
 
@@ -58,6 +63,7 @@ public sealed class Retention : IDisposable
         {
             try
             {
+                await Task.Run(() => _log.VerifyNext(RowsVerified), stopping).ConfigureAwait(false);
                 await SweepAsync().ConfigureAwait(false);
             }
             catch (Exception fault) when (fault is StoreException or SqliteException or IOException or UnauthorizedAccessException)
@@ -71,6 +77,9 @@ public sealed class Retention : IDisposable
     /// <summary>Drops what may and should go now, the oldest first; gives how many partitions.</summary>
     public async Task<int> SweepAsync()
     {
+        if (_log.LostRuns.Count > 0) await _mend().ConfigureAwait(false);
+        if (_log.Damage is [.., var newest] all) _health.Report("disk", PartState.Degraded, newest, $"{all.Count} damaged files are told of in the folder {StoreDamage.Folder}: read the texts, check the disk, then delete them.");
+        else _health.Report("disk", PartState.Ok);
         int dropped = 0;
         string waits = "";
         foreach ((long first, long last) in _log.ClosedPartitions())
@@ -111,7 +120,7 @@ public sealed class Retention : IDisposable
         {
             if (anchored.Find(batch => batch.Contains(row)) is { } whole && whole.Skipped.Count == 0)
                 row = Math.Min(last, whole.LastRow);
-            else if (!anchored.Exists(batch => batch.Contains(row)) && (_log.FrameAt(row) is not { } frame || !_ledger.IsAnchored(frame.Frame)))
+            else if (!anchored.Exists(batch => batch.Contains(row)) && _log.LostRows(row, row).Count == 0 && (_log.FrameAt(row) is not { } frame || !_ledger.IsAnchored(frame.Frame)))
                 return null;
         }
         return anchored.Count == 0 ? _ledger.NowS : latest;

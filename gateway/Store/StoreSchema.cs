@@ -21,6 +21,7 @@ internal static class StoreSchema
             id INTEGER PRIMARY KEY, device_id BLOB NOT NULL UNIQUE, public_key BLOB NOT NULL, key_kind INTEGER NOT NULL,
             owner BLOB NOT NULL, registered_at INTEGER NOT NULL, revoked_at INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS partitions (first_row INTEGER PRIMARY KEY, last_row INTEGER NOT NULL, format INTEGER NOT NULL, dropped INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS lost_rows (first_row INTEGER PRIMARY KEY, last_row INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS frame_index (
             device INTEGER NOT NULL, first_sequence INTEGER NOT NULL, last_sequence INTEGER NOT NULL, first_row INTEGER NOT NULL,
             frames INTEGER NOT NULL, entries BLOB NOT NULL, PRIMARY KEY (device, first_sequence)) WITHOUT ROWID;

@@ -20,6 +20,7 @@ internal static class StoreUpgrade
             return;
         }
 
+        if (!PartitionFile.LooksSound(path)) return; // what is damaged is the opening's concern
         using (SqliteConnection old = Open(path, SqliteOpenMode.ReadWrite))
         {
             if (Sql.Scalar(old, "PRAGMA user_version") != 2 || Sql.Scalar(old, "PRAGMA application_id") != StoreSchema.ApplicationId) return;

@@ -125,7 +125,7 @@ public sealed class ReadApi(
         if (ordinal is null || ledger.Proof(ordinal.Value) is not { } range || registry.Ledger(ordinal.Value, 1) is not [var entry])
             throw new ProblemException(StatusCodes.Status409Conflict, "Not anchored yet", $"The frame is {state}, not anchored: there is no proof of it yet.",
                 "Ask again after the next epoch; /health says whether anchoring works.");
-        if (frames.BatchOf(frame.Row) is { } of && frames.IsDropped(of.FirstRow)) throw Gone(of);
+        if (frames.BatchOf(frame.Row) is { } of && !batches.IsWhole(of)) throw Gone(of, isLost: !frames.IsDropped(of.FirstRow));
         BatchProof proof = batches.Prove(frame.Row) ?? throw ApiRequest.NotFound("The frame is in no batch.", "Ask again later.");
         BatchHeader[] leaves = [.. network.BatchesIn(ordinal.Value).Select(b => b.Summary.Header)];
         (AnchorHeader rebuilt, MerkleTree tree) = AnchorHeader.Build(entry.Header.Epoch, entry.Header.Previous, leaves);
@@ -222,14 +222,18 @@ public sealed class ReadApi(
         KnownDevice device = Known(context);
         ulong sequence = ApiRequest.PathNumber(context, "sequence");
         StoredFrame frame = frames.Find(device.Log.Device, sequence)
-            ?? throw (frames.FindDropped(device.Log.Device, sequence) is { } dropped ? Gone(dropped.Batch) : null) ?? (Exception) ApiRequest.NotFound($"There is no frame {sequence} of this device here.", $"The last sequence is {device.Log.LastSequence}; frames between may never have arrived.");
+            ?? throw (frames.FindDropped(device.Log.Device, sequence) is { } gone ? Gone(gone.Batch, gone.IsLost) : null) ?? (Exception) ApiRequest.NotFound($"There is no frame {sequence} of this device here.", $"The last sequence is {device.Log.LastSequence}; frames between may never have arrived.");
         return (device, frame);
     }
 
-    /// <summary>Its frames were dropped after they were anchored.</summary>
-    private ProblemException Gone(StoredBatch? batch) => new(StatusCodes.Status410Gone, "Dropped after it was anchored",
-        batch is null ? "The frame was dropped, by age or disk budget." : $"The frame was in batch {batch.Number}{(Ordinal(Own(batch.Number)) is { } ordinal ? $", which ledger entry {ordinal} holds" : "")}; its frames were dropped, by age or disk budget.",
-        batch is null ? "Peers may still have it." : $"The header remains at /api/batches/{batch.Number}; peers and the device's owner may still have the frame. store.keepDays and store.diskBudgetMib say how long frames are kept.");
+    /// <summary>Its frames were dropped after they were anchored, or the disk lost them.</summary>
+    private ProblemException Gone(StoredBatch? batch, bool isLost)
+    {
+        string where = batch is null ? "The frame was here" : $"The frame was in batch {batch.Number}{(Ordinal(Own(batch.Number)) is { } ordinal ? $", which ledger entry {ordinal} holds" : "")}";
+        return new ProblemException(StatusCodes.Status410Gone, isLost ? "Lost by the disk" : "Dropped after it was anchored",
+            isLost ? $"{where}; the disk lost it, or frames of its batch." : $"{where}; its frames were dropped, by age or disk budget.",
+            isLost ? "It comes back if peers have the batch. See the folder quarantine, and /health." : "Its batch's header remains in /api/batches; peers and the device's owner may still have the frame. store.keepDays and store.diskBudgetMib say how long frames are kept.");
+    }
 
     internal DeviceJson Json(KnownDevice device)
     {

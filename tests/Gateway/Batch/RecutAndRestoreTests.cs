@@ -1,5 +1,6 @@
 using DePIN.Evidence;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Tests.Store;
@@ -171,6 +172,67 @@ internal sealed class RecutAndRestoreTests
             BatchReader reader = new(fresh.Log);
             Batcher made = new(new BatcherOptions { Gateway = Gateway, FramesMax = 10 }, fresh.Log, reader, _anchored);
             return (new OwnBatches(fresh.Log, reader, made, fresh.Devices, summary => bodies.GetValueOrDefault(summary.Hash)), made);
+        }
+    }
+
+    [Test]
+    public async Task What_a_damaged_disk_lost_comes_back_from_peers_or_is_cut_anew()
+    {
+        using Pipeline pipeline = new(store: new FrameLogOptions { Path = "", PartitionBytesMax = 12 * 1024 });
+        using SigningDevice device = await pipeline.AddDeviceAsync();
+        byte[][] frames = [.. Enumerable.Range(0, 400).Select(_ => device.Next(2))];
+        foreach (byte[] frame in frames) Assert.That(await pipeline.SubmitAsync(device, frame), Is.EqualTo(FrameVerdict.Accepted));
+        BatcherOptions cutting = new() { Gateway = Gateway, FramesMax = 40 };
+        await new Batcher(cutting, pipeline.Log).CutNowAsync();
+        BatchReader reader = new(pipeline.Log);
+        List<BatchSummary> batches = [.. pipeline.Log.Batches(1, 10).Select(reader.Summary)];
+        Dictionary<Hash32, BatchBody> bodies = pipeline.Log.Batches(1, 10).ToDictionary(one => new Hash32(one.Hash), reader.Body);
+        string folder = Directory.CreateTempSubdirectory("depin-lost-").FullName;
+        using (ChainDatabase database = ChainDatabase.Open(folder))
+        {
+            NetworkLog network = new(database);
+            foreach (BatchSummary batch in batches[..7]) network.SaveCertificate(batch, []);
+            pipeline.Stop();
+            Break(1); // its batches have certificates
+            Break(280); // that of the next ones have not
+            pipeline.Start();
+            for (int i = 0; i < 20; i++) // the slow round, twice over all partitions
+            {
+                pipeline.Log.VerifyNext(FrameLog.ReadFramesMax);
+                await pipeline.Log.ProveAsync();
+            }
+
+            Assert.That(pipeline.Log.LostRuns, Has.Count.EqualTo(2));
+            LostBatches lost = new(pipeline.Log, network, Gateway, () => 4);
+            reader = new BatchReader(pipeline.Log);
+            Assert.That(reader.IsWhole(pipeline.Log.BatchAt(1)!), Is.False);
+            Assert.That(await lost.ForgetAsync(), Is.EqualTo(1));
+            Assert.That(pipeline.Log.FirstMissingBatch(1), Is.EqualTo(1));
+            Batcher batcher = new(cutting, pipeline.Log, reader);
+            OwnBatches own = new(pipeline.Log, reader, batcher, pipeline.Devices, summary => bodies.GetValueOrDefault(summary.Hash));
+            foreach (BatchSummary batch in batches[..7])
+                if (pipeline.Log.BatchAt(batch.Header.Number) is null) Assert.That(await own.RestoreAsync(batch, default), Is.True);
+            await batcher.CutNowAsync();
+            Assert.That(await lost.ForgetAsync(), Is.Zero, "again: nothing changes");
+
+            List<StoredBatch> now = pipeline.Log.Batches(1, 100);
+            Assert.That(now.Take(7).Select(one => new Hash32(one.Hash)), Is.EqualTo(batches[..7].Select(one => one.Hash)));
+            Assert.That(now.Select(one => one.Number), Is.EqualTo(Enumerable.Range(1, now.Count).Select(n => (ulong)n)));
+            Assert.That(now.Select(one => new BatchReader(pipeline.Log).Summary(one).IsConsistent()), Is.All.True);
+            for (int i = 0; i < 280; i++) Assert.That(reader.Prove(pipeline.DeviceNumber(device), (ulong)i + 1)!.Frame.ToArray(), Is.EqualTo(frames[i]));
+            int gone = Enumerable.Range(281, 120).Count(sequence => pipeline.Log.Find(pipeline.DeviceNumber(device), (ulong)sequence) is null);
+            Assert.That(gone, Is.Positive.And.LessThan(120), "of batches that nobody has signed only what could be read is left");
+            Assert.That(now.Skip(7).Sum(one => one.Frames), Is.GreaterThanOrEqualTo(120 - gone));
+        }
+
+        Directory.Delete(folder, recursive: true);
+
+        void Break(long fromRow)
+        {
+            string path = PartitionFile.PathOf(pipeline.Store.Path, PartitionFile.FirstRowsIn(pipeline.Store.Path).First(row => row >= fromRow));
+            byte[] bytes = File.ReadAllBytes(path);
+            bytes.AsSpan(3 * 4096, 4096).Fill(0x55);
+            File.WriteAllBytes(path, bytes);
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed class PartitionTests
 {
     private static readonly Address Gateway = new([.. Enumerable.Repeat((byte)7, 20)]);
 
-    private static readonly FrameLogOptions Small = new() { Path = "", PartitionBytesMax = 48 * 1024, IndexIntervalFrames = 100 };
+    private static readonly FrameLogOptions Small = new() { Path = "", PartitionBytesMax = 24 * 1024, IndexIntervalFrames = 100 };
 
     [Test]
     public async Task Frames_over_many_partitions_are_read_like_one_log_before_and_after_restarts()
@@ -57,7 +57,7 @@ internal sealed class PartitionTests
         await batcher.CutNowAsync();
         Ledger ledger = new() { NowS = 1_000_000 };
         HealthBoard health = new(TimeProvider.System, NullLogger.Instance);
-        using Retention retention = new(new RetentionOptions(KeepS: 86_400), log, ledger, health, TimeProvider.System);
+        using Retention retention = new(new RetentionOptions(KeepS: 86_400), log, ledger, static () => Task.CompletedTask, health, TimeProvider.System);
 
         Assert.That(await retention.SweepAsync(), Is.Zero, "nothing is anchored");
         ledger.Anchored = number => number <= 6 ? 1_000_000 - 86_399 : null; // rows 1 to 384
@@ -109,7 +109,7 @@ internal sealed class PartitionTests
         using SigningDevice device = await pipeline.AddDeviceAsync();
         HealthBoard health = new(TimeProvider.System, NullLogger.Instance);
         Ledger ledger = new() { NowS = 1_000 };
-        using Retention retention = new(new RetentionOptions(KeepS: 0), pipeline.Log, ledger, health, TimeProvider.System);
+        using Retention retention = new(new RetentionOptions(KeepS: 0), pipeline.Log, ledger, static () => Task.CompletedTask, health, TimeProvider.System);
         Batcher batcher = new(new BatcherOptions { Gateway = Gateway, FramesMax = 50 }, pipeline.Log);
         FrameVerdict verdict;
         long stored = 0;
@@ -200,6 +200,81 @@ internal sealed class PartitionTests
         pipeline.Start();
         Assert.That(pipeline.Log.FrameAt(10)!.Frame, Is.EqualTo(sent[9]));
         Assert.That(Assert.Throws<StoreException>(() => pipeline.Log.FrameAt(11))!.Fault, Is.EqualTo(StoreFault.Corrupt));
+        // The rest of the file is saved, and what is lost is said.
+        while (pipeline.Log.LostFrames == 0) await Task.Delay(5);
+        Assert.That(pipeline.Log.LostRuns, Is.EqualTo(new[] { (11L, 11L) }));
+        Assert.That(pipeline.Log.FrameAt(11), Is.Null);
+        Assert.That(pipeline.Log.FindDropped(pipeline.DeviceNumber(device), 11)!.IsLost, Is.True);
+        Assert.That(pipeline.Log.Frames(1, 600).Select(static one => one.Frame), Is.EqualTo(sent[..10].Concat(sent[11..])));
+        Assert.That(pipeline.Log.Damage, Has.Count.EqualTo(1).And.Some.Contains("1 could not be: rows 11."));
+        pipeline.Restart();
+        Assert.That(pipeline.Log.LostRuns, Is.EqualTo(new[] { (11L, 11L) }));
+        Assert.That(await pipeline.SubmitAsync(device, device.Next()), Is.EqualTo(FrameVerdict.Accepted));
+    }
+
+    [Test]
+    public async Task A_clock_that_jumps_ten_years_drops_nothing_and_frames_go_on()
+    {
+        TestClock clock = new();
+        using Pipeline pipeline = new(store: Small, time: clock);
+        using SigningDevice device = await pipeline.AddDeviceAsync();
+        List<byte[]> sent = await SendAsync(pipeline, device, 200);
+        foreach (int years in (int[])[10, -10, -10, 10])
+        {
+            clock.Offset += TimeSpan.FromDays(365.25 * years);
+            sent.AddRange(await SendAsync(pipeline, device, 200));
+            if (years < 0) pipeline.Restart();
+        }
+        FrameLog log = pipeline.Log;
+        await new Batcher(new BatcherOptions { Gateway = Gateway, FramesMax = 64 }, log).CutNowAsync();
+        Ledger ledger = new() { NowS = 1_000_000, Anchored = static _ => 1_000_000 - 600 };
+        using Retention retention = new(new RetentionOptions(KeepS: 86_400), log, ledger, static () => Task.CompletedTask, new HealthBoard(clock, NullLogger.Instance), clock);
+        Assert.That(log.Frames(1, log.LastRow).Select(static one => one.ReceivedMs).Max() - log.FrameAt(1)!.ReceivedMs, Is.GreaterThan(TimeSpan.FromDays(3_600).TotalMilliseconds), "it did jump");
+        Assert.That(await retention.SweepAsync(), Is.Zero, "by the chain's time the frames were anchored ten minutes ago");
+        Assert.That(log.Frames(1, log.LastRow).Select(static one => one.Frame), Is.EqualTo(sent));
+        ledger.NowS += 86_400;
+        Assert.That(await retention.SweepAsync(), Is.Positive, "and a day later a day ago");
+    }
+
+    [Test]
+    public async Task A_store_of_300_000_frames_starts_in_seconds_after_a_power_cut()
+    {
+        string copy = Directory.CreateTempSubdirectory("depin-start-").FullName;
+        using Pipeline pipeline = new(store: new FrameLogOptions { Path = "" });
+        using SigningDevice device = await pipeline.AddDeviceAsync();
+        byte[] frame = device.Next(4);
+        DeviceLog log = pipeline.Log.LogOf(pipeline.DeviceNumber(device));
+        for (int group = 0; group < 300; group++)
+        {
+            // Straight to the store: 300,000 signatures would say nothing about it.
+            Appended last = null!;
+            for (int i = 0; i < 1_000; i++)
+            {
+                byte[] one = [.. frame];
+                ulong sequence = (ulong)(group * 1_000 + i + 1);
+                System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(one.AsSpan(32), sequence);
+                pipeline.Log.Append(last = new Appended(pipeline.Log.Epoch, log, sequence, one));
+            }
+            await last.Done;
+        }
+        foreach (string file in Directory.GetFiles(Path.GetDirectoryName(pipeline.Store.Path)!, "*", SearchOption.AllDirectories))
+        {
+            if (file.EndsWith(".lock", StringComparison.Ordinal) || file.EndsWith("-shm", StringComparison.Ordinal)) continue;
+            string made = Path.Combine(copy, Path.GetRelativePath(Path.GetDirectoryName(pipeline.Store.Path)!, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(made)!);
+            File.Copy(file, made);
+        }
+        long begun = System.Diagnostics.Stopwatch.GetTimestamp();
+        using (FrameLog started = FrameLog.Open(new FrameLogOptions { Path = Path.Combine(copy, "frames.db") }))
+        {
+            TimeSpan took = System.Diagnostics.Stopwatch.GetElapsedTime(begun);
+            TestContext.Out.WriteLine($"{took.TotalMilliseconds:0} ms");
+            Assert.That(started.LastRow, Is.EqualTo(300_000));
+            Assert.That(started.Find(log.Device, 300_000)!.Row, Is.EqualTo(300_000));
+            Assert.That(started.Find(log.Device, 7)!.Row, Is.EqualTo(7));
+            Assert.That(took, Is.LessThan(TimeSpan.FromSeconds(10)));
+        }
+        Directory.Delete(copy, recursive: true);
     }
 
     [Test]
@@ -223,6 +298,27 @@ internal sealed class PartitionTests
         foreach (byte[][] part in sent.Chunk(20))
             Assert.That(await Task.WhenAll(part.Select(frame => pipeline.SubmitAsync(device, frame))), Is.All.EqualTo(FrameVerdict.Accepted));
         return sent;
+    }
+
+    private sealed class Appended : FrameAppend
+    {
+        private readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Appended(long epoch, DeviceLog log, ulong sequence, byte[] frame) => (Epoch, Log, Sequence, ReceivedMs, Frame) = (epoch, log, sequence, 1_780_000_000_000 + (long)sequence, frame);
+
+        public Task Done => done.Task;
+
+        protected internal override void Committed() => done.SetResult();
+
+        internal override void Failed(StoreFault fault) => done.SetException(new StoreException(fault, "not stored"));
+    }
+
+    /// <summary>The machine's clock, set wrong.</summary>
+    private sealed class TestClock : TimeProvider
+    {
+        public TimeSpan Offset { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Offset;
     }
 
     private sealed class Ledger : ILedgerTimes

@@ -13,6 +13,7 @@ using DePIN.Gateway;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Store;
 using DePIN.Gateway.Sign;
 using Microsoft.Data.Sqlite;
 
@@ -71,6 +72,7 @@ public sealed class GatewayDoctor
         ExamineDisk();
         ExamineCard();
         ExamineStore();
+        ExamineFrames();
         ExamineIdentity();
         ExamineCertificates();
         ExamineRunning();
@@ -127,9 +129,10 @@ public sealed class GatewayDoctor
             DriveInfo drive = new(Path.GetFullPath(_settings.Data.Folder));
             long free = drive.AvailableFreeSpace >> 20, floor = _settings.Store.FreeFloorMib, budget = _settings.Store.DiskBudgetMib;
             long used = Directory.Exists(_settings.Data.Folder) ? new DirectoryInfo(_settings.Data.Folder).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }).Sum(file => file.Length) >> 20 : 0;
-            string what = $"{free} MiB are free, the gateway uses {used} MiB; it stops acknowledging below {floor} MiB free (store.freeFloorMib) and above {budget} MiB of frames (store.diskBudgetMib)";
+            long frames = Directory.Exists(_settings.Data.Folder) ? new SystemDisk().UsedBytes(_settings.FrameLog().Path) >> 20 : 0;
+            string what = $"{free} MiB are free, the gateway uses {used} MiB, {frames} MiB of it for frames; it stops acknowledging below {floor} MiB free (store.freeFloorMib), and at {budget} MiB of frames (store.diskBudgetMib) when none of them are on the ledger, so that they can be dropped";
             if (free <= floor) Say("disk.free", FindingLevel.Fail, what, "make room: boards keep their frames meanwhile");
-            else if (free < 2 * floor || used > budget * 9 / 10) Say("disk.free", FindingLevel.Warn, what, "make room, or raise the budget, before boards have to keep their frames");
+            else if (free < 2 * floor || frames >= budget) Say("disk.free", FindingLevel.Warn, what, "make room, or raise the budget, before boards have to keep their frames; see in /health whether frames reach the ledger");
             else Say("disk.free", FindingLevel.Ok, what);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
@@ -224,6 +227,28 @@ public sealed class GatewayDoctor
         {
             Say("store.chain", FindingLevel.Fail, $"chain.db cannot be read: {error.Message}", "restore it, or move it away: the registry and ledger are read again, peers explain the rest");
         }
+    }
+
+    private void ExamineFrames()
+    {
+        string path = _settings.FrameLog().Path;
+        if (!File.Exists(path) || _settings.Store.Postgres.Length > 0) return;
+        try
+        {
+            using SqliteConnection connection = new($"Data Source={path};Mode=ReadOnly;Pooling=False");
+            connection.Open();
+            long version = Sql.Scalar(connection, "PRAGMA user_version");
+            long files = version < 3 ? 1 : Sql.Scalar(connection, "SELECT count(*) FROM partitions WHERE dropped = 0"), first = version < 3 ? 1 : Sql.Scalar(connection, "SELECT min(first_row) FROM partitions WHERE dropped = 0");
+            long lost = version < 3 ? 0 : Sql.Scalar(connection, "SELECT sum(last_row - first_row + 1) FROM lost_rows");
+            Say("store.frames", FindingLevel.Ok, $"frames.db can be read; the frames from row {first} on are in {files} files{(lost > 0 ? $", of which the disk lost {lost}" : "")}");
+        }
+        catch (SqliteException error)
+        {
+            Say("store.frames", FindingLevel.Fail, $"frames.db cannot be read: {error.Message}", "start the gateway: it keeps the damaged file, builds it again from the frames beside it, and says what is lost");
+        }
+
+        IReadOnlyList<string> damage = StoreDamage.Read(path);
+        if (damage.Count > 0) Say("store.damage", FindingLevel.Warn, damage[^1], $"{damage.Count} damaged files are told of in {StoreDamage.FolderOf(path)}: read the texts, replace a disk that does it again, then delete the folder");
     }
 
     private void ExamineCertificates()
