@@ -146,7 +146,7 @@ public sealed class GatewaySettings
     /// <summary>The frame store.</summary>
     public FrameLogOptions FrameLog() => new()
     {
-        Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20,
+        Path = Path.Combine(Data.Folder, "frames.db"), DiskBudgetBytes = (long)Store.DiskBudgetMib << 20, FreeSpaceFloorBytes = (long)Store.FreeFloorMib << 20, CommitIntervalMs = Store.CommitIntervalMs,
         PartitionBytesMax = Math.Min(64L << 20, ((long)Store.DiskBudgetMib << 20) / 16), // a small budget must be able to drop parts of itself
     };
 

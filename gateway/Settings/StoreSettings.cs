@@ -12,6 +12,9 @@ public sealed class StoreSettings
     [Setting("Space that must stay free on the disk.", Unit = "MiB", Min = 0, Max = 1_048_576)]
     public int FreeFloorMib { get; set; } = 256;
 
+    [Setting("Over the long run frames are written to disk (and acknowledged) in groups this far apart, unless 64 wait; bursts are not held up. Longer spares an SD card; 0 writes at once.", Unit = "ms", Min = 0, Max = 10_000)]
+    public int CommitIntervalMs { get; set; } = 250;
+
     [Setting("PostgreSQL instead of files in the data folder, shared by several gateway processes with one identity: postgresql://user@host:5432/database?sslmode=verify-full&sslrootcert=ca.pem, without a password. Empty = files.")]
     public string Postgres { get; set; } = "";
 

@@ -28,6 +28,8 @@ public sealed partial class FrameLog
     private bool stopping;
     private bool waitingForFirst;
     private bool waitingForMore;
+    private bool waitingForTurn;
+    private long commitsPaidUntil;
 
     private sqlite3_stmt insert = null!;
     private long epoch = 1;
@@ -75,7 +77,7 @@ public sealed partial class FrameLog
             {
                 Enqueue(frame);
                 queuedFrames++;
-                if (waitingForFirst || (waitingForMore && (queuedFrames >= options.GroupFramesMax || MoreComing?.Invoke() != true)))
+                if (waitingForFirst || (waitingForTurn && queuedFrames >= options.CommitFramesMin) || (waitingForMore && (queuedFrames >= options.GroupFramesMax || MoreComing?.Invoke() != true)))
                     Monitor.Pulse(gate);
                 return;
             }
@@ -153,6 +155,12 @@ public sealed partial class FrameLog
                 }
                 if (head is null && stopping)
                     break;
+                if (queuedFrames > 0 && queuedFrames < options.CommitFramesMin && queuedWrites == 0 && !stopping && state == StoreFault.None && UntilTurnMs() is > 0 and int turn)
+                {
+                    waitingForTurn = true;
+                    Monitor.Wait(gate, turn);
+                    waitingForTurn = false;
+                }
                 if (queuedFrames > 0 && queuedFrames < options.GroupFramesMax && queuedWrites == 0 && !stopping && MoreComing?.Invoke() == true)
                 {
                     waitingForMore = true;
@@ -176,6 +184,16 @@ public sealed partial class FrameLog
         }
         Close();
     }
+
+    // A leaky bucket of commits, as one point in time up to which they are paid for (the virtual scheduling of ITU-T I.371, annex A).
+    private int UntilTurnMs()
+    {
+        TimeSpan ahead = time.GetElapsedTime(time.GetTimestamp(), commitsPaidUntil);
+        return (int)Math.Ceiling(Math.Clamp(ahead.TotalMilliseconds - ((double)options.CommitBurst * options.CommitIntervalMs), 0, options.CommitIntervalMs));
+    }
+
+    private void PayCommit() =>
+        commitsPaidUntil = Math.Max(commitsPaidUntil, time.GetTimestamp()) + (options.CommitIntervalMs * time.TimestampFrequency / 1_000);
 
     private void WriteGroup(StoreWork group)
     {
@@ -224,6 +242,7 @@ public sealed partial class FrameLog
             if (any)
             {
                 long began = time.GetTimestamp();
+                PayCommit();
                 commit.Commit(writer);
                 Interlocked.Add(ref commitTicks, time.GetElapsedTime(began).Ticks);
             }

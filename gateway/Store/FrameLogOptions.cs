@@ -21,7 +21,19 @@ public sealed record FrameLogOptions
     /// <summary>The most frames in one commit.</summary>
     public int GroupFramesMax { get; init; } = 1024;
 
-    /// <summary>How long a commit waits for company while more frames are being verified, ms. An idle gateway commits at once.</summary>
+    /// <summary>
+    /// The time between two commits of few frames over the long run, ms; 0 never waits. Each commit costs the disk whole pages, however few
+    /// frames it holds. <see cref="CommitBurst"/> commits may come sooner: a device that brings a night's frames is not made to wait.
+    /// </summary>
+    public int CommitIntervalMs { get; init; }
+
+    /// <summary>Commits that may run ahead of <see cref="CommitIntervalMs"/>, after a time with fewer.</summary>
+    public int CommitBurst { get; init; } = 256;
+
+    /// <summary>From this many frames on a commit is worth its pages and does not wait for <see cref="CommitIntervalMs"/>.</summary>
+    public int CommitFramesMin { get; init; } = 64;
+
+    /// <summary>How long a commit waits for company while more frames are being verified, ms.</summary>
     public int LingerMs { get; init; } = 15;
 
     /// <summary>Frames between two saves of the per-device index: what a start has to read again at most.</summary>

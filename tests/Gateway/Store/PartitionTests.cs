@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DePIN.Evidence;
 using DePIN.Gateway.Batch;
 using DePIN.Gateway.Operate;
@@ -290,6 +291,39 @@ internal sealed class PartitionTests
             frames += 100;
         }
         Assert.That(pipeline.Log.WrittenBytes, Is.GreaterThan(100_000));
+    }
+
+    [Test]
+    public async Task Small_commits_are_an_interval_apart_once_the_burst_is_used_up()
+    {
+        const int interval = 100;
+        using Pipeline pipeline = new(store: new FrameLogOptions { Path = "", CommitIntervalMs = interval, CommitBurst = 3 });
+        using SigningDevice device = await pipeline.AddDeviceAsync();
+        long from = Stopwatch.GetTimestamp();
+        for (int i = 0; i < 12; i++)
+            Assert.That(await pipeline.SubmitAsync(device, device.Next()), Is.EqualTo(FrameVerdict.Accepted));
+        Assert.That(Stopwatch.GetElapsedTime(from).TotalMilliseconds, Is.GreaterThan((12 - 3 - 2) * interval));
+    }
+
+    [Test]
+    public async Task A_commit_that_is_worth_it_waits_for_no_interval_and_neither_does_a_batch_or_a_stop()
+    {
+        TimeSpan never = TimeSpan.FromHours(1);
+        using Pipeline pipeline = new(store: new FrameLogOptions { Path = "", CommitIntervalMs = (int)never.TotalMilliseconds, CommitBurst = 0 });
+        using SigningDevice device = await pipeline.AddDeviceAsync(); // a commit: the next one's turn is in an hour
+        Task<FrameVerdict>[] few = [.. Enumerable.Range(0, 63).Select(_ => pipeline.SubmitAsync(device, device.Next()))];
+        Assert.That(few, Has.All.Matches<Task>(static one => !one.IsCompleted));
+        few = [.. few, pipeline.SubmitAsync(device, device.Next())];
+        Assert.That(await Task.WhenAll(few), Is.All.EqualTo(FrameVerdict.Accepted));
+
+        Task<FrameVerdict> one = pipeline.SubmitAsync(device, device.Next());
+        SpinWait.SpinUntil(() => pipeline.Log.QueueDepth == 1);
+        await pipeline.Log.WriteAsync(static _ => true);
+        Assert.That(await one, Is.EqualTo(FrameVerdict.Accepted));
+        one = pipeline.SubmitAsync(device, device.Next());
+        SpinWait.SpinUntil(() => pipeline.Log.QueueDepth == 1);
+        pipeline.Log.Dispose();
+        Assert.That(await one, Is.EqualTo(FrameVerdict.Accepted));
     }
 
     private static async Task<List<byte[]>> SendAsync(Pipeline pipeline, SigningDevice device, int count)
