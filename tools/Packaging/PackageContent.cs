@@ -70,7 +70,7 @@ public static class PackageContent
     private static string Fields(Build build) =>
         "Maintainer: DePIN Edge maintainers <maintainers@depin-edge.invalid>\nSection: net\nPriority: optional\n"
         + "Pre-Depends: init-system-helpers (>= 1.54~)\n"
-        + "Depends: libc6 (>= 2.31), libgcc-s1, libssl3 | libssl3t64, libstdc++6, systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles\n"
+        + $"Depends: libc6 (>= {(build == Build.Native ? "2.34" : "2.31")}), libgcc-s1, libssl3 | libssl3t64, libstdc++6, systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles{(build == Build.Native ? ", zlib1g" : "")}\n"
         + (build == Build.SelfContained ? "Recommends: ca-certificates\n" : "Recommends: aspnetcore-runtime-10.0, ca-certificates\n")
         + "Suggests: mosquitto-clients, systemd-timesyncd\n"
         + "Description: gateway from signed sensor readings to a public ledger\n"

@@ -29,7 +29,7 @@ public static class NativeGateway
         string work = Path.Combine(Repository.Root, ".depin", "native"), target = Path.Combine(work, runtime);
         string[] arguments =
         [
-            "publish", Path.Combine(Repository.Root, "gateway"), "-c", "Release", "-r", runtime, "-p:PublishAot=true", "-p:StripSymbols=true", "-o", target,
+            "publish", Path.Combine(Repository.Root, "gateway"), "-c", "Release", "-r", runtime, "-p:PublishAot=true", "-p:StripSymbols=true", "-p:UseSystemZlib=true", "-o", target,
             "--artifacts-path", Path.Combine(work, "build"), $"-p:PathMap={Repository.Root}=/depin", "-v", "quiet", "-nologo", "-nodeReuse:false",
         ];
         ProcessStartInfo start = new("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
