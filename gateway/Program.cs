@@ -84,10 +84,10 @@ try
     BodyTransfer transfer = new(bodyStore, sources, transport, settings.Peer, time, log);
     transport.Use(transfer);
     using BodyCheck check = new();
-    PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log);
-    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using OtlpExport? telemetry = OtlpExport.Open(settings.Telemetry, key.Address, log);                       // null without telemetry.endpoint
     using FrameTracer? tracer = telemetry is null ? null : new(settings.Telemetry.SampleRatio, key.Address, time);
+    PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log, tracer, time);
+    using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => leadership.IsLeading && network.IsRestoring), devices, frames, registry, time, tracer); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
     using BrokerSubscriber? broker = BrokerSubscriber.Open(settings.Subscription(key.Address), key.Address.ToString(), verifier, () => registryLog.Last is not null, health, time, logs); // frames of another broker; null without broker.url

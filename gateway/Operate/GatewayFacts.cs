@@ -25,6 +25,7 @@ public sealed class GatewayFacts : IDisposable
     private readonly string _gateway;
     private readonly IFrameStore _frames;
     private readonly FrameVerifier _verifier;
+    private readonly Anchorer _anchorer;
     private readonly NetworkLog _network;
     private readonly Address _self;
     private readonly RegistryLog _registry;
@@ -43,8 +44,8 @@ public sealed class GatewayFacts : IDisposable
         ArgumentNullException.ThrowIfNull(anchorer);
         ArgumentNullException.ThrowIfNull(rpc);
         ArgumentNullException.ThrowIfNull(time);
-        (_settings, _self, _gateway, _frames, _verifier, _network, _registry, _follower, _ingest, _board, _time) =
-            (settings, self, self.ToChecksumString(), frames, verifier, network, registry, follower, ingest, board, time);
+        (_settings, _self, _gateway, _frames, _verifier, _network, _registry, _follower, _anchorer, _ingest, _board, _time) =
+            (settings, self, self.ToChecksumString(), frames, verifier, network, registry, follower, anchorer, ingest, board, time);
         _startedMs = Now();
         Gauge("depin_up", "1 while the gateway's status is healthy, else 0.", f => Judge(f).Status == HealthRules.Healthy ? 1 : 0);
         Gauge("depin_uptime_seconds", "Time since the start.", f => (f.NowMs - f.StartedMs) / 1000.0);
@@ -118,6 +119,13 @@ public sealed class GatewayFacts : IDisposable
     /// <summary>How far the chain is read; endpoints without path and query, where API keys are.</summary>
     public ChainJson Chain() => new(_settings.Chain.ChainId, _follower.Head?.Number, _follower.Head?.TimeS, _registry.Last?.Number, _follower.IsCurrent,
         [.. _settings.Chain.RpcUrls.Select(GatewaySettings.Redacted)]);
+
+    /// <summary>Frames refused since the start, of known and unknown devices, by reason.</summary>
+    public IReadOnlyList<(FrameVerdict Verdict, long Frames)> Refused() =>
+        [.. Enum.GetValues<FrameVerdict>().Where(verdict => !verdict.IsDurable()).Select(verdict => (verdict, _verifier.Counters.Of(verdict))).Where(one => one.Item2 > 0)];
+
+    /// <summary>What the gateway's account had when an anchor was last thought of, ether; null before. It pays for anchors.</summary>
+    public (double? Balance, double Spent) Gas() => (_anchorer.Counters.BalanceEther is >= 0 and var ether ? ether : null, _anchorer.Counters.SpentEther);
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();

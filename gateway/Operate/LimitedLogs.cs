@@ -7,7 +7,8 @@ namespace DePIN.Gateway.Operate;
 /// <summary>
 /// Keeps the log short and its lines whole. Entries of one category and one template are written at most <see cref="PerIntervalMax"/> times an interval, the
 /// rest is counted and told as one line when the interval ends; a critical one is always written. Control characters in what comes from outside are
-/// written as \uXXXX, so that a device's name cannot make a line of its own or steer a terminal.
+/// written as \uXXXX, so that a device's name cannot make a line of its own or steer a terminal; an exception is written on the entry's one line. An entry without
+/// an event id of its own gets one from its template: the same in every run and version that has the text.
 /// </summary>
 public sealed class LimitedLogs : ILoggerFactory
 {
@@ -65,6 +66,14 @@ public sealed class LimitedLogs : ILoggerFactory
 
     private static bool IsHidden(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
 
+    /// <summary>The event id of a template: 31 bits of FNV-1a over category and text, never 0.</summary>
+    public static int IdOf(string category, string template)
+    {
+        uint hash = 2_166_136_261;
+        foreach (char c in $"{category}\n{template}") hash = (hash ^ c) * 16_777_619;
+        return (int)(hash & int.MaxValue) is > 0 and int id ? id : 1;
+    }
+
     private bool May(string category, string template)
     {
         if (!_counts.TryGetValue((category, template), out Count? count))
@@ -95,6 +104,12 @@ public sealed class LimitedLogs : ILoggerFactory
         public long Entries;
     }
 
+    /// <summary>What a formatter writes of an exception is its text: here on one line, and with nothing hidden.</summary>
+    private sealed class VisibleException(Exception inner) : Exception(Visible(inner.Message), inner)
+    {
+        public override string ToString() => Visible(InnerException!.ToString().ReplaceLineEndings(" "));
+    }
+
     private sealed class Limited(LimitedLogs owner, string category, ILogger inner) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => inner.BeginScope(state);
@@ -106,7 +121,8 @@ public sealed class LimitedLogs : ILoggerFactory
             if (!inner.IsEnabled(logLevel)) return;
             string template = state is IReadOnlyList<KeyValuePair<string, object?>> { Count: > 0 } parts && parts[^1] is { Key: "{OriginalFormat}", Value: string format } ? format : "(text)";
             if (logLevel < LogLevel.Critical && !owner.May(category, template)) return;
-            inner.Log(logLevel, eventId, state, exception, (entry, fault) => Visible(formatter(entry, fault)));
+            if (eventId.Id == 0) eventId = new EventId(IdOf(category, template), eventId.Name);
+            inner.Log(logLevel, eventId, state, exception is null ? null : new VisibleException(exception), (entry, fault) => Visible(formatter(entry, exception)));
         }
     }
 }

@@ -14,7 +14,10 @@ namespace DePIN.Gateway.Peer;
 /// <param name="keyOf">A device's public key (X ‖ Y) from the followed registry, or null.</param>
 /// <param name="isOwn">True when the batch is this gateway's own and its frames are in the frame store.</param>
 /// <param name="log">For what fails.</param>
-public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyCheck check, Func<Address, ReadOnlyMemory<byte>?> keyOf, Func<BatchSummary, bool> isOwn, ILogger log) : IBodies
+/// <param name="watch">Hears of each checked body; null: nobody.</param>
+/// <param name="time">For <paramref name="watch"/>.</param>
+public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyCheck check, Func<Address, ReadOnlyMemory<byte>?> keyOf, Func<BatchSummary, bool> isOwn, ILogger log,
+    IBodyWatch? watch = null, TimeProvider? time = null) : IBodies
 {
     /// <summary>Headers remembered as checked; then half of them is forgotten.</summary>
     private const int CheckedMax = 8_192;
@@ -37,6 +40,7 @@ public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyC
     {
         ArgumentNullException.ThrowIfNull(batch);
         if (Has(batch)) return (BodyVerdict.Good, default);
+        long begun = time?.GetTimestamp() ?? 0;
         try
         {
             if (!store.Has(batch.FramesHash) && !store.IsInDoubt(batch.FramesHash))
@@ -65,6 +69,7 @@ public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyC
 
             if (found.Verdict != BodyVerdict.Good) return (found.Verdict, found.BadFrame);
             if (!store.Has(batch.FramesHash)) store.Keep(batch.FramesHash);
+            watch?.Checked(batch, bytes, begun);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

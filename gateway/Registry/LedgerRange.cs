@@ -38,4 +38,14 @@ public sealed class LedgerRange(RegistryLog log)
         lock (_gate)
             return ordinal < (ulong)_range.Count ? (_range.Count, _range.Proof((long)ordinal)) : null;
     }
+
+    /// <summary>An entry's hash and its path at an earlier size; 0: at the present one. Null when the ledger has no such entry at that size, or is not that large here.</summary>
+    public (Hash32 Hash, long Size, Hash32[] Path)? Proof(ulong ordinal, ulong size)
+    {
+        lock (_gate)
+        {
+            ulong at = size == 0 ? (ulong)_range.Count : size;
+            return ordinal < at && at <= (ulong)_range.Count ? (_range[(long)ordinal], (long)at, _range.Proof((long)ordinal, (long)at)) : null;
+        }
+    }
 }

@@ -18,7 +18,7 @@ public sealed class WebSettings
     [Setting("Header in which a reverse proxy that did the login (OIDC) names the user, such as X-Forwarded-User; empty = none.")]
     public string UserHeader { get; set; } = "";
 
-    [Setting("Addresses of the proxies whose web.userHeader is believed.")]
+    [Setting("Addresses of the proxies whose web.userHeader, X-Forwarded-For (who waits after wrong passwords) and X-Forwarded-Proto (cookies over TLS only) are believed; from others these are ignored.")]
     public string[] TrustedProxies { get; set; } = [];
 
     [Setting("Entries on one page of a listing at most.", Min = 1, Max = 10_000)]

@@ -112,6 +112,17 @@ public sealed class DeviceLog
         }
     }
 
+    /// <summary>The sequences in memory from one to before another with their rows, ascending.</summary>
+    internal void Collect(ulong from, ulong before, List<(ulong Sequence, long Row)> entries)
+    {
+        lock (gate)
+        {
+            foreach (IndexBlock block in unsaved ?? [])
+                block.Collect(from, before, entries);
+            open.Collect(from, before, entries);
+        }
+    }
+
     /// <summary>The lowest sequence in memory; <see cref="ulong.MaxValue"/> when none is.</summary>
     internal ulong FirstInMemory
     {
@@ -186,6 +197,20 @@ internal struct IndexBlock
         {
             if (at >= from)
                 rows.Add(row);
+            if (!Next(ref offset, ref at, ref row))
+                return;
+        }
+    }
+
+    public readonly void Collect(ulong from, ulong before, List<(ulong Sequence, long Row)> entries)
+    {
+        ulong at = FirstSequence;
+        long row = FirstRow;
+        int offset = 0;
+        for (int i = 0; i < Frames && at < before; i++)
+        {
+            if (at >= from)
+                entries.Add((at, row));
             if (!Next(ref offset, ref at, ref row))
                 return;
         }

@@ -135,6 +135,92 @@ public sealed partial class FrameLog
         });
     }
 
+    /// <inheritdoc/>
+    public List<StoredFrame> NewestOf(int device, ulong from, ulong before, int count)
+    {
+        if (!devices.TryGetValue(device, out DeviceLog? log))
+            return [];
+        List<(ulong Sequence, long Row)> entries = NewestEntries(log, from, before, Math.Clamp(count, 0, ReadFramesMax));
+        Dictionary<long, StoredFrame> read = ReadSome([.. entries.Select(static entry => entry.Row).Order()]);
+        List<StoredFrame> frames = new(read.Count);
+        foreach ((ulong sequence, long row) in entries)
+        {
+            if (read.TryGetValue(row, out StoredFrame? frame))
+                frames.Add(Checked(log, sequence, frame)!);
+            else if (!IsDropped(row) && !IsLost(row, row))
+                throw MissingRow(row);
+        }
+        return frames;
+    }
+
+    /// <inheritdoc/>
+    public List<ulong> NewestSequences(int device, int count) => devices.TryGetValue(device, out DeviceLog? log)
+        ? [.. NewestEntries(log, 1, ulong.MaxValue, Math.Clamp(count, 0, ReadFramesMax)).Select(static entry => entry.Sequence)] : [];
+
+    /// <summary>Where a device's newest frames of a range are, the newest first.</summary>
+    private List<(ulong Sequence, long Row)> NewestEntries(DeviceLog log, ulong from, ulong before, int count)
+    {
+        long kept = FirstRow;
+        // Memory first: a block saved in between is in both, and read from one, not missed.
+        List<(ulong Sequence, long Row)> entries = [];
+        log.Collect(from, before, entries);
+        entries.Reverse();
+        if ((entries.Count < count && from < log.FirstInMemory) || hasLate)
+            Read(connection =>
+            {
+                for (ulong below = entries.Count > 0 ? entries[^1].Sequence : before; entries.Count < count;)
+                {
+                    List<IndexBlock> blocks = Sql.Rows(connection, Block,
+                        "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND first_sequence < $1 AND first_sequence >= " +
+                        "coalesce((SELECT max(first_sequence) FROM frame_index WHERE device = $0 AND first_sequence <= $2), 0) ORDER BY first_sequence DESC LIMIT $3",
+                        log.Device, (long)Math.Min(below, long.MaxValue), (long)Math.Min(from, long.MaxValue), 1 + (count / DeviceLog.BlockFramesMax));
+                    foreach (IndexBlock block in blocks)
+                    {
+                        List<(ulong Sequence, long Row)> part = [];
+                        block.Collect(from, below, part);
+                        entries.AddRange(Enumerable.Reverse(part));
+                        below = block.FirstSequence;
+                    }
+                    if (blocks.Count == 0 || blocks[^1].FirstRow < kept)
+                        break; // older ones are dropped
+                }
+                if (hasLate)
+                {
+                    // The row of a frame that came back with its batch is the one that counts.
+                    Dictionary<ulong, long> rows = entries.ToDictionary(static entry => entry.Sequence, static entry => entry.Row);
+                    foreach ((ulong sequence, long row) in Sql.Rows(connection, static late => ((ulong)late.GetInt64(0), late.GetInt64(1)),
+                        "SELECT sequence, row FROM late_frames WHERE device = $0 AND sequence >= $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
+                        log.Device, (long)Math.Min(from, long.MaxValue), (long)Math.Min(before, long.MaxValue), count))
+                        rows[sequence] = row;
+                    entries = [.. rows.Select(static entry => (entry.Key, entry.Value)).OrderByDescending(static entry => entry.Key)];
+                }
+                return true;
+            });
+        return [.. entries.Where(entry => entry.Row >= kept).Take(count)];
+    }
+
+    /// <summary>The frames of these rows, ascending, as far as they are here: the newest from memory.</summary>
+    private Dictionary<long, StoredFrame> ReadSome(List<long> rows)
+    {
+        Dictionary<long, StoredFrame> frames = new(rows.Count);
+        List<long> onDisk = [];
+        foreach (long row in rows)
+        {
+            if (recent.Read(row, row) is [StoredFrame frame])
+                frames[row] = frame;
+            else
+                onDisk.Add(row);
+        }
+        foreach (PartitionFile one in onDisk.Count == 0 ? [] : partitions)
+        {
+            List<long> there = [.. onDisk.Where(row => row >= one.FirstRow && row <= one.LastRow)];
+            if (one.IsDropped || there.Count == 0) continue;
+            foreach (StoredFrame frame in ReadPartition(one, (partition, connection) => partition.Read(connection, there)) ?? [])
+                frames[frame.Row] = frame;
+        }
+        return frames;
+    }
+
     /// <summary>The frame of a device with a sequence, or null.</summary>
     public StoredFrame? Find(int device, ulong sequence) => devices.TryGetValue(device, out DeviceLog? log) ? Find(log, sequence) : null;
 

@@ -63,6 +63,15 @@ public interface IFrameStore : Operate.IDurableStore, IDisposable
     /// <summary>A device's frames from a sequence on, ascending; page on with the last sequence + 1.</summary>
     List<StoredFrame> FramesOf(int device, ulong fromSequence, int count);
 
+    /// <summary>
+    /// A device's frames of sequences <paramref name="from"/> … <paramref name="before"/> - 1, the newest first, at most <paramref name="count"/> and
+    /// <see cref="FrameLog.ReadFramesMax"/>; page on with the last sequence got as <paramref name="before"/>. Dropped and lost ones are left out.
+    /// </summary>
+    List<StoredFrame> NewestOf(int device, ulong from, ulong before, int count);
+
+    /// <summary>The sequences of a device's newest frames, the newest first, from the index alone: no frame is read.</summary>
+    List<ulong> NewestSequences(int device, int count);
+
     /// <summary>The frame of a device with a sequence, or null.</summary>
     StoredFrame? Find(int device, ulong sequence);
 

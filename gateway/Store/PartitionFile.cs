@@ -71,6 +71,25 @@ public sealed record PartitionFile(long FirstRow, long LastRow, PartitionFormat 
 
     internal List<StoredFrame> Read(SqliteConnection connection, long from, long to) => Sql.Rows(connection, Frame, Columns + "WHERE row BETWEEN $0 AND $1 ORDER BY row", from, to);
 
+    /// <summary>Single rows, ascending; by one statement that is prepared once, or in one range where they lie close together.</summary>
+    internal List<StoredFrame> Read(SqliteConnection connection, List<long> rows)
+    {
+        if (rows[^1] - rows[0] < 2L * rows.Count)
+        {
+            HashSet<long> wanted = [.. rows];
+            return [.. Read(connection, rows[0], rows[^1]).Where(frame => wanted.Contains(frame.Row))];
+        }
+        using SqliteCommand command = Sql.Command(connection, Columns + "WHERE row = $0", 0L);
+        List<StoredFrame> frames = new(rows.Count);
+        foreach (long row in rows)
+        {
+            command.Parameters[0].Value = row;
+            using SqliteDataReader reader = command.ExecuteReader();
+            if (reader.Read()) frames.Add(Frame(reader));
+        }
+        return frames;
+    }
+
     internal List<StoredFrame> Latest(SqliteConnection connection, long before, int count) => Sql.Rows(connection, Frame, Columns + "WHERE row < $0 ORDER BY row DESC LIMIT $1", before, count);
 
     internal List<(long Row, int Bytes)> Lengths(SqliteConnection connection, long from, long to) => Sql.Rows(connection, static row => (row.GetInt64(0), row.GetInt32(1)),

@@ -18,9 +18,6 @@ public sealed class BatchWatch : IDisposable
     /// <summary>Batches watched at a time; those cut beyond it, while nothing reaches the ledger for days, are not measured.</summary>
     public const int WatchedMax = 4_096;
 
-    /// <summary>Sampled frames of one batch that get spans.</summary>
-    public const int SampledPerBatchMax = 16;
-
     /// <summary>Batches looked up at a time: they become final in about the order they were cut in.</summary>
     private const int LooksMax = 64;
 
@@ -175,7 +172,7 @@ public sealed class BatchWatch : IDisposable
     private IReadOnlyList<(Hash32 Leaf, DateTime Received)> Sampled(StoredBatch batch) => _tracer is null ? [] :
     [
         .. _frames.Frames(batch.FirstRow, batch.LastRow).Where(frame => _tracer.IsSampled(frame.Frame) && batch.Contains(frame.Row))
-            .Take(SampledPerBatchMax).Select(frame => (FrameLeaf.Hash(frame.Frame), At(frame.ReceivedMs))),
+            .Take(FrameTracer.SampledPerBatchMax).Select(frame => (FrameLeaf.Hash(frame.Frame), At(frame.ReceivedMs))),
     ];
 
     private DateTime Now() => _time.GetUtcNow().UtcDateTime;

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using DePIN.Evidence;
+using DePIN.Gateway.Peer;
 using DePIN.Gateway.Verify;
 using DePIN.Protocol;
 
@@ -14,7 +15,7 @@ namespace DePIN.Gateway.Telemetry;
 /// find together although hours, a restart or another gateway lie between them, and nothing has to be remembered. Which frames are sampled follows from
 /// their signature: every gateway picks the same ones. Made only while a collector is configured.
 /// </summary>
-public sealed class FrameTracer(double sampleRatio, Address self, TimeProvider time) : IFrameWatch, IDisposable
+public sealed class FrameTracer(double sampleRatio, Address self, TimeProvider time) : IFrameWatch, IBodyWatch, IDisposable
 {
     /// <summary>The source's name, as collectors show it.</summary>
     public const string SourceName = "DePIN.Gateway";
@@ -22,6 +23,12 @@ public sealed class FrameTracer(double sampleRatio, Address self, TimeProvider t
     /// <summary>The spans of a frame, each with its parent's name; the first is the trace's root.</summary>
     public const string Publish = "publish", Verify = "verify", Commit = "commit", Batch = "batch", Certificate = "certificate", Anchor = "anchor",
         Submitted = "anchor submitted", Mined = "anchor mined", Final = "anchor final";
+
+    /// <summary>At a peer: it fetched the batch and checked every frame of it, and will attest. One of each peer, so its id has the gateway in it.</summary>
+    public const string PeerCheck = "peer check";
+
+    /// <summary>Sampled frames of one batch that get spans.</summary>
+    public const int SampledPerBatchMax = 16;
 
     private readonly ActivitySource _source = new(SourceName);
     private readonly ulong _below = sampleRatio >= 1 ? ulong.MaxValue : (ulong)(sampleRatio * ulong.MaxValue);
@@ -53,8 +60,23 @@ public sealed class FrameTracer(double sampleRatio, Address self, TimeProvider t
         Span(leaf, Commit, Publish, checkedAt, to);
     }
 
-    /// <summary>Emits one span that is over. <paramref name="parent"/> null makes the root; <paramref name="batch"/> links to that batch's own trace.</summary>
-    public void Span(Hash32 hash, string name, string? parent, DateTime from, DateTime to, Hash32? batch = null, IEnumerable<KeyValuePair<string, object?>>? tags = null)
+    /// <inheritdoc/>
+    public void Checked(BatchSummary batch, ReadOnlyMemory<byte> body, long begun)
+    {
+        DateTime to = time.GetUtcNow().UtcDateTime, from = to - time.GetElapsedTime(begun);
+        KeyValuePair<string, object?>[] tags = [new("depin.batch.gateway", batch.Header.Gateway.ToChecksumString()), new("depin.batch.number", (long)batch.Header.Number), new("depin.batch.frames", (int)batch.Header.Frames)];
+        Span(batch.Hash, PeerCheck, Batch, from, to, tags: tags, of: _gateway);
+        if (BatchBody.TryParse(body, out BatchBody? frames) != BatchBodyFault.None) return;
+        for (int i = 0, sampled = 0; i < frames!.Count && sampled < SampledPerBatchMax; i++)
+        {
+            if (!IsSampled(frames[i].Span)) continue;
+            sampled++;
+            Span(FrameLeaf.Hash(frames[i].Span), PeerCheck, Batch, from, to, batch.Hash, tags, _gateway);
+        }
+    }
+
+    /// <summary>Emits one span that is over. <paramref name="parent"/> null makes the root; <paramref name="batch"/> links to that batch's own trace; <paramref name="of"/> tells spans of one name in one trace apart.</summary>
+    public void Span(Hash32 hash, string name, string? parent, DateTime from, DateTime to, Hash32? batch = null, IEnumerable<KeyValuePair<string, object?>>? tags = null, string of = "")
     {
         ActivityTraceId trace = TraceIdOf(hash);
         ActivityContext above = parent is null ? default : new ActivityContext(trace, SpanIdOf(hash, parent), ActivityTraceFlags.Recorded, isRemote: true);
@@ -65,7 +87,7 @@ public sealed class FrameTracer(double sampleRatio, Address self, TimeProvider t
         span.SetStartTime(from).Start();
         // There is no public way to give a span its id. Set before anyone asks for it, the runtime goes by it.
         TraceId(span) = trace.ToHexString();
-        SpanId(span) = SpanIdOf(hash, name).ToHexString();
+        SpanId(span) = SpanIdOf(hash, name + of).ToHexString();
         span.SetEndTime(to);
     }
 

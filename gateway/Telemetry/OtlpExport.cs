@@ -141,7 +141,9 @@ public sealed class OtlpExport : IDisposable
 
         private HttpResponseMessage Tell(HttpResponseMessage answer)
         {
-            saw(path, answer.IsSuccessStatusCode ? null : $"HTTP status {(int)answer.StatusCode}");
+            // gRPC refuses with HTTP status 200 and no body: then its own status is among the headers.
+            string refusal = answer.Headers.TryGetValues("grpc-status", out IEnumerable<string>? status) ? status.First() : "0";
+            saw(path, !answer.IsSuccessStatusCode ? $"HTTP status {(int)answer.StatusCode}" : refusal != "0" ? $"gRPC status {refusal}" : null);
             return answer;
         }
     }

@@ -6,7 +6,7 @@ namespace DePIN.Gateway.Verify;
 /// A device id as a value: 20 bytes, the last 20 of SHA-256(X ‖ Y) (DESIGN section 4).
 /// A struct, so that a table look-up on the hot path allocates nothing. The default value is 20 zero bytes.
 /// </summary>
-public readonly struct DeviceIdValue : IEquatable<DeviceIdValue>
+public readonly struct DeviceIdValue : IEquatable<DeviceIdValue>, IComparable<DeviceIdValue>
 {
     /// <summary>Length in bytes.</summary>
     public const int Bytes = 20;
@@ -55,6 +55,14 @@ public readonly struct DeviceIdValue : IEquatable<DeviceIdValue>
 
     /// <inheritdoc/>
     public bool Equals(DeviceIdValue other) => first == other.first && second == other.second && third == other.third;
+
+    /// <summary>In the order of the hex digits.</summary>
+    public int CompareTo(DeviceIdValue other)
+    {
+        int order = first.CompareTo(other.first);
+        if (order == 0) order = second.CompareTo(other.second);
+        return order != 0 ? order : third.CompareTo(other.third);
+    }
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is DeviceIdValue other && Equals(other);

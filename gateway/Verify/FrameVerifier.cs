@@ -122,7 +122,10 @@ public sealed class FrameVerifier : IFrameIntake, IDisposable
     private ValueTask<FrameVerdict> SubmitKnown(KnownDevice device, DeviceIdValue id, ArraySegment<byte> frame, ulong sequence)
     {
         if (device.Registration.IsRevoked)
+        {
+            device.CountRefused(FrameVerdict.Revoked);
             return Refuse(FrameVerdict.Revoked);
+        }
         DeviceLane lane = device.Lane;
         StoreFault store = log.State;
         if (store != StoreFault.None)

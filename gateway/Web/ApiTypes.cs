@@ -86,6 +86,9 @@ public sealed record AttemptJson(string Hash, ulong Nonce, string MaxFeePerGasWe
 /// <summary>/api/anchors.</summary>
 public sealed record AnchorsJson(IReadOnlyList<AnchorJson> Anchors, ulong? Next, OpenAnchorJson? Open);
 
+/// <summary>/api/anchors/{ordinal}/path: an anchor's hash and its path to the peak of its mountain at a size of the ledger, as the chain was read here.</summary>
+public sealed record LedgerPathJson(ulong Ordinal, string Hash, ulong Size, IReadOnlyList<string> Path);
+
 /// <summary>/network: the network of gateways as this one sees it. Values of the chain are null while it is not followed to its newest block.</summary>
 /// <param name="EpochEndsS">Chain time at which the next epoch begins, s since the Unix epoch.</param>
 /// <param name="Active">The gateways that rule this epoch, in the contract's order.</param>
@@ -143,5 +146,6 @@ public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, str
 [JsonSerializable(typeof(BatchesJson))]
 [JsonSerializable(typeof(AnchorsJson))]
 [JsonSerializable(typeof(AnchoredBatchesJson))]
+[JsonSerializable(typeof(LedgerPathJson))]
 [JsonSerializable(typeof(NetworkJson))]
 internal sealed partial class ApiJsonContext : JsonSerializerContext;

@@ -39,6 +39,7 @@ public sealed class ReadApi(
         Get(routes, "/api/batches", Batches);
         Get(routes, "/api/batches/{number}", OneBatch);
         Get(routes, "/api/anchors", Anchors);
+        Get(routes, "/api/anchors/{ordinal}/path", PathOf);
     }
 
     internal static void Get(IEndpointRouteBuilder routes, string path, RequestDelegate handle) => routes.MapGet(path, handle);
@@ -65,18 +66,17 @@ public sealed class ReadApi(
     private Task Devices(HttpContext context)
     {
         ApiRequest.Allow(context, "after", "limit");
-        string after = context.Request.Query.ContainsKey("after") ? ApiRequest.Device("after", context.Request.Query["after"]).ToString() : "";
+        DeviceIdValue? after = context.Request.Query.ContainsKey("after") ? ApiRequest.Device("after", context.Request.Query["after"]) : null;
         (IReadOnlyList<KnownDevice> page, string? next) = DevicesAfter(after, Limit(context));
         return ApiRequest.WriteAsync(context, new DevicesJson([.. page.Select(Json)], next), ApiJsonContext.Default.DevicesJson);
     }
 
-    /// <summary>Devices in the order of their ids.</summary>
-    internal (IReadOnlyList<KnownDevice> Page, string? Next) DevicesAfter(string after, int limit)
+    /// <summary>Devices in the order of their ids, after one.</summary>
+    internal (IReadOnlyList<KnownDevice> Page, string? Next) DevicesAfter(DeviceIdValue? after, int limit)
     {
         List<KnownDevice> page = [.. devices.All
-            .Select(d => (Id: d.Registration.Id.ToString(), Device: d))
-            .Where(d => string.CompareOrdinal(d.Id, after) > 0)
-            .OrderBy(d => d.Id, StringComparer.Ordinal).Take(limit + 1).Select(d => d.Device)];
+            .Where(d => after is not { } last || d.Registration.Id.CompareTo(last) > 0)
+            .OrderBy(d => d.Registration.Id).Take(limit + 1)];
         string? next = page.Count > limit ? page[limit - 1].Registration.Id.ToString() : null;
         return ([.. page.Take(limit)], next);
     }
@@ -170,6 +170,15 @@ public sealed class ReadApi(
     {
         ApiRequest.Allow(context, "from", "limit");
         return ApiRequest.WriteAsync(context, AnchorsFrom(ApiRequest.Number(context, "from", 0), Limit(context)), ApiJsonContext.Default.AnchorsJson);
+    }
+
+    private Task PathOf(HttpContext context)
+    {
+        ApiRequest.Allow(context, "size");
+        ulong ordinal = ApiRequest.PathNumber(context, "ordinal", 0), size = ApiRequest.Number(context, "size", 0);
+        if (ledger.Proof(ordinal, size) is not { } found)
+            throw ApiRequest.NotFound($"The ledger, as read here, has no anchor {ordinal} at that size.", "Leave size out for the present one; /health says how far the chain is read.");
+        return ApiRequest.WriteAsync(context, new LedgerPathJson(ordinal, found.Hash.ToString(), (ulong)found.Size, [.. found.Path.Select(node => node.ToString())]), ApiJsonContext.Default.LedgerPathJson);
     }
 
     /// <summary>/api/anchors.</summary>

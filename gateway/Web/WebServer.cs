@@ -82,7 +82,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         await events.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static Task HeadersAsync(HttpContext context, RequestDelegate next)
+    private Task HeadersAsync(HttpContext context, RequestDelegate next)
     {
         IHeaderDictionary headers = context.Response.Headers;
         headers.ContentSecurityPolicy = ContentPolicy;
@@ -92,7 +92,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
         headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
-        if (context.Request.IsHttps) headers.StrictTransportSecurity = "max-age=31536000";
+        if (page?.Door.IsHttps(context) ?? context.Request.IsHttps) headers.StrictTransportSecurity = "max-age=31536000";
         return next(context);
     }
 

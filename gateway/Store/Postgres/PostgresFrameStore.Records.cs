@@ -46,6 +46,15 @@ public sealed partial class PostgresFrameStore
         SelectFrame + "WHERE device = $0 AND sequence >= $1 AND found ORDER BY sequence LIMIT $2", device, (long)Math.Min(fromSequence, long.MaxValue), Math.Clamp(count, 0, FrameLog.ReadFramesMax)));
 
     /// <inheritdoc/>
+    public List<StoredFrame> NewestOf(int device, ulong from, ulong before, int count) => _database.Read(c => Sql.Rows(c, Frame,
+        SelectFrame + "WHERE device = $0 AND sequence >= $1 AND sequence < $2 AND found ORDER BY sequence DESC LIMIT $3",
+        device, (long)Math.Min(from, long.MaxValue), (long)Math.Min(before, long.MaxValue), Math.Clamp(count, 0, FrameLog.ReadFramesMax)));
+
+    /// <inheritdoc/>
+    public List<ulong> NewestSequences(int device, int count) => _database.Read(c => Sql.Rows(c, static r => (ulong)r.GetInt64(0),
+        "SELECT sequence FROM frames WHERE device = $0 AND found ORDER BY sequence DESC LIMIT $1", device, Math.Clamp(count, 0, FrameLog.ReadFramesMax)));
+
+    /// <inheritdoc/>
     public StoredFrame? Find(int device, ulong sequence) => sequence > long.MaxValue ? null
         : _database.Read(c => Sql.First(c, Frame, SelectFrame + "WHERE device = $0 AND sequence = $1 AND found", device, (long)sequence));
 

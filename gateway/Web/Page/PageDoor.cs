@@ -75,10 +75,39 @@ internal sealed class PageDoor : IDisposable
             $"Log in at /login with a browser, or send 'Authorization: Bearer' with the content of {OperatorToken.FileName} in the gateway's data folder.", "Authorization");
     }
 
-    /// <summary>Whose request this is; null when nobody is logged in.</summary>
-    public string? User(HttpContext context)
+    /// <summary>Whose request this is; null when nobody is logged in. It keeps the session from idling.</summary>
+    public string? User(HttpContext context) => User(context, isUse: true);
+
+    /// <summary>Whether a request that was let in and is still being answered may go on: false once its session is ended, or over. Does not count as use.</summary>
+    public bool MayRead(HttpContext context) => !IsLocked || User(context, isUse: false) is not null || _token!.Admits(context.Request.Headers.Authorization);
+
+    /// <summary>Whether the reader's connection is encrypted: by this gateway, or by a proxy of web.trustedProxies that says so.</summary>
+    public bool IsHttps(HttpContext context) => context.Request.IsHttps || (IsProxy(context.Connection.RemoteIpAddress) && Last(context.Request.Headers["X-Forwarded-Proto"]) is "https");
+
+    /// <summary>
+    /// From where the request comes: the connection's other end, or, where that is a proxy of web.trustedProxies, the last address of X-Forwarded-For that is
+    /// no such proxy. What stands before it the client may have written itself.
+    /// </summary>
+    public IPAddress ClientOf(HttpContext context)
     {
-        if (_settings.UserHeader.Length > 0 && context.Connection.RemoteIpAddress is { } from && _proxies.Contains(from.IsIPv4MappedToIPv6 ? from.MapToIPv4() : from)
+        IPAddress client = context.Connection.RemoteIpAddress ?? IPAddress.None;
+        string[] passed = context.Request.Headers["X-Forwarded-For"].ToString().Split(',', StringSplitOptions.TrimEntries);
+        for (int i = passed.Length - 1; i >= 0 && IsProxy(client); i--)
+        {
+            if (!IPAddress.TryParse(passed[i], out IPAddress? address) && !(IPEndPoint.TryParse(passed[i], out IPEndPoint? point) && (address = point.Address) is not null)) break;
+            client = address;
+        }
+
+        return client;
+    }
+
+    private bool IsProxy(IPAddress? from) => from is not null && _proxies.Contains(from.IsIPv4MappedToIPv6 ? from.MapToIPv4() : from);
+
+    private static string Last(string? header) => header?.Split(',', StringSplitOptions.TrimEntries)[^1] ?? "";
+
+    private string? User(HttpContext context, bool isUse)
+    {
+        if (_settings.UserHeader.Length > 0 && IsProxy(context.Connection.RemoteIpAddress)
             && context.Request.Headers[_settings.UserHeader] is { Count: 1 } named && named[0] is { Length: > 0 and <= 128 } user) return user;
         if (context.Request.Cookies[Cookie] is not { } cookie) return null;
         lock (_gate)
@@ -91,7 +120,7 @@ internal sealed class PageDoor : IDisposable
                 return null;
             }
 
-            session.Used = now;
+            if (isUse) session.Used = now;
             return session.User;
         }
     }
@@ -115,7 +144,7 @@ internal sealed class PageDoor : IDisposable
 
         string name = form["user"].ToString();
         TaskCompletionSource<(ClientIdentity?, MqttReason)> checking = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        (ClientIdentity?, MqttReason) answer = _desk.Take(name, Encoding.UTF8.GetBytes(form["password"].ToString()), context.Connection.RemoteIpAddress ?? IPAddress.None, (who, why) => checking.TrySetResult((who, why)))
+        (ClientIdentity?, MqttReason) answer = _desk.Take(name, Encoding.UTF8.GetBytes(form["password"].ToString()), Admission.NetworkOf(ClientOf(context)), (who, why) => checking.TrySetResult((who, why)))
             ?? await checking.Task.WaitAsync(context.RequestAborted).ConfigureAwait(false);
         if (answer.Item2 is MqttReason.Banned or MqttReason.ServerBusy)
             throw new ProblemException(StatusCodes.Status429TooManyRequests, "Too many tries", "Logins from this address wait after several wrong ones.", "Wait a few minutes and try again.");
@@ -128,7 +157,7 @@ internal sealed class PageDoor : IDisposable
             _sessions[Key(cookie)] = new Session(name, now) { Used = now };
         }
 
-        context.Response.Cookies.Append(Cookie, cookie, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = context.Request.IsHttps, Path = "/", MaxAge = Longest, IsEssential = true });
+        context.Response.Cookies.Append(Cookie, cookie, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = IsHttps(context), Path = "/", MaxAge = Longest, IsEssential = true });
         return true;
     }
 

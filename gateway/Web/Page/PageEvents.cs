@@ -1,14 +1,15 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Threading.Channels;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
 
 namespace DePIN.Gateway.Web.Page;
 
-/// <summary>What changed in a second: the verdict, the numbers of the overview, and the devices that sent something.</summary>
+/// <summary>What changed in a second: the verdict, the numbers of the overview, and the reader's devices that sent something.</summary>
 internal sealed record PageEvent(string Status, int Problems, long NowMs, IReadOnlyDictionary<string, string> Values, IReadOnlyList<PageDeviceEvent> Devices);
 
 /// <summary>A device's newest frame.</summary>
@@ -20,45 +21,36 @@ internal sealed record PageDeviceEvent(string Device, ulong Sequence, long? Rece
 internal sealed partial class PageJsonContext : JsonSerializerContext;
 
 /// <summary>
-/// Server-sent events (HTML standard, section 9.2): once a second one message, made once and sent to all who listen; nothing is made while nobody does.
-/// Only devices that changed are in it. A reader that falls <see cref="BehindMax"/> messages behind is cut off: its browser comes again by itself.
+/// Server-sent events: one when a page begins to listen, then one a second with all that changed meanwhile, at most <see cref="ReadersMax"/> readers;
+/// nothing is made while nobody listens. A list of devices hears of its own rows only (<c>/events?after=…&amp;row=…</c>), so what a message costs does not grow
+/// with the number of devices. Each has the log's row as its id: a browser that comes again gets what it missed.
 /// </summary>
-internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<KnownDevice, long?> lastReceived, TimeProvider time, ILogger log)
+internal sealed class PageEvents(GatewayFacts facts, Func<DeviceIdValue?, IReadOnlyList<KnownDevice>> rows, IFrameStore frames, Func<HttpContext, bool> mayRead, TimeProvider time, ILogger log)
 {
     public const int ReadersMax = 32;
 
-    /// <summary>Messages that wait for one reader at most.</summary>
-    public const int BehindMax = 8;
-
-    /// <summary>Devices in one message at most; the rest comes with the next.</summary>
-    public const int DevicesMax = 500;
-
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<Channel<byte[]>, byte> _readers = new();
-    private readonly Dictionary<int, ulong> _told = [];
+    private readonly ConcurrentDictionary<Reader, byte> _readers = new();
     private readonly Signal _came = new();
 
-    /// <summary>GET /events.</summary>
+    /// <summary>GET /events: after, the device after which the reader's list begins (empty: from the first); row, the log's last row when the page was made.</summary>
     public async Task ServeAsync(HttpContext context)
     {
+        ApiRequest.Allow(context, "after", "row");
+        long row = (long)ApiRequest.Number(context, "row", 0);
+        if (long.TryParse(context.Request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out long last)) row = Math.Max(row, last);
+        IReadOnlyList<KnownDevice> shown = context.Request.Query["after"] is not { Count: 1 } after ? [] : rows(after == "" ? null : ApiRequest.Device("after", after));
         if (_readers.Count >= ReadersMax)
             throw new ProblemException(StatusCodes.Status503ServiceUnavailable, "Too many readers", $"{ReadersMax} pages are open already.", "Close one; this page works without live values too.");
-        Channel<byte[]> mine = Channel.CreateBounded<byte[]>(BehindMax);
+        using EventStream stream = new(context);
+        Reader mine = new(stream, [.. shown.Select(device => new Row(device) { Told = row })]);
+        stream.Tell(Make(mine, facts.Health()));
         _readers[mine] = 0;
         _came.Raise();
         try
         {
-            context.Response.ContentType = "text/event-stream";
-            context.Response.Headers.CacheControl = "no-store";
-            context.Response.Headers["X-Accel-Buffering"] = "no";
-            await context.Response.Body.WriteAsync("retry: 3000\n\n"u8.ToArray(), context.RequestAborted).ConfigureAwait(false);
-            await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
-            await foreach (byte[] message in mine.Reader.ReadAllAsync(context.RequestAborted).ConfigureAwait(false))
-            {
-                await context.Response.Body.WriteAsync(message, context.RequestAborted).ConfigureAwait(false);
-                await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
-            }
+            await stream.SendAsync(() => mayRead(context)).ConfigureAwait(false);
         }
         finally
         {
@@ -75,54 +67,52 @@ internal sealed class PageEvents(GatewayFacts facts, DeviceTable devices, Func<K
             while (true)
             {
                 Task came = _came.WaitAsync(stopping);
-                if (_readers.IsEmpty)
-                {
-                    await came.ConfigureAwait(false);
-                    Forget(); // what changes from now on
-                }
-
+                if (_readers.IsEmpty) await came.ConfigureAwait(false);
+                await Task.Delay(Interval, time, stopping).ConfigureAwait(false);
                 try
                 {
-                    byte[] message = Make();
-                    foreach (Channel<byte[]> reader in _readers.Keys)
-                        if (!reader.Writer.TryWrite(message)) reader.Writer.TryComplete();
+                    if (_readers.IsEmpty) continue;
+                    HealthJson health = facts.Health();
+                    foreach (Reader reader in _readers.Keys) reader.Stream.Tell(Make(reader, health));
                     isTold = false;
                 }
-                catch (Exception fault) when (fault is Store.StoreException or Microsoft.Data.Sqlite.SqliteException or IOException or System.Data.Common.DbException)
+                catch (Exception fault) when (fault is StoreException or Microsoft.Data.Sqlite.SqliteException or IOException or System.Data.Common.DbException)
                 {
                     // Readers hear nothing and say so; the store's own trouble is told elsewhere, this once.
                     if (!isTold) log.LogWarning(fault, "live values for the page stop until the store can be read");
                     isTold = true;
                 }
-
-                await Task.Delay(Interval, time, stopping).ConfigureAwait(false);
             }
         }
         finally
         {
-            foreach (Channel<byte[]> reader in _readers.Keys) reader.Writer.TryComplete();
+            foreach (Reader reader in _readers.Keys) reader.Stream.End();
         }
     }
 
-    private void Forget()
+    private byte[] Make(Reader reader, HealthJson health)
     {
-        foreach (KnownDevice device in devices.All) _told[device.Log.Device] = device.Log.LastSequence;
-    }
-
-    private byte[] Make()
-    {
-        HealthJson health = facts.Health();
+        long id = frames.LastRow; // before the devices are looked at: what comes meanwhile is told twice and not never
         List<PageDeviceEvent> changed = [];
-        foreach (KnownDevice device in devices.All)
+        foreach (Row shown in reader.Rows)
         {
-            ulong last = device.Log.LastSequence;
-            if (_told.GetValueOrDefault(device.Log.Device) == last) continue;
-            if (changed.Count == DevicesMax) break; // those left have the greater difference next time: told ones are equal
-            _told[device.Log.Device] = last;
-            changed.Add(new PageDeviceEvent(device.Registration.Id.ToString(), last, lastReceived(device)));
+            (ulong sequence, long row) = shown.Device.Log.Last;
+            if (row <= shown.Told) continue;
+            shown.Told = row;
+            changed.Add(new PageDeviceEvent(shown.Device.Registration.Id.ToString(), sequence, frames.FrameAt(row)?.ReceivedMs));
         }
 
         PageEvent made = new(health.Status, health.Problems.Count, health.NowMs, PageSite.Numbers(health), changed);
-        return Encoding.UTF8.GetBytes("data: " + JsonSerializer.Serialize(made, PageJsonContext.Default.PageEvent) + "\n\n");
+        return Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {id}\ndata: {JsonSerializer.Serialize(made, PageJsonContext.Default.PageEvent)}\n\n"));
+    }
+
+    private sealed record Reader(EventStream Stream, Row[] Rows);
+
+    private sealed class Row(KnownDevice device)
+    {
+        public KnownDevice Device => device;
+
+        /// <summary>The row that the reader knows of.</summary>
+        public long Told { get; set; }
     }
 }

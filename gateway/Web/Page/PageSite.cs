@@ -8,9 +8,6 @@ using DePIN.Protocol;
 
 namespace DePIN.Gateway.Web.Page;
 
-/// <summary>One channel of a device over its newest frames: columns for a plot. Next: the sequence before which older ones are.</summary>
-internal sealed record SeriesJson(string Channel, string Unit, IReadOnlyList<long> TimesMs, IReadOnlyList<double> Values, ulong? Next);
-
 /// <summary>
 /// The gateway's page for people: written here, whole, from the same records as the API's answers, so it works without JavaScript; the scripts of
 /// assets/ add live values, plots and the proof's check. Strict Content-Security-Policy: no inline script or style, nothing from elsewhere.
@@ -20,11 +17,11 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     /// <summary>Rows of a table at most.</summary>
     public const int RowsMax = 100;
 
-    /// <summary>Frames that one request for a plot reads.</summary>
-    public const int SeriesFramesMax = 2_000;
+    // Sequences of a device that are looked through for gaps, and frames for battery and signal: a list of devices reads so many for each row.
+    private const int LookBack = 32, FramesLookedAt = 4;
 
-    // Frames of a device that are looked through for its gaps, battery and signal.
-    private const int LookBack = 32;
+    // Plots read at once; others wait. Each may read Series.FramesMax frames.
+    private const int SeriesAtOnce = 2;
 
     private static readonly (string Path, string Text)[] Rooms =
         [("/", "Overview"), ("/devices", "Devices"), ("/batches", "Batches"), ("/peers", "Peers"), ("/chain", "Chain"), ("/disputes", "Disputes"), ("/system", "System"), ("/settings", "Settings"), ("/verify", "Verify")];
@@ -34,7 +31,8 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     // Names of resources are fixed at build time: no path of the file system is ever made of a request's.
     private static readonly Dictionary<string, byte[]> Assets = Assembly.GetExecutingAssembly().GetManifestResourceNames().Where(name => name.StartsWith("page.", StringComparison.Ordinal)).ToDictionary(name => name["page.".Length..], Read);
 
-    private readonly PageEvents _events = new(facts, devices, device => frames.FrameAt(device.Log.LastRow)?.ReceivedMs, time, log);
+    private readonly PageEvents _events = new(facts, after => api.DevicesAfter(after, RowsMax).Page, frames, door.MayRead, time, log);
+    private readonly SemaphoreSlim _plotting = new(SeriesAtOnce);
 
     /// <summary>Makes events until <paramref name="stopping"/>.</summary>
     public Task RunAsync(CancellationToken stopping) => _events.RunAsync(stopping);
@@ -113,10 +111,12 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     private Html Devices(HttpContext context)
     {
         ApiRequest.Allow(context, "after");
-        string after = context.Request.Query["after"] is { Count: 1 } given ? ApiRequest.Device("after", given).ToString() : "";
+        long row = frames.LastRow; // before the rows are written: what changes meanwhile is told by the first event
+        DeviceIdValue? after = context.Request.Query["after"] is { Count: 1 } given ? ApiRequest.Device("after", given) : null;
         (IReadOnlyList<KnownDevice> page, string? next) = api.DevicesAfter(after, RowsMax);
         Html html = Begin(context, "Devices", "/devices");
-        Table(html, $"Devices of the registry{(after.Length > 0 ? " after " + after : "")}", "Device", "Last seen", "Sequence", $"Missing of the last {LookBack}", "Battery", "Signal", "Refused since the start");
+        html.Add($"""<div data-events="/events?after={after}&row={row}"></div>""");
+        Table(html, $"Devices of the registry{(after is null ? "" : " after " + after)}", "Device", "Last seen", "Sequence", $"Missing of the last {LookBack}", "Battery", "Signal", "Refused since the start");
         foreach (KnownDevice device in page)
         {
             DeviceJson about = api.Json(device);
@@ -128,7 +128,8 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
 
         EndTable(html, page.Count, "No device is registered: 'depin provision' or the registry contract does that.");
         if (next is not null) html.Add($"""<p><a href="/devices?after={next}">The next {RowsMax}</a></p>""");
-        html.Add($"<p>Missing: sequences between the frames here that never came, or came to another gateway. Refused: frames that named this device and passed the first look; those of unknown and revoked devices are in /metrics.</p>");
+        html.Add($"<p>Refused since the start, of all devices and of strangers: {Counts(facts.Refused())}.</p>");
+        html.Add($"<p>Missing: sequences between the frames here that never came, or came to another gateway. Refused: frames that named this device and were whole; what names no device of the registry (UnknownDevice) or is no frame counts for all only.</p>");
         return End(html);
     }
 
@@ -138,7 +139,8 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         KnownDevice device = api.Known(context);
         DeviceJson about = api.Json(device);
         ulong before = ApiRequest.Number(context, "before", about.LastSequence + 1, 1);
-        List<StoredFrame> page = Newest(device, before, 50);
+        List<StoredFrame> page = frames.NewestOf(device.Log.Device, 1, before, 50);
+        ulong first = frames.FramesOf(device.Log.Device, 1, 1) is [var oldestHere] ? FrameParser.Sequence(oldestHere.Frame, 0) : 1;
         Html html = Begin(context, "Device " + Short(about.Device), "/devices");
         html.Add($"""<dl class="facts">""");
         Fact(html, "Device id", about.Device);
@@ -154,9 +156,9 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         html.Add($"""<section aria-labelledby="readings"><h2 id="readings">Readings</h2>""");
         if (channels.Length > 0)
         {
-            html.Add($"""<div class="plot" hidden data-device-id="{about.Device}"><label for="channel">Channel</label> <select id="channel">""");
+            html.Add($"""<div class="plot" hidden data-device-id="{about.Device}" data-first="{first}" data-last="{about.LastSequence}"><label for="channel">Channel</label> <select id="channel">""");
             foreach (ushort channel in channels) html.Add($"""<option value="{channel}">{Name(channel)}</option>""");
-            html.Add($"""</select> <button type="button" id="older">Older</button> <button type="button" id="whole">Show all</button><div id="plot" role="img" aria-label="Readings over time; the table below has the values"></div><p class="hint">Drag over a stretch of time to see it larger.</p></div>""");
+            html.Add($"""</select> <button type="button" id="wider">Further back</button> <button type="button" id="closer">Closer</button> <button type="button" id="newest">Newest</button><div id="plot" role="img" aria-label="Readings over time; the table below has the values"></div><p class="hint" id="reach" role="status"></p><p class="hint">Drag over a stretch of time to see it larger. Where a point is many readings, the line is their mean and the band reaches from the least to the greatest.</p></div>""");
         }
 
         Table(html, "Newest frames", "Sequence", "Received", "Device's time", "Samples", "Boot");
@@ -286,6 +288,9 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         Fact(html, "DeviceRegistry", status.DeviceRegistry);
         Fact(html, "GatewayRegistry", status.GatewayRegistry);
         Fact(html, "Epoch", $"{status.EpochSeconds} s");
+        (double? balance, double spent) = facts.Gas();
+        Fact(html, "Gas", !settings.Anchor.Enabled ? "this gateway sends no anchors (anchor.enabled)" : balance is { } ether
+            ? string.Create(CultureInfo.InvariantCulture, $"{ether:0.######} ether when an anchor was last due, {spent:0.######} spent since the start") : "not looked at yet: the account is looked at when an anchor is due");
         if (page.Open is { } open) Fact(html, "Under way", $"epoch {open.Epoch}, {open.Batches} batches, {open.Frames} frames, {open.Transactions.Count} transactions sent by this gateway");
         html.Add($"</dl>");
         AnchorJson[] anchors = [.. page.Anchors.Where(anchor => anchor.Ordinal < before).Reverse()];
@@ -299,23 +304,26 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
 
     private Html Disputes(HttpContext context, NetworkJson now)
     {
-        ApiRequest.Allow(context);
+        ApiRequest.Allow(context, "from");
+        long from = (long)ApiRequest.Number(context, "from", 0);
         Html html = Begin(context, "Disputes", "/disputes");
-        Table(html, "Evidence against gateways, the newest first", "Gateway", "What", "Height", "In words");
+        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here. Nothing of it is taken to the chain by this page, and disputes that others opened at the contract are not shown.</p>");
+        Table(html, $"Gateways, the newest {RowsMax} at most", "Gateway", "What", "Height", "In words");
         foreach (EvidenceJson evidence in now.Evidence.Take(RowsMax))
             html.Add($"""<tr><th scope="row" data-label="Gateway" class="id">{evidence.Gateway}</th><td data-label="What">{evidence.Kind}</td><td data-label="Height">{evidence.Height}</td><td data-label="In words">{evidence.Text}</td></tr>""");
-        EndTable(html, now.Evidence.Count, "None.");
-        List<StoredEquivocation> twice = frames.Equivocations(0, RowsMax);
+        EndTable(html, now.Evidence.Count, "None that this gateway has seen.");
+        List<StoredEquivocation> twice = frames.Equivocations(from, RowsMax + 1);
         Dictionary<int, string> names = devices.All.ToDictionary(device => device.Log.Device, device => device.Registration.Id.ToString());
-        Table(html, "Devices that signed two frames under one sequence", "Device", "Sequence", "Received");
-        foreach (StoredEquivocation one in twice)
+        Table(html, "Devices that signed two frames under one sequence, the oldest first", "Device", "Sequence", "Received");
+        foreach (StoredEquivocation one in twice.Take(RowsMax))
         {
             html.Add($"""<tr><th scope="row" data-label="Device" class="id">{names.GetValueOrDefault(one.Device, "unknown")}</th><td data-label="Sequence">{one.Sequence}</td><td data-label="Received">""");
             Moment(html, one.ReceivedMs);
             html.Add($"</td></tr>");
         }
 
-        EndTable(html, twice.Count, "None.");
+        EndTable(html, twice.Count, from == 0 ? "None that this gateway has received." : "No more.");
+        if (twice.Count > RowsMax) html.Add($"""<p><a href="/disputes?from={twice[RowsMax].Id}">The next {RowsMax}</a></p>""");
         return End(html);
     }
 
@@ -398,33 +406,24 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         return SeeOtherAsync(context, "/login");
     }
 
-    private Task SeriesAsync(HttpContext context)
+    private async Task SeriesAsync(HttpContext context)
     {
-        ApiRequest.Allow(context, "channel", "before");
+        ApiRequest.Allow(context, "channel", "from", "before", "every");
         KnownDevice device = api.Known(context);
         ushort channel = (ushort)ApiRequest.Number(context, "channel", 0, 1, ushort.MaxValue);
-        ulong before = ApiRequest.Number(context, "before", device.Log.LastSequence + 1, 1);
-        List<StoredFrame> page = Newest(device, before, SeriesFramesMax);
-        List<long> times = [];
-        List<double> values = [];
-        Sample sample = new();
-        foreach (StoredFrame stored in Enumerable.Reverse(page))
+        ulong before = ApiRequest.Number(context, "before", device.Log.LastSequence + 1, 1), from = ApiRequest.Number(context, "from", 1, 1), every = ApiRequest.Number(context, "every", 1, 1);
+        await _plotting.WaitAsync(context.RequestAborted).ConfigureAwait(false);
+        SeriesJson series;
+        try
         {
-            byte[] frame = stored.Frame;
-            if (FrameParser.IsSealed(frame, 0)) continue;
-            // A frame without a clock is shown when it came.
-            long first = FrameParser.IsClockSynchronised(frame, 0) ? (long)FrameParser.TimeMs(frame, 0) : stored.ReceivedMs;
-            for (int i = 0; i < FrameParser.SampleCount(frame, 0); i++)
-            {
-                FrameParser.ReadSample(frame, 0, i, sample);
-                if (sample.Channel != channel) continue;
-                times.Add(first + sample.OffsetMs);
-                values.Add(sample.Value * Math.Pow(10, sample.Exponent));
-            }
+            series = Series.Read(frames, device.Log.Device, channel, from, before, every);
+        }
+        finally
+        {
+            _plotting.Release();
         }
 
-        ulong? next = page.Count > 0 && FrameParser.Sequence(page[^1].Frame, 0) is > 1 and var oldest && page.Count == SeriesFramesMax ? oldest : null;
-        return ApiRequest.WriteAsync(context, new SeriesJson(Name(channel), Channels.Unit(channel) ?? "", times, values, next), PageJsonContext.Default.SeriesJson);
+        await ApiRequest.WriteAsync(context, series, PageJsonContext.Default.SeriesJson).ConfigureAwait(false);
     }
 
     private static Task AssetAsync(HttpContext context)
@@ -434,38 +433,15 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         return ApiRequest.WriteAsync(context, content, Types.GetValueOrDefault(Path.GetExtension(name), "application/octet-stream"));
     }
 
-    /// <summary>Frames before a sequence, the newest first.</summary>
-    private List<StoredFrame> Newest(KnownDevice device, ulong before, int count)
-    {
-        // The store reads upwards and sequences have gaps: from further back each time, and then on to the end, of which the last are kept.
-        for (ulong reach = (ulong)count; ; reach *= 4)
-        {
-            ulong from = before > reach ? before - reach : 1;
-            Queue<StoredFrame> kept = new(count);
-            for (ulong next = from; next < before;)
-            {
-                List<StoredFrame> part = frames.FramesOf(device.Log.Device, next, count);
-                foreach (StoredFrame frame in part.TakeWhile(frame => FrameParser.Sequence(frame.Frame, 0) < before))
-                {
-                    if (kept.Count == count) kept.Dequeue();
-                    kept.Enqueue(frame);
-                }
-
-                if (part.Count < count) break;
-                next = FrameParser.Sequence(part[^1].Frame, 0) + 1;
-            }
-
-            if (kept.Count == count || from == 1) return [.. kept.Reverse()];
-        }
-    }
-
-    /// <summary>Gaps among the newest frames, and the newest battery and signal that they tell.</summary>
+    /// <summary>Gaps among the newest sequences, and the newest battery and signal that the last frames tell.</summary>
     private (ulong Missing, string Battery, string Signal) Look(KnownDevice device)
     {
-        List<StoredFrame> newest = device.Log.LastSequence == 0 ? [] : Newest(device, device.Log.LastSequence + 1, LookBack);
+        List<ulong> sequences = device.Log.LastSequence == 0 ? [] : frames.NewestSequences(device.Log.Device, LookBack);
         string battery = "", signal = "";
-        foreach (StoredFrame stored in newest)
+        for (ulong before = device.Log.LastSequence + 1, looked = 0; sequences.Count > 0 && looked < FramesLookedAt && (battery.Length == 0 || signal.Length == 0); looked++)
         {
+            if (frames.NewestOf(device.Log.Device, 1, before, 1) is not [var stored]) break;
+            before = FrameParser.Sequence(stored.Frame, 0);
             foreach (SampleJson sample in ReadApi.Json(device, stored).Samples)
             {
                 if (battery.Length == 0 && sample.Channel == Channels.BatteryVoltage) battery = sample.Value + " V";
@@ -473,7 +449,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
             }
         }
 
-        return (newest.Count == 0 ? 0 : FrameParser.Sequence(newest[0].Frame, 0) - FrameParser.Sequence(newest[^1].Frame, 0) + 1 - (ulong)newest.Count, battery, signal);
+        return (sequences.Count == 0 ? 0 : sequences[0] - sequences[^1] + 1 - (ulong)sequences.Count, battery, signal);
     }
 
     private string Disk()
@@ -486,7 +462,9 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         ? string.Join(", ", urls.Select(GatewaySettings.Redacted)) // an API key may stand in the path
         : SettingsTemplate.Value(key.Value);
 
-    private static string Refused(KnownDevice device) => device.Refused is { Count: > 0 } refused ? string.Join(", ", refused.Select(one => $"{one.Frames} {one.Verdict}")) : "none";
+    private static string Refused(KnownDevice device) => Counts(device.Refused ?? []);
+
+    private static string Counts(IReadOnlyList<(FrameVerdict Verdict, long Frames)> refused) => refused.Count > 0 ? string.Join(", ", refused.Select(one => $"{Number(one.Frames)} {one.Verdict}")) : "none";
 
     private static IEnumerable<ushort> ChannelsOf(StoredFrame stored)
     {

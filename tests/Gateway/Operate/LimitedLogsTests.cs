@@ -32,6 +32,26 @@ internal sealed class LimitedLogsTests
         Assert.That(kept.Lines, Is.EqualTo(new[] { "device x\\u000D\\u000A2026-01-01 crit: all is lost\\u001B[2J\\u202E\\u0085 came" }));
     }
 
+    [Test]
+    public void An_exception_cannot_forge_a_line_either_and_every_kind_of_entry_has_an_id_that_stays()
+    {
+        Kept kept = new();
+        using (LimitedLogs logs = new(LoggerFactory.Create(logging => logging.AddProvider(kept)), TimeProvider.System))
+        {
+            ILogger log = logs.CreateLogger("a");
+            log.LogError(new IOException("x\r\ncrit: all is lost\u001b[2J", new InvalidOperationException("y\nwarn: more")), "device {Name} failed", 1);
+            log.LogError("device {Name} failed", 2);
+            log.LogError("another kind");
+            log.LogError(new EventId(7), "its own id");
+        }
+
+        Assert.That(kept.Faults.Single(), Does.Not.Contain('\n').And.Not.Contain('\r').And.Not.Contain('\u001b').And.Contains("all is lost\\u001B[2J").And.Contains("warn: more"));
+        Assert.That(kept.Ids, Is.EqualTo(new[] { LimitedLogs.IdOf("a", "device {Name} failed"), LimitedLogs.IdOf("a", "device {Name} failed"), LimitedLogs.IdOf("a", "another kind"), 7 }));
+        Assert.That(LimitedLogs.IdOf("a", "device {Name} failed"), Is.EqualTo(IdOfThatTemplate), "ids in operators' filters stay");
+    }
+
+    private const int IdOfThatTemplate = 1_370_770_350;
+
     private sealed class Kept : ILoggerProvider, ILogger
     {
         public List<string> Lines { get; } = [];
@@ -42,7 +62,16 @@ internal sealed class LimitedLogsTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Add(formatter(state, exception));
+        public List<string> Faults { get; } = [];
+
+        public List<int> Ids { get; } = [];
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            Lines.Add(formatter(state, exception));
+            Ids.Add(eventId.Id);
+            if (exception is not null) Faults.Add(exception.ToString());
+        }
 
         public void Dispose()
         {

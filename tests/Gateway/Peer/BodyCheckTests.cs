@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using DePIN.Evidence;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Telemetry;
 using DePIN.Protocol;
 using DePIN.Tests.Harness;
 
@@ -143,6 +145,42 @@ internal sealed class BodyCheckTests
         Assert.That((await restarted.FetchAsync(b.Self, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Good), "checked again from the disk, without the peer");
         BatchSummary away = Batch(_frames.Take(3).ToList()).Batch;
         Assert.That((await restarted.FetchAsync(b.Self, away, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Unavailable));
+    }
+
+    [Test]
+    public async Task A_peer_that_checked_a_batch_adds_its_span_to_the_traces_of_the_batch_and_of_its_frames()
+    {
+        using TempFolder folder = new();
+        (BatchSummary batch, byte[] body) = Batch(_frames);
+        using ActivityListener listener = new() { ShouldListenTo = source => source.Name == FrameTracer.SourceName, Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded };
+        List<Activity> spans = [];
+        listener.ActivityStopped = span =>
+        {
+            lock (spans)
+                if (span.OperationName == FrameTracer.PeerCheck && (string?)span.GetTagItem("depin.batch.gateway") == Author.ToChecksumString()) spans.Add(span);
+        };
+        ActivitySource.AddActivityListener(listener);
+        foreach (int peer in new[] { 3, 4 })
+        {
+            await using TransportNode node = new(peer);
+            node.WithBodies(folder.Sub("n" + peer));
+            node.Store!.Append(batch.FramesHash, 0, body);
+            node.Store.Keep(batch.FramesHash);
+            using FrameTracer tracer = new(1, node.Self, TimeProvider.System);
+            PeerBodyKeeper keeper = new(node.Store, node.Transfer!, _check, KeyOf, _ => false, node.Logs, tracer, TimeProvider.System);
+            Assert.That((await keeper.FetchAsync(node.Self, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Good));
+            await keeper.FetchAsync(node.Self, batch, CancellationToken.None); // known by now: no second span
+        }
+
+        Hash32[] hashes = [batch.Hash, .. _frames.Select(frame => FrameLeaf.Hash(frame))];
+        Assert.That(spans, Has.Count.EqualTo(2 * hashes.Length));
+        foreach (Hash32 hash in hashes)
+        {
+            Activity[] found = [.. spans.Where(span => span.TraceId == FrameTracer.TraceIdOf(hash))];
+            Assert.That(found.Select(span => span.ParentSpanId), Is.EqualTo(Enumerable.Repeat(FrameTracer.SpanIdOf(hash, FrameTracer.Batch), 2)), "under the author's span of the batch");
+            Assert.That(found.Select(span => span.SpanId), Is.Unique);
+            Assert.That(found.Select(span => span.GetTagItem("depin.gateway")), Is.EquivalentTo(new[] { 3, 4 }.Select(peer => TransportNode.AddressOf(peer).ToChecksumString())));
+        }
     }
 
     private static (BatchSummary Batch, byte[] Body) Batch(List<byte[]> frames)

@@ -77,6 +77,7 @@ internal sealed class CorruptionTests
         Assert.That(await pipeline.Devices.PutAsync(other.Registration), Is.True);
         Assert.That(pipeline.DeviceNumber(device), Is.EqualTo(number), "the number is in the frames");
         Assert.That(pipeline.Log.FramesOf(number, 1, 1_000).Select(static one => one.Frame), Is.EqualTo(sent));
+        Assert.That(pipeline.Log.NewestOf(number, 1, ulong.MaxValue, 1_000).Select(static one => one.Frame), Is.EqualTo(sent.AsEnumerable().Reverse()));
         Assert.That(pipeline.Log.FramesOf(pipeline.DeviceNumber(other), 1, 1_000).Select(static one => one.Frame), Is.EqualTo(others));
         Assert.That(await pipeline.SubmitAsync(device, sent[0]), Is.EqualTo(FrameVerdict.Duplicate));
         Assert.That(await pipeline.SubmitAsync(device, device.Next()), Is.EqualTo(FrameVerdict.Accepted));

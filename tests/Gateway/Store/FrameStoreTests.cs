@@ -47,6 +47,29 @@ internal sealed class FrameStoreTests(string kind)
     }
 
     [Test]
+    public async Task A_devices_newest_frames_are_read_downwards_over_gaps_blocks_and_restarts()
+    {
+        using Pipeline pipeline = await StoreKind.PipelineAsync(_kind);
+        SigningDevice[] devices = [await pipeline.AddDeviceAsync(), await pipeline.AddDeviceAsync(), await pipeline.AddDeviceAsync(), await pipeline.AddDeviceAsync()];
+        SortedDictionary<ulong, byte[]> sent = [];
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] frame = devices[0].Next(skip: (ulong)(i % 7 == 0 ? 3 : 0));
+            sent[devices[0].Sequence] = frame;
+            foreach (SigningDevice other in devices[1..]) Assert.That(await pipeline.SubmitAsync(other, other.Next()), Is.EqualTo(FrameVerdict.Accepted));
+            Assert.That(await pipeline.SubmitAsync(devices[0], frame), Is.EqualTo(FrameVerdict.Accepted));
+            if (i is 150 or 299) pipeline.Restart();
+            if (i is not (149 or 150 or 298 or 299)) continue;
+            int device = pipeline.DeviceNumber(devices[0]);
+            foreach ((ulong from, ulong before, int count) in new[] { (1UL, ulong.MaxValue, 1_000), (1UL, devices[0].Sequence + 1, 40), (10UL, 150UL, 200), (10UL, 150UL, 5), (5UL, 5UL, 5), (devices[0].Sequence + 1, ulong.MaxValue, 5), (0UL, 1UL, 5) })
+                Assert.That(pipeline.Frames.NewestOf(device, from, before, count).Select(f => f.Frame), Is.EqualTo(sent.Where(f => f.Key >= from && f.Key < before).Reverse().Take(count).Select(f => f.Value)), $"{from} to {before}, {count}");
+            Assert.That(pipeline.Frames.NewestSequences(device, 32), Is.EqualTo(sent.Keys.Reverse().Take(32)));
+        }
+
+        Assert.That(pipeline.Frames.NewestOf(pipeline.DeviceNumber(devices[0]), 1, 2, 0), Is.Empty);
+    }
+
+    [Test]
     public async Task A_frame_is_stored_once_and_two_with_one_sequence_are_evidence_kept_once()
     {
         using Pipeline pipeline = await StoreKind.PipelineAsync(_kind);
@@ -110,6 +133,7 @@ internal sealed class FrameStoreTests(string kind)
         Assert.That(await fresh.Frames.AppendBatchAsync(batch, back), Is.True, "again");
         Assert.That(fresh.Frames.Find(log.Device, 9)!.Row, Is.EqualTo(13), "the row in the batch is the one that a proof can be made of");
         Assert.That(fresh.Frames.FramesOf(log.Device, 1, 100).Select(f => f.Frame), Is.EqualTo(frames));
+        Assert.That(fresh.Frames.NewestOf(log.Device, 1, ulong.MaxValue, 100).Select(f => f.Frame), Is.EqualTo(frames.AsEnumerable().Reverse()));
         Assert.That(fresh.Frames.BatchOf(5)!.FirstRow, Is.EqualTo(5));
         Assert.That(await fresh.SubmitAsync(device, frames[3]), Is.EqualTo(FrameVerdict.Duplicate));
         Assert.That(new BatchReader(fresh.Frames).Summary(fresh.Frames.LastBatch()!).IsConsistent(), Is.True);

@@ -89,6 +89,7 @@ internal sealed class PartitionTests
             Assert.That(log.IsDropped(first), Is.False);
             Assert.That(log.Frames(1, log.LastRow).Select(static one => one.Frame), Is.EqualTo(sent[(int)(first - 1)..]));
             Assert.That(log.FramesOf(number, 1, 4_000).Select(static one => one.Frame), Is.EqualTo(sent[(int)(first - 1)..]));
+            Assert.That(log.NewestOf(number, 1, ulong.MaxValue, 4_000).Select(static one => one.Frame), Is.EqualTo(sent[(int)(first - 1)..].AsEnumerable().Reverse()));
             Assert.That(log.Find(number, 1), Is.Null);
             Assert.That(log.FindDropped(number, 1)!.Batch!.Number, Is.EqualTo(1));
             Assert.That(log.FindDropped(number, (ulong)first), Is.Null);

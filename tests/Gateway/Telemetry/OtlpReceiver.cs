@@ -1,34 +1,45 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace DePIN.Gateway.Tests.Telemetry;
 
 /// <summary>A span as it came over the wire; ids in hex, <see cref="Parent"/> empty for a root, times in ns.</summary>
 internal sealed record ReceivedSpan(string Trace, string Id, string Parent, string Name, ulong StartNs, ulong EndNs, IReadOnlyList<string> LinkedTraces, string Service);
 
-/// <summary>A collector on a real socket that takes OTLP as protobuf over HTTP and reads of it what tests ask for (opentelemetry-proto 1.x, field numbers beside the names).</summary>
+/// <summary>
+/// A collector on a real socket that takes OTLP as protobuf over HTTP/1.1, or over gRPC (HTTP/2 with prior knowledge), and reads of it what tests ask for
+/// (opentelemetry-proto 1.x, field numbers beside the names).
+/// </summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
-    private readonly HttpListener _listener = new();
-    private readonly Task _serving;
+    private const int GrpcPrefix = 5; // compressed or not, then the length (gRPC over HTTP/2, Length-Prefixed-Message)
 
-    public OtlpReceiver()
+    private readonly WebApplication _host;
+
+    private OtlpReceiver(WebApplication host) => _host = host;
+
+    public static async Task<OtlpReceiver> StartAsync(bool grpc = false)
     {
-        using (TcpListener free = new(IPAddress.Loopback, 0))
-        {
-            free.Start();
-            Url = new Uri($"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}/");
-        }
-
-        _listener.Prefixes.Add(Url.ToString());
-        _listener.Start();
-        _serving = ServeAsync();
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = grpc ? HttpProtocols.Http2 : HttpProtocols.Http1));
+        OtlpReceiver receiver = new(builder.Build());
+        receiver._host.Run(grpc ? receiver.TakeCallAsync : receiver.TakePostAsync);
+        await receiver._host.StartAsync();
+        receiver.Url = new Uri(receiver._host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        return receiver;
     }
 
-    public Uri Url { get; }
+    public Uri Url { get; private set; } = null!;
 
     public ConcurrentQueue<ReceivedSpan> Spans { get; } = new();
 
@@ -37,35 +48,41 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     /// <summary>The value of the header "Authorization" that came last.</summary>
     public string? Authorization { get; private set; }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Not 0: calls are refused with this gRPC status.</summary>
+    public int Refusal { get; set; }
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    private async Task TakePostAsync(HttpContext context)
     {
-        _listener.Stop();
-        await _serving;
-        _listener.Close();
+        byte[] body = await BodyAsync(context);
+        if (context.Request.Path == "/v1/traces") ReadTraces(body);
+        if (context.Request.Path == "/v1/metrics") ReadMetrics(body);
+        context.Response.ContentType = "application/x-protobuf";
     }
 
-    private async Task ServeAsync()
+    private async Task TakeCallAsync(HttpContext context)
     {
-        while (true)
+        byte[] body = (await BodyAsync(context))[GrpcPrefix..];
+        context.Response.ContentType = "application/grpc";
+        if (Refusal != 0)
         {
-            HttpListenerContext context;
-            try
-            {
-                context = await _listener.GetContextAsync();
-            }
-            catch (Exception ended) when (ended is HttpListenerException or ObjectDisposedException)
-            {
-                return;
-            }
-
-            using MemoryStream body = new();
-            await context.Request.InputStream.CopyToAsync(body);
-            Authorization = context.Request.Headers["Authorization"];
-            if (context.Request.Url!.AbsolutePath == "/v1/traces") ReadTraces(body.ToArray());
-            if (context.Request.Url.AbsolutePath == "/v1/metrics") ReadMetrics(body.ToArray());
-            context.Response.ContentType = "application/x-protobuf";
-            context.Response.Close();
+            context.Response.Headers["grpc-status"] = Refusal.ToString(CultureInfo.InvariantCulture);
+            return;
         }
+
+        if (context.Request.Path == "/opentelemetry.proto.collector.trace.v1.TraceService/Export") ReadTraces(body);
+        if (context.Request.Path == "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export") ReadMetrics(body);
+        await context.Response.Body.WriteAsync(new byte[GrpcPrefix]); // an empty answer
+        context.Response.AppendTrailer("grpc-status", "0");
+    }
+
+    private async Task<byte[]> BodyAsync(HttpContext context)
+    {
+        using MemoryStream body = new();
+        await context.Request.Body.CopyToAsync(body);
+        Authorization = context.Request.Headers.Authorization;
+        return body.ToArray();
     }
 
     private void ReadTraces(byte[] request)

@@ -22,7 +22,7 @@ internal sealed class TelemetryTests
     [Test]
     public async Task One_trace_holds_a_frames_way_from_publish_to_final_anchor_across_a_kill_and_metrics_arrive()
     {
-        await using OtlpReceiver collector = new();
+        await using OtlpReceiver collector = await OtlpReceiver.StartAsync();
         await using TestNetwork network = await TestNetwork.StartAsync();
         TestDevice device = new(1);
         await network.RegisterAsync(device);
@@ -59,6 +59,28 @@ internal sealed class TelemetryTests
 
         await GatewayProcess.WaitAsync("metrics", () => Task.FromResult(collector.Metrics.ContainsKey("depin.frames") && collector.Metrics.ContainsKey("depin_up") ? "" : null));
         Assert.That(collector.Authorization, Is.EqualTo("Bearer of-good-news"));
+    }
+
+    [Test]
+    public async Task A_collector_takes_traces_and_metrics_over_gRPC_and_a_refusal_by_its_status_is_told()
+    {
+        await using OtlpReceiver collector = await OtlpReceiver.StartAsync(grpc: true);
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        TestDevice device = new(1);
+        await network.RegisterAsync(device);
+        await using GatewayProcess gateway = new(network);
+        SecretFile.Write(Path.Combine(network.Folder, "headers"), "authorization: Bearer of-good-news\n"u8);
+        Configure(gateway, $$""" "telemetry": { "endpoint": "{{collector.Url}}", "protocol": "grpc", "sampleRatio": 1, "intervalS": 1, "headersFile": "headers" },""");
+        await gateway.StartAsync();
+        byte[] frame = device.NextFrame();
+        await PublishAsync(gateway, device, frame);
+        string trace = FrameTracer.TraceIdOf(FrameLeaf.Hash(frame)).ToHexString();
+        await GatewayProcess.WaitAsync("a span and a metric over gRPC", () => Task.FromResult(collector.Spans.Any(span => span.Trace == trace && span.Name == FrameTracer.Publish) && collector.Metrics.ContainsKey("depin_up") ? "" : null));
+        Assert.That(collector.Authorization, Is.EqualTo("Bearer of-good-news"));
+        Assert.That(await gateway.Http.GetStringAsync("/metrics"), Does.Match("depin_telemetry_exports_total\\{signal=\"traces\",outcome=\"taken\"\\} [1-9]"));
+
+        collector.Refusal = 7; // PERMISSION_DENIED
+        await GatewayProcess.WaitAsync("the refusal in the log", () => Task.FromResult(gateway.Output().Contains("does not take what is sent (gRPC status 7)", StringComparison.Ordinal) ? "" : null));
     }
 
     [Test]

@@ -97,8 +97,19 @@ internal sealed class PageSecurityTests
         string session = cookie.Split(';')[0];
         using (HttpResponseMessage inside = await SendAsync(HttpMethod.Get, "/devices", "Cookie", session)) Assert.That(inside.StatusCode, Is.EqualTo(HttpStatusCode.OK));
         using (HttpResponseMessage forged = await SendAsync(HttpMethod.Get, "/devices", "Cookie", PageDoor.Cookie + "=" + new string('0', 64))) Assert.That(forged.StatusCode, Is.EqualTo(HttpStatusCode.Redirect));
+        using HttpRequestMessage listening = new(HttpMethod.Get, "/events?after=&row=0");
+        listening.Headers.TryAddWithoutValidation("Cookie", session);
+        using HttpResponseMessage events = await person.SendAsync(listening, HttpCompletionOption.ResponseHeadersRead);
+        using StreamReader live = new(await events.Content.ReadAsStreamAsync());
+        while (await live.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)) is { } line && !line.StartsWith("data: ", StringComparison.Ordinal))
+        {
+        }
+
+        Task<string> rest = live.ReadToEndAsync();
+        Assert.That(rest.IsCompleted, Is.False, "the stream goes on");
         using (HttpResponseMessage left = await SendAsync(HttpMethod.Post, "/logout", "Cookie", session)) Assert.That(left.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
         using (HttpResponseMessage after = await SendAsync(HttpMethod.Get, "/devices", "Cookie", session)) Assert.That(after.StatusCode, Is.EqualTo(HttpStatusCode.Redirect), "a session that was ended stays ended");
+        await rest.WaitAsync(TimeSpan.FromSeconds(60)); // and what was open under it ends
 
         List<(HttpStatusCode Status, string Body)> tries = [];
         for (int i = 0; i < 12; i++)
@@ -153,6 +164,35 @@ internal sealed class PageSecurityTests
         string page = await gateway.Http.GetStringAsync($"/devices/{device.Text}");
         Assert.That(page, Does.Contain($"/devices/{device.Text}/frames/512\"").And.Contain("/frames/400\"").And.Not.Contain("/frames/97\""));
         Assert.That(await gateway.Http.GetStringAsync("/devices"), Does.Contain("<td data-label=\"Missing\">111</td>"));
+    }
+
+    [Test]
+    public async Task Refusals_of_strangers_and_of_revoked_devices_are_told()
+    {
+        await using TestNetwork network = await TestNetwork.StartAsync();
+        TestDevice device = new(1), stranger = new(2);
+        await network.RegisterAsync(device);
+        await using GatewayProcess gateway = new(network);
+        await gateway.StartAsync();
+        await using (MqttClient client = new(new MqttClientOptions { Host = "127.0.0.1", Port = gateway.Mqtt.Port, ClientId = device.Text }))
+        {
+            Assert.That((await client.ConnectAsync()).IsConnected, Is.True);
+            byte[] first = device.NextFrame();
+            await GatewayProcess.WaitAsync("an acknowledged frame", async () => (await client.PublishAsync(Topics.Frame(device.Text), first)).IsSuccess ? "" : null);
+            await network.RevokeAsync(device);
+            byte[] next = device.NextFrame();
+            await GatewayProcess.WaitAsync("the revocation is read", async () => (await gateway.GetAsync($"/api/devices/{device.Text}"))["revokedAtS"] is not null ? "" : null);
+            Assert.That((await client.PublishAsync(Topics.Frame(device.Text), next)).IsSuccess, Is.False);
+        }
+
+        await using (MqttClient client = new(new MqttClientOptions { Host = "127.0.0.1", Port = gateway.Mqtt.Port, ClientId = stranger.Text }))
+        {
+            Assert.That((await client.ConnectAsync()).IsConnected, Is.True);
+            Assert.That((await client.PublishAsync(Topics.Frame(stranger.Text), stranger.NextFrame())).IsSuccess, Is.False);
+        }
+
+        string page = await gateway.Http.GetStringAsync("/devices");
+        Assert.That(page, Does.Contain("<td data-label=\"Refused\">1 Revoked</td>").And.Match("of all devices and of strangers: [^.]*1 UnknownDevice").And.Match("of all devices and of strangers: [^.]*1 Revoked"));
     }
 
     private static async Task<string> RawAsync(int port, string request)

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Json;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Up;
 using DePIN.Gateway.Store;
@@ -35,6 +36,9 @@ public sealed record GatewayBenchOptions
     /// <summary>Unacknowledged frames of a device that replays.</summary>
     public int Window { get; init; } = 20;
 
+    /// <summary>How often the page is loaded while devices send; the median counts.</summary>
+    public int PageLoads { get; init; } = 21;
+
     /// <summary>For how long devices publish one frame a second each while written bytes are counted.</summary>
     public TimeSpan Steady { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -53,13 +57,15 @@ public sealed record GatewayBenchOptions
 /// <param name="backlogVerifyPerSecond">P-256 checks a second of such frames on all processors in the same run: the limit.</param>
 /// <param name="bytesWrittenPerFrame">What the gateway's process had written to disk (write_bytes of /proc/PID/io, the store's WAL and checkpoints included) per frame while <paramref name="backlogDevices"/> devices published one a second each.</param>
 /// <param name="bytesWrittenPerBacklogFrame">The same while the day was replayed.</param>
+/// <param name="pageLoadMs">From the request of the page of devices, on a new connection, to the first server-sent event with values as they are now, while 1,000 devices send a frame every 5 s each and 5,000 are known, ms; median. Without a browser's own work.</param>
+/// <param name="pageLoadBytes">Of that page and event, with their headers left out.</param>
 /// <param name="frameBytes">Size of a frame.</param>
 /// <param name="backlogDevices">Devices that replayed, and published steadily.</param>
 /// <param name="processors">Processors, shared by gateways, clients and kernel.</param>
 #pragma warning disable IDE1006 // The JSON keys are the contract.
 public sealed record GatewayBenchResult(
     string build, double idleRssMiB, double startMs, double rss1000MiB, double rss5000MiB, double connectsPerSecond, double backlogFramesPerSecond, double backlogVerifyPerSecond,
-    double bytesWrittenPerFrame, double bytesWrittenPerBacklogFrame, int frameBytes, int backlogDevices, int processors);
+    double bytesWrittenPerFrame, double bytesWrittenPerBacklogFrame, double pageLoadMs, int pageLoadBytes, int frameBytes, int backlogDevices, int processors);
 #pragma warning restore IDE1006
 
 /// <summary>What a gateway needs of a small computer: memory, time to start, bytes written, and how fast a day of backlog is taken.</summary>
@@ -77,6 +83,11 @@ public sealed class GatewayBench(GatewayBenchOptions options)
 
     /// <summary>TLS handshakes under way at once.</summary>
     private const int ConnectingMax = 64;
+
+    /// <summary>Devices that send while the page is loaded, and how often each.</summary>
+    private const int PageDevices = 1_000;
+
+    private static readonly TimeSpan PageSendEvery = TimeSpan.FromSeconds(5);
 
     private readonly List<SigningDevice> devices = [];
 
@@ -109,8 +120,9 @@ public sealed class GatewayBench(GatewayBenchOptions options)
             (double rss1000, double rss5000, double connects) = await ConnectAllAsync(gateway, cancel).ConfigureAwait(false);
             (double backlog, double verify, double backlogBytes) = await ReplayAsync(gateway, cancel).ConfigureAwait(false);
             double bytes = await SteadyAsync(gateway, cancel).ConfigureAwait(false);
+            (double pageLoad, int pageBytes) = await LoadPageAsync(gateway, cancel).ConfigureAwait(false);
             return new GatewayBenchResult(options.Program is { } program && !program.EndsWith(".dll", StringComparison.Ordinal) ? "native" : "portable", Round(idle), Math.Round(starts[starts.Count / 2]), Round(rss1000), Round(rss5000), Math.Round(connects), Math.Round(backlog), Math.Round(verify),
-                Math.Round(bytes), Math.Round(backlogBytes), devices[0].Frame(1, null, Samples).Length, options.BacklogDevices, Environment.ProcessorCount);
+                Math.Round(bytes), Math.Round(backlogBytes), Round(pageLoad), pageBytes, devices[0].Frame(1, null, Samples).Length, options.BacklogDevices, Environment.ProcessorCount);
         }
         finally
         {
@@ -273,6 +285,58 @@ public sealed class GatewayBench(GatewayBenchOptions options)
         {
             foreach (MqttClient client in clients) await client.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    /// <summary>The page of devices until it is live, while devices send.</summary>
+    private async Task<(double Ms, int Bytes)> LoadPageAsync(LocalGateway gateway, CancellationToken cancel)
+    {
+        MqttClient[] clients = [.. Enumerable.Range(0, PageDevices).Select(number => new MqttClient(Options(gateway, number, tls: null)))];
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        try
+        {
+            foreach (MqttClient client in clients) await client.ConnectAsync(cancel).ConfigureAwait(false);
+            Task sending = Task.WhenAll(clients.Select((client, number) => Task.Run(async () =>
+            {
+                await Task.Delay(PageSendEvery * number / clients.Length, enough.Token).ConfigureAwait(false); // each at its own moment
+                using PeriodicTimer turn = new(PageSendEvery);
+                do await MustAsync(client, devices[number], enough.Token).ConfigureAwait(false);
+                while (await turn.WaitForNextTickAsync(enough.Token).ConfigureAwait(false));
+            }, enough.Token)));
+            await Task.Delay(PageSendEvery, cancel).ConfigureAwait(false); // all have sent
+            List<(double Ms, int Bytes)> loads = [];
+            for (int i = 0; i < options.PageLoads; i++) loads.Add(await LoadOnceAsync(gateway.Api.Url, cancel).ConfigureAwait(false));
+            await enough.CancelAsync().ConfigureAwait(false);
+            await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (sending.Exception is { } fault) throw fault.InnerExceptions[0]; // a device failed, not the end
+            loads.Sort();
+            return loads[loads.Count / 2];
+        }
+        finally
+        {
+            foreach (MqttClient client in clients) await client.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<(double Ms, int Bytes)> LoadOnceAsync(Uri url, CancellationToken cancel)
+    {
+        using HttpClient http = new() { BaseAddress = url };
+        long from = Stopwatch.GetTimestamp();
+        string page = await http.GetStringAsync("/devices", cancel).ConfigureAwait(false);
+        // As the page's script does: it names where its rows' events come from.
+        const string Mark = "data-events=\"";
+        int at = page.IndexOf(Mark, StringComparison.Ordinal) + Mark.Length;
+        string events = WebUtility.HtmlDecode(page[at..page.IndexOf('"', at)]);
+        using Stream live = await http.GetStreamAsync(events, cancel).ConfigureAwait(false);
+        using StreamReader lines = new(live, Encoding.UTF8);
+        const string Data = "data: ";
+        string? line;
+        do line = await lines.ReadLineAsync(cancel).ConfigureAwait(false) ?? throw new CliError(ExitCode.Failed, "the gateway ended the page's events", "look at the gateway's log");
+        while (!line.StartsWith(Data, StringComparison.Ordinal));
+        double ms = Stopwatch.GetElapsedTime(from).TotalMilliseconds;
+        using JsonDocument now = JsonDocument.Parse(line[Data.Length..]);
+        long late = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - now.RootElement.GetProperty("nowMs").GetInt64();
+        if (late is < -1_000 or > 5_000) throw new CliError(ExitCode.Failed, $"the first event is {late} ms old", "run it again on a machine that does nothing else");
+        return (ms, Encoding.UTF8.GetByteCount(page) + Encoding.UTF8.GetByteCount(line));
     }
 
     private async Task PublishAsync(LocalGateway gateway, SigningDevice device, CancellationToken cancel)

@@ -45,7 +45,7 @@ const show = (event) => {
 };
 
 if (document.querySelector("nav")) {
-  const events = new EventSource("/events");
+  const events = new EventSource(document.querySelector("[data-events]")?.dataset.events ?? "/events");
   events.onmessage = (message) => show(JSON.parse(message.data));
   setInterval(() => {
     const silent = Date.now() - heard;

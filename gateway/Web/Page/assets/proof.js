@@ -107,7 +107,7 @@ const times = (k, p) => {
 export function verifyP256(key, digest, signature) {
   const q = [number(key.slice(0, 32)), number(key.slice(32))], r = number(signature.slice(0, 32)), s = number(signature.slice(32));
   if (q[0] >= P || q[1] >= P || mod(q[1] * q[1] - (q[0] ** 3n - 3n * q[0] + B), P) !== 0n) return false;
-  if (r === 0n || s === 0n || r >= N || s > N / 2n) return false;
+  if (r === 0n || s === 0n || r >= N || s >= N) return false;
   const w = inverse(s, N), at = add(times(mod(number(digest) * w, N), G), times(mod(r * w, N), q));
   return at !== null && mod(at[0], N) === r;
 }
@@ -117,49 +117,116 @@ const word = (value) => bytes("0x" + BigInt(value).toString(16).padStart(64, "0"
 const struct = (type, ...values) => keccak(join(keccak(text.encode(type)), ...values.map(word)));
 const pair = (a, b) => keccak(number(a) < number(b) ? join(a, b) : join(b, a));
 const fold = (leaf, path) => path.reduce((sum, node) => pair(sum, bytes(node)), leaf);
-const depth = (leaves) => [Math.floor(Math.log2(leaves)), Math.ceil(Math.log2(leaves))];
 const batchHash = (b) => struct("Batch(address gateway,uint64 number,bytes32 previous,bytes32 root,uint32 frames,uint32 samples,uint64 firstReceivedMs,uint64 lastReceivedMs,bytes32 body)",
   b.gateway, b.number, b.previous, b.root, b.frames, b.samples, b.firstReceivedMs, b.lastReceivedMs, b.body);
 const anchorHash = (a) => struct("Anchor(uint64 epoch,bytes32 previous,bytes32 root,uint32 batches,uint64 frames)", a.epoch, a.previous, a.root, a.batches, a.frames);
 
-/** The steps of the check: [name, holds, detail]. */
+/** The proof in a text, exactly: every member known, there once, of its one type and length; numbers as BigInt, hex in small letters. Throws what is wrong. */
+export function read(json) {
+  if (json.length > 65_536) throw new Error("it is longer than 64 KiB");
+  const proof = JSON.parse(json);
+  if (/\\/.test(json) || !/^[\s{}[\],:0-9]*$/.test(json.replace(/"[^"]*"/g, ""))) throw new Error("it holds what no proof has");
+  const fail = (name, what) => { throw new Error(`${name}: ${what}`); };
+  const whole = (max) => (v, name) => {
+    if (!(typeof v === "number" && Number.isSafeInteger(v) && v >= 0) && !(typeof v === "string" && /^(0|[1-9][0-9]{0,19})$/.test(v))) fail(name, "no whole number");
+    return BigInt(v) <= max ? BigInt(v) : fail(name, `above ${max}`);
+  };
+  const [u32, u63, u64] = [32, 63, 64].map((bits) => whole((1n << BigInt(bits)) - 1n));
+  const data = (least, most) => (v, name) => typeof v === "string" && /^0x([0-9a-fA-F]{2})*$/.test(v) && v.length >= 2 + 2 * least && v.length <= 2 + 2 * most ? v.toLowerCase() : fail(name, `not 0x and ${least} to ${most} bytes of hex`);
+  const hash = data(32, 32);
+  const address = (v, name) => {
+    const small = data(20, 20)(v, name), digits = v.slice(2);
+    if (digits !== digits.toLowerCase() && digits !== digits.toUpperCase()) { // EIP-55
+      const sum = hex(keccak(text.encode(small.slice(2)))).slice(2);
+      if ([...digits].some((c, i) => /[a-f]/i.test(c) && (c < "a") !== (parseInt(sum[i], 16) > 7))) fail(name, "its checksum is wrong");
+    }
+    return small;
+  };
+  const path = (most) => (v, name) => Array.isArray(v) && v.length <= most ? v.map((node, i) => hash(node, `${name}[${i}]`)) : fail(name, `no array of at most ${most}`);
+  const object = (members) => (v, name) => {
+    if (typeof v !== "object" || v === null || Array.isArray(v)) fail(name, "no object");
+    for (const member of Object.keys(v)) if (!Object.hasOwn(members, member)) fail(member, "unknown field");
+    return Object.fromEntries(Object.entries(members).map(([member, take]) => [member, Object.hasOwn(v, member) ? take(v[member], name ? `${name}.${member}` : member) : fail(member, "missing")]));
+  };
+  const taken = object({
+    type: (v) => v === "depin-proof/1" ? v : fail("type", "not depin-proof/1"), chainId: u64, ledger: address, frame: data(144, 1_168), publicKey: data(64, 64), batchPath: path(16),
+    batch: object({ gateway: address, number: u64, previous: hash, root: hash, frames: u32, samples: u32, firstReceivedMs: u64, lastReceivedMs: u64, body: hash }),
+    anchorPath: path(32), anchor: object({ epoch: u64, previous: hash, root: hash, batches: u32, frames: u64 }), ordinal: u63, ledgerSize: u63, ledgerPath: path(40),
+  })(proof, "");
+  if (json.match(/"\s*:/g).length !== 26) throw new Error("a field is given twice");
+  return taken;
+}
+
+const isZero = (hash) => /^0x0*$/.test(hash);
+const frameFault = (frame) => {
+  const payload = (frame[6] << 8) | frame[7], sequence = number(frame.slice(32, 40)), [r, s] = [number(frame.slice(-64, -32)), number(frame.slice(-32))];
+  if (frame[0] !== 0x44 || frame[1] !== 0x46) return "no frame";
+  if (frame[2] !== 1) return "of an unknown version";
+  if (frame[3] & ~3) return "with unknown flags";
+  if (payload !== frame.length - 144) return "of another length than it says";
+  if (!(frame[3] & 2) && payload % 16) return "with a payload that is no samples";
+  if (sequence === 0n) return "without a sequence";
+  if (sequence === 1n && frame.slice(48, 80).some((b) => b)) return "the first one, and names one before";
+  if (r === 0n || s === 0n || r >= N || s > N / 2n) return "with a signature out of range";
+  return "";
+};
+const batchFault = (b) => isZero(b.gateway) ? "no gateway" : b.number === 0n ? "no number" : (b.number === 1n) !== isZero(b.previous) ? "its number and the batch before do not fit" :
+  b.frames === 0n || b.frames > 65_536n ? "its count of frames" : isZero(b.root) || isZero(b.body) ? "a hash is zero" : b.firstReceivedMs > b.lastReceivedMs ? "its times are reversed" : "";
+const anchorFault = (a) => isZero(a.root) ? "its root is zero" : a.batches === 0n ? "it has no batch" : a.frames < a.batches || a.frames > a.batches * 65_536n ? "its count of frames" : "";
+
+/** The steps of the check, as `depin verify` names them: [name, holds or null where what it builds on failed, detail]. */
 export function check(proof) {
-  if (proof.type !== "depin-proof/1") return [["proof", false, `its type is '${proof.type}', not depin-proof/1`]];
   const frame = bytes(proof.frame), key = bytes(proof.publicKey), steps = [];
-  const length = frame.length < 144 ? -1 : 144 + ((frame[6] << 8) | frame[7]);
-  const wellFormed = frame[0] === 0x44 && frame[1] === 0x46 && frame[2] === 1 && frame[3] < 4 && length === frame.length;
-  steps.push(["frame", wellFormed, wellFormed ? `sequence ${number(frame.slice(32, 40))}` : "these bytes are no frame"]);
-  if (wellFormed) {
-    const id = hex(sha256(key).slice(12)), named = hex(frame.slice(8, 28));
-    steps.push(["device", id === named && key.length === 64, id === named ? named.slice(2) : "the public key is another device's"]);
-    const signed = verifyP256(key, sha256(frame.slice(0, -64)), frame.slice(-64));
-    steps.push(["signature", signed, signed ? "the device's key signed this frame" : "the device's key did not sign this frame"]);
+  const step = (name, holds, good, bad) => steps.push([name, holds, holds ? good : bad]);
+  const fault = frameFault(frame);
+  step("frame", !fault, `sequence ${number(frame.slice(32, 40))}`, `these bytes are ${fault}`);
+  if (fault) {
+    for (const name of ["device", "signature"]) steps.push([name, null, "not checked: there is no frame to check"]);
+  } else {
+    const named = hex(frame.slice(8, 28));
+    step("device", hex(sha256(key).slice(12)) === named, named.slice(2), "the public key is another device's");
+    step("signature", verifyP256(key, sha256(frame.slice(0, -64)), frame.slice(-64)), "the device's key signed this frame", "the device's key did not sign this frame");
   }
   const path = (name, what, leaf, nodes, rootHash, leaves) => {
-    const [least, most] = depth(leaves), holds = nodes.length >= least && nodes.length <= most && hex(fold(leaf, nodes)) === rootHash;
-    steps.push([name, holds, holds ? `${what} of ${leaves}, over ${nodes.length} hashes` : `the path does not lead to ${rootHash}`]);
+    const least = leaves === 0n ? 0 : leaves.toString(2).length - 1, most = leaves & (leaves - 1n) ? least + 1 : least;
+    step(name, nodes.length >= least && nodes.length <= most && hex(fold(leaf, nodes)) === rootHash, `${what} of ${leaves}, over ${nodes.length} hashes`, `the path does not lead to ${rootHash}`);
   };
-  path("batch path", `the frame is in batch ${proof.batch.number} of ${proof.batch.gateway}`, keccak(keccak(frame)), proof.batchPath, proof.batch.root, proof.batch.frames);
-  path("anchor path", `the batch is in the anchor of epoch ${proof.anchor.epoch}`, batchHash(proof.batch), proof.anchorPath, proof.anchor.root, proof.anchor.batches);
-  const height = BigInt(proof.ordinal) < BigInt(proof.ledgerSize) ? (BigInt(proof.ordinal) ^ BigInt(proof.ledgerSize)).toString(2).length - 1 : -1;
-  steps.push(["ledger path", height === proof.ledgerPath.length, height === proof.ledgerPath.length
-    ? `the ledger ${proof.ledger} on chain ${proof.chainId} must hold ${hex(fold(anchorHash(proof.anchor), proof.ledgerPath))} at height ${height}`
-    : `the path does not fit anchor ${proof.ordinal} of ${proof.ledgerSize}`]);
+  const ofBatch = batchFault(proof.batch), ofAnchor = anchorFault(proof.anchor);
+  step("batch", !ofBatch, `batch ${proof.batch.number} of ${proof.batch.gateway}, ${proof.batch.frames} frames`, `the header contradicts itself: ${ofBatch}`);
+  path("batch path", "the frame is in the batch, one", keccak(keccak(frame)), proof.batchPath, proof.batch.root, proof.batch.frames);
+  step("anchor", !ofAnchor, `epoch ${proof.anchor.epoch}, ${proof.anchor.batches} batches`, `the anchor contradicts itself: ${ofAnchor}`);
+  path("anchor path", "the batch is in the anchor, one", batchHash(proof.batch), proof.anchorPath, proof.anchor.root, proof.anchor.batches);
+  const height = proof.ordinal < proof.ledgerSize ? (proof.ordinal ^ proof.ledgerSize).toString(2).length - 1 : -1;
+  step("ledger path", height === proof.ledgerPath.length, `leads to peak ${height}, ${hex(fold(anchorHash(proof.anchor), proof.ledgerPath))}`, `the path does not fit anchor ${proof.ordinal} of ${proof.ledgerSize}`);
   return steps;
+}
+
+/** What only a ledger can tell: whether this gateway's holds that anchor at that place. 'depin verify' asks the chain itself. */
+async function compare(proof) {
+  const status = await (await fetch("/api/status")).json();
+  if (BigInt(status.chainId) !== proof.chainId || status.ledger.toLowerCase() !== proof.ledger) return ["ledger", false, `it speaks of ${proof.ledger} on chain ${proof.chainId}; this gateway follows ${status.ledger} on chain ${status.chainId}`];
+  const answer = await fetch(`/api/anchors/${proof.ordinal}/path?size=${proof.ledgerSize}`);
+  if (answer.status === 404) return ["ledger", false, `this gateway knows no anchor ${proof.ordinal} in a ledger of ${proof.ledgerSize}`];
+  if (!answer.ok) return ["ledger", null, `this gateway cannot say (${answer.status}): 'depin verify FILE --rpc URL' asks the chain`];
+  const known = await answer.json();
+  const holds = known.hash === hex(anchorHash(proof.anchor)) && known.path.join() === proof.ledgerPath.join();
+  return ["ledger", holds, holds ? `this gateway has read the same anchor ${proof.ordinal} from the chain; 'depin verify FILE --rpc URL' asks the chain itself` : `anchor ${proof.ordinal} of the ledger is another one`];
 }
 
 export function start() {
   const list = document.getElementById("steps");
   const show = (steps) => list.replaceChildren(...steps.map(([name, holds, detail]) => {
     const item = document.createElement("li"), bold = document.createElement("b");
-    item.className = holds ? "good" : "bad";
+    item.className = holds ? "good" : holds === null ? "open" : "bad";
     bold.textContent = name;
     item.append(bold, `: ${detail}`);
     return item;
   }));
-  const run = (json) => {
+  const run = async (json) => {
     try {
-      show(check(JSON.parse(json)));
+      const proof = read(json), steps = check(proof);
+      show([...steps, ["ledger", null, "asking this gateway"]]);
+      show([...steps, await compare(proof)]);
     } catch (fault) {
       show([["proof", false, `this is no proof (${fault.message}): export it again`]]);
     }
@@ -169,12 +236,12 @@ export function start() {
     here.hidden = false;
     document.getElementById("check").addEventListener("click", async () => {
       const answer = await fetch(here.dataset.proof);
-      if (answer.ok) run(await answer.text());
+      if (answer.ok) await run(await answer.text());
       else show([["proof", false, `the gateway does not give it (${answer.status})`]]);
     });
   }
   if (file) {
     file.hidden = false;
-    document.getElementById("file").addEventListener("change", async (event) => { if (event.target.files[0]) run(await event.target.files[0].text()); });
+    document.getElementById("file").addEventListener("change", async (event) => { if (event.target.files[0]) await run(await event.target.files[0].text()); });
   }
 }
