@@ -33,6 +33,7 @@ public sealed class GatewaySettings
     private const int RetainedBesides = 1_000; // retained messages for everything but Home Assistant
 
     private volatile LoginBook? _logins;
+    private volatile LoginBook? _webUsers;
     private volatile X509Certificate2Collection? _clientAuthorities;
 
     /// <summary>Holds the gateway's private key as hex, for deployments without a writable key file. Never logged.</summary>
@@ -174,7 +175,7 @@ public sealed class GatewaySettings
     {
         Plain = Mqtt.ListenPlain.Length == 0 ? null : IPEndPoint.Parse(Mqtt.ListenPlain),
         Tls = Mqtt.Listen.Length == 0 ? null : IPEndPoint.Parse(Mqtt.Listen),
-        Certificate = () => tls.Server, ClientAuthorities = () => _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
+        Certificate = () => tls.Presented, ClientAuthorities = () => _clientAuthorities, ConnectionsMax = Mqtt.ClientsMax,
         Login = Enum.Parse<LoginMode>(Mqtt.Login, ignoreCase: true), Logins = () => _logins, AnonymousRead = Mqtt.AnonymousRead,
         RetainedMax = HomeAssistant.Enabled ? RetainedBesides + 2 * HomeAssistant.DevicesMax : RetainedBesides, // a discovery and a state for each device
     };
@@ -202,8 +203,15 @@ public sealed class GatewaySettings
     public ProvisionJob ProvisionJob(byte[] authorityPem) =>
         DePIN.Provision.ProvisionJob.Read(Provision.Template, (ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), authorityPem);
 
-    /// <summary>Takes the clients' authorities and users over that were read anew.</summary>
-    internal void TakeFiles(GatewaySettings fresh) => (_clientAuthorities, _logins) = (fresh._clientAuthorities, fresh._logins);
+    /// <summary>The page's users; null without web.credentials.</summary>
+    internal LoginBook? WebUsers => _webUsers;
+
+    /// <summary>Takes the clients' authorities and users over that were read anew; the page's only from the same file, so that no reload takes its login away.</summary>
+    internal void TakeFiles(GatewaySettings fresh)
+    {
+        (_clientAuthorities, _logins) = (fresh._clientAuthorities, fresh._logins);
+        if (Web.Credentials == fresh.Web.Credentials) _webUsers = fresh._webUsers;
+    }
 
     /// <summary>How often the chain is asked.</summary>
     public TimeSpan PollInterval() => TimeSpan.FromMilliseconds(Chain.PollIntervalMs);
@@ -240,7 +248,7 @@ public sealed class GatewaySettings
         if (Mqtt.Credentials.Length > 0)
         {
             Mqtt.Credentials = Path.GetFullPath(Mqtt.Credentials, baseFolder);
-            if (Mqtt.Login != "none") _logins = ReadLogins(reader);
+            if (Mqtt.Login != "none") _logins = ReadUsers(reader, "mqtt.credentials", Mqtt.Credentials, "The gateway lets nobody in by guess.");
         }
 
         CompleteBroker(reader, baseFolder);
@@ -252,7 +260,12 @@ public sealed class GatewaySettings
         }
 
         RequireEndPoint(reader, "web.listen", Web.Listen, allowEmpty: false);
-        if (Web.Credentials.Length > 0) Web.Credentials = Path.GetFullPath(Web.Credentials, baseFolder);
+        if (Web.Credentials.Length > 0)
+        {
+            Web.Credentials = Path.GetFullPath(Web.Credentials, baseFolder);
+            _webUsers = ReadUsers(reader, "web.credentials", Web.Credentials, "Add users with 'depin gateway user add'.");
+        }
+
         foreach (string proxy in Web.TrustedProxies)
             if (!IPAddress.TryParse(proxy, out _)) throw reader.Fault("web.trustedProxies", $"'{proxy}' is no IP address.", "For example \"127.0.0.1\".");
         if (Web.UserHeader.Length > 0 && Web.TrustedProxies.Length == 0)
@@ -328,15 +341,15 @@ public sealed class GatewaySettings
         }
     }
 
-    private LoginBook ReadLogins(SettingsReader reader)
+    private static LoginBook ReadUsers(SettingsReader reader, string path, string file, string remedy)
     {
         try
         {
-            return LoginBook.Read(Mqtt.Credentials);
+            return LoginBook.Read(file);
         }
         catch (SettingsException wrong)
         {
-            throw reader.Fault("mqtt.credentials", wrong.Message, "The gateway lets nobody in by guess.");
+            throw reader.Fault(path, wrong.Message, remedy);
         }
     }
 

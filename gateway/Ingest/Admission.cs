@@ -1,4 +1,5 @@
 // Who may open another connection: a bound for all, and one for each IPv4 address or IPv6 /64 (one subscriber owns a whole /64).
+// The last eighth of the places is for newcomers: there an address needs to have fewer than are left, so that a few addresses cannot fill it.
 // Asked before TLS, so that a refused client costs no handshake.
 
 using System.Net;
@@ -9,6 +10,8 @@ namespace DePIN.Gateway.Ingest;
 internal sealed class Admission(int connectionsMax, int perAddressMax)
 {
     private const int Ipv6NetworkBytes = 8;
+
+    private readonly int _kept = connectionsMax / 8;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<IPAddress, int> _perAddress = [];
@@ -25,8 +28,8 @@ internal sealed class Admission(int connectionsMax, int perAddressMax)
                 return AdmissionRefusal.ConnectionsMax;
             }
 
-            int here = _perAddress.GetValueOrDefault(network);
-            if (here >= perAddressMax)
+            int here = _perAddress.GetValueOrDefault(network), left = connectionsMax - _count;
+            if (here >= perAddressMax || (left <= _kept && here >= left))
             {
                 return AdmissionRefusal.AddressMax;
             }

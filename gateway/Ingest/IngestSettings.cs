@@ -2,6 +2,7 @@
 // settings file (section mqtt); the rest keeps the defaults below, which are sized for a Raspberry Pi with 2,000 boards.
 
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using DePIN.Protocol;
 
@@ -19,8 +20,8 @@ public sealed record IngestSettings
     /// <summary>Nothing listens: frames come from an external broker only.</summary>
     public bool IsOff => Plain is null && Tls is null;
 
-    /// <summary>The server certificate with its private key, asked for at every handshake so that a renewed one is used at once.</summary>
-    public Func<X509Certificate2>? Certificate { get; init; }
+    /// <summary>The server certificate with its private key and what is sent along, asked for at every handshake so that a renewed one is used at once.</summary>
+    public Func<SslStreamCertificateContext>? Certificate { get; init; }
 
     /// <summary>Who signs clients' certificates, asked for at every handshake; null asks for none, else a client over TLS has to present one.</summary>
     public Func<X509Certificate2Collection?> ClientAuthorities { get; init; } = static () => null;
@@ -37,7 +38,7 @@ public sealed record IngestSettings
     /// <summary>Lets clients publish to any topic outside depin/1/ too, as a general broker does. For tests and closed networks.</summary>
     public bool OpenTopics { get; init; }
 
-    /// <summary>Open connections; more are closed at once.</summary>
+    /// <summary>Open connections; more are closed at once. The last eighth is for addresses that have fewer of them than are left.</summary>
     public int ConnectionsMax { get; init; } = 2_000;
 
     /// <summary>Open connections of one IPv4 address or one IPv6 /64.</summary>

@@ -43,8 +43,6 @@ public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
     private readonly ConcurrentDictionary<MqttConnection, Task> _connections = new();
     private readonly TaskCompletionSource<IngestEndPoints> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isStopping;
-    private SslStreamCertificateContext? _certificate;
-    private X509Certificate2? _certificateSource;
 
     /// <summary>Prepares the listener; <see cref="RunAsync"/> opens it.</summary>
     public MqttIngest(IngestSettings settings, IFrameIntake intake, TimeProvider time, ILoggerFactory logs)
@@ -240,14 +238,7 @@ public sealed class MqttIngest : IReadingPublisher, ITopicPublisher
 
     private SslServerAuthenticationOptions TlsOptions()
     {
-        X509Certificate2 certificate = _settings.Certificate!();
-        if (!ReferenceEquals(certificate, _certificateSource))
-        {
-            _certificate = SslStreamCertificateContext.Create(certificate, additionalCertificates: null, offline: true);
-            _certificateSource = certificate;
-        }
-
-        SslServerAuthenticationOptions options = new() { ServerCertificateContext = _certificate };
+        SslServerAuthenticationOptions options = new() { ServerCertificateContext = _settings.Certificate!() };
         if (_settings.ClientAuthorities() is { } authorities)
         {
             options.ClientCertificateRequired = true;

@@ -104,7 +104,7 @@ public sealed class ProvisionStage : IDisposable
             {
                 listen.Protocols = HttpProtocols.Http1;
                 // Asked at each handshake: the certificate changes at renewal.
-                listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificate = _tls.Server }) });
+                listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificateContext = _tls.Presented }) });
             });
         });
         await using WebApplication application = builder.Build();

@@ -24,6 +24,6 @@ public sealed class MqttSettings
     [Setting("Lets a client without login read everything; otherwise it has the time and the topics of the device that its client id names.")]
     public bool AnonymousRead { get; set; } = true;
 
-    [Setting("Connections at the same time; more are refused.", Min = 1, Max = 100_000)]
+    [Setting("Connections at the same time; more are refused. The last eighth is kept for addresses with few of them, so that no few addresses fill it.", Min = 1, Max = 100_000)]
     public int ClientsMax { get; set; } = 2_000;
 }

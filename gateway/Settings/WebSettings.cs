@@ -12,7 +12,7 @@ public sealed class WebSettings
     [Setting("Serve HTTPS with the gateway's certificate (section tls) instead of HTTP.")]
     public bool Tls { get; set; }
 
-    [Setting("File with the page's users (mode 0600); empty = no login. 'depin gateway mqtt add USER --role application --file FILE' writes a line of it.")]
+    [Setting("File with the page's users (mode 0600), read again by a reload; empty = no login. 'depin gateway user add' writes it.")]
     public string Credentials { get; set; } = "";
 
     [Setting("Header in which a reverse proxy that did the login (OIDC) names the user, such as X-Forwarded-User; empty = none.")]

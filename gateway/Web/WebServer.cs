@@ -49,7 +49,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
             {
                 listen.Protocols = HttpProtocols.Http1;
                 // Asked at each handshake: the certificate changes at renewal.
-                if (settings.Tls) listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificate = page!.Certificate() }) });
+                if (settings.Tls) listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificateContext = page!.Certificate() }) });
             });
         });
         await using WebApplication application = builder.Build();

@@ -13,6 +13,12 @@ public sealed class ProvisionReport : IDisposable
 
     private readonly AppendOnlyFile _lines;
     private readonly AppendOnlyFile _table;
+    /// <summary>What tools read.</summary>
+    public const string JsonName = "report.jsonl";
+
+    /// <summary>The same for a spreadsheet.</summary>
+    public const string TableName = "report.csv";
+
     /// <summary>Larger than any job; what is full says so.</summary>
     private const long BytesMax = 64 << 20;
 
@@ -22,8 +28,8 @@ public sealed class ProvisionReport : IDisposable
 
     private ProvisionReport(string folder)
     {
-        JsonFile = Path.Combine(folder, "report.jsonl");
-        TableFile = Path.Combine(folder, "report.csv");
+        JsonFile = Path.Combine(folder, JsonName);
+        TableFile = Path.Combine(folder, TableName);
         _lines = AppendOnlyFile.Open(JsonFile, BytesMax);
         try
         {

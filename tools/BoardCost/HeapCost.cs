@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -50,9 +51,10 @@ public sealed record HeapCost(int Bytes, IReadOnlyList<KeyValuePair<string, int>
         try
         {
             using X509Certificate2 certificate = CreateCertificate();
+            SslStreamCertificateContext presented = SslStreamCertificateContext.Create(certificate, additionalCertificates: null, offline: true);
             AcceptingIntake intake = new();
             MqttIngest ingest = new(
-                new IngestSettings { Plain = null, Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => certificate },
+                new IngestSettings { Plain = null, Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => presented },
                 intake, TimeProvider.System, NullLoggerFactory.Instance);
             Task listening = ingest.RunAsync(stopping.Token);
             int port = (await ingest.Listening.WaitAsync(cancel).ConfigureAwait(false)).Tls!.Port;

@@ -9,7 +9,8 @@ namespace DePIN.Gateway.Store.Postgres;
 /// </summary>
 public sealed class PostgresDatabase : IDisposable
 {
-    private const int SchemaVersion = 1;
+    /// <summary>Of the tables that this gateway makes and reads.</summary>
+    public const int SchemaVersion = 1;
 
     // One key for all that only one process may do at a time: "DePN".
     private const long SchemaLock = 0x4465504E;
@@ -63,6 +64,28 @@ public sealed class PostgresDatabase : IDisposable
         {
             database.Dispose();
             throw fault is DbException or IOException or TimeoutException ? database.Fault(fault) : fault;
+        }
+    }
+
+    /// <summary>Looks at a database without changing it: its server's version, the schema (null: no tables yet), and what makes it no store of a gateway (else empty).</summary>
+    /// <exception cref="DbException">It cannot be reached, or lets this user not in.</exception>
+    public static async Task<(string Server, long? Schema, string Missing)> LookAsync(PostgresOptions options, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        NpgsqlSlimDataSourceBuilder builder = new(options.Connection.ConnectionString);
+        builder.EnableTransportSecurity();
+        await using NpgsqlDataSource source = builder.Build();
+        await using NpgsqlConnection connection = await source.OpenConnectionAsync(cancel).ConfigureAwait(false);
+        if (await FirstAsync("SELECT string_agg(name, ', ') FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'").ConfigureAwait(false) is string off)
+            return (connection.ServerVersion, null, $"runs with {off} = off: it would lose what it says it committed");
+        if (await FirstAsync("SELECT to_regclass('store_state')::text").ConfigureAwait(false) is null)
+            return (connection.ServerVersion, null, await FirstAsync("SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' LIMIT 1").ConfigureAwait(false) is null ? "" : "holds another program's tables");
+        return (connection.ServerVersion, (long?)await FirstAsync("SELECT value FROM store_state WHERE key = 'schema'").ConfigureAwait(false), "");
+
+        async Task<object?> FirstAsync(string sql)
+        {
+            await using NpgsqlCommand command = new(sql, connection);
+            return await command.ExecuteScalarAsync(cancel).ConfigureAwait(false) is var value and not DBNull ? value : null;
         }
     }
 

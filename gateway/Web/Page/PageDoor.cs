@@ -29,7 +29,7 @@ internal sealed class PageDoor : IDisposable
     private const int TokenBytes = 32;
 
     private readonly WebSettings _settings;
-    private readonly LoginBook? _book;
+    private readonly Func<LoginBook?> _book;
     private readonly IPAddress[] _proxies;
     private readonly OperatorToken? _token;
     private readonly LoginDesk _desk;
@@ -37,20 +37,19 @@ internal sealed class PageDoor : IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Session> _sessions = new(StringComparer.Ordinal); // by SHA-256 of the cookie
 
-    public PageDoor(WebSettings settings, string dataFolder, TimeProvider time)
+    public PageDoor(WebSettings settings, Func<LoginBook?> book, string dataFolder, TimeProvider time)
     {
-        (_settings, _time) = (settings, time);
-        _book = settings.Credentials.Length > 0 ? LoginBook.Read(settings.Credentials) : null;
+        (_settings, _book, _time) = (settings, book, time);
         _proxies = [.. settings.TrustedProxies.Select(IPAddress.Parse)];
         _token = IsLocked ? OperatorToken.Open(dataFolder) : null;
-        _desk = new LoginDesk(() => _book, time);
+        _desk = new LoginDesk(book, time);
     }
 
     /// <summary>True when a reader needs to say who he is.</summary>
-    public bool IsLocked => _book is not null || _settings.UserHeader.Length > 0;
+    public bool IsLocked => HasPasswords || _settings.UserHeader.Length > 0;
 
     /// <summary>Whether there are passwords.</summary>
-    public bool HasPasswords => _book is not null;
+    public bool HasPasswords => _book() is not null;
 
     public void Dispose() => _desk.Dispose();
 
@@ -114,7 +113,7 @@ internal sealed class PageDoor : IDisposable
         {
             if (!_sessions.TryGetValue(Key(cookie), out Session? session)) return null;
             DateTimeOffset now = _time.GetUtcNow();
-            if (now - session.Used > Idle || now - session.Begun > Longest)
+            if (now - session.Used > Idle || now - session.Begun > Longest || _book()?.Find(session.User) is not { } entry || !entry.Salt.AsSpan().SequenceEqual(session.Salt)) // removed, or another password
             {
                 _sessions.Remove(Key(cookie));
                 return null;
@@ -148,13 +147,13 @@ internal sealed class PageDoor : IDisposable
             ?? await checking.Task.WaitAsync(context.RequestAborted).ConfigureAwait(false);
         if (answer.Item2 is MqttReason.Banned or MqttReason.ServerBusy)
             throw new ProblemException(StatusCodes.Status429TooManyRequests, "Too many tries", "Logins from this address wait after several wrong ones.", "Wait a few minutes and try again.");
-        if (answer.Item1 is null) return false;
+        if (answer.Item1 is null || _book()?.Find(name) is not { } entry) return false;
         string cookie = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes));
         DateTimeOffset now = _time.GetUtcNow();
         lock (_gate)
         {
             if (_sessions.Count >= SessionsMax) _sessions.Remove(_sessions.MinBy(one => one.Value.Used).Key);
-            _sessions[Key(cookie)] = new Session(name, now) { Used = now };
+            _sessions[Key(cookie)] = new Session(name, entry.Salt, now) { Used = now };
         }
 
         context.Response.Cookies.Append(Cookie, cookie, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = IsHttps(context), Path = "/", MaxAge = Longest, IsEssential = true });
@@ -181,9 +180,11 @@ internal sealed class PageDoor : IDisposable
 
     private static string Key(string cookie) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(cookie)));
 
-    private sealed class Session(string user, DateTimeOffset begun)
+    private sealed class Session(string user, byte[] salt, DateTimeOffset begun)
     {
         public string User => user;
+
+        public byte[] Salt => salt;
 
         public DateTimeOffset Begun => begun;
 

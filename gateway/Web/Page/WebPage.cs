@@ -1,4 +1,4 @@
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
@@ -8,20 +8,20 @@ namespace DePIN.Gateway.Web.Page;
 /// <summary>The page with its door and its certificate, as the entry file needs it.</summary>
 public sealed class WebPage : IDisposable
 {
-    private WebPage(PageDoor door, PageSite site, Func<X509Certificate2> certificate) => (Door, Site, Certificate) = (door, site, certificate);
+    private WebPage(PageDoor door, PageSite site, Func<SslStreamCertificateContext> certificate) => (Door, Site, Certificate) = (door, site, certificate);
 
     internal PageDoor Door { get; }
 
     internal PageSite Site { get; }
 
-    internal Func<X509Certificate2> Certificate { get; }
+    internal Func<SslStreamCertificateContext> Certificate { get; }
 
-    /// <summary>Reads the users. Throws <see cref="Settings.SettingsException"/> when their file cannot be used.</summary>
+    /// <summary>Makes the parts. Throws <see cref="Settings.SettingsException"/> when the operator's token cannot be used.</summary>
     public static WebPage Open(GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, TimeProvider time, ILogger log)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        PageDoor door = new(settings.Web, settings.Data.Folder, time);
-        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, door, time, log), () => tls.Server);
+        PageDoor door = new(settings.Web, () => settings.WebUsers, settings.Data.Folder, time);
+        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, door, time, log), () => tls.Presented);
     }
 
     /// <inheritdoc/>

@@ -62,7 +62,7 @@ public sealed class GatewayHostTests
         if (!OperatingSystem.IsWindows()) await AssertReloadsAsync();
         await StopAsync();
 
-        string backup = Path.Combine(_folder.Path, "gateway.backup"), authority = await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile));
+        string backup = Path.Combine(_folder.Path, "gateway.backup"), authority = await File.ReadAllTextAsync(Path.Combine(Data, CertificateAuthority.FileName));
         string said = (await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile)).Output;
         Assert.That(said, Does.Contain("ca.key").And.Contain("peer.key").And.Contain("gateway.key"));
         string key = (await File.ReadAllTextAsync(Path.Combine(Data, "gateway.key"))).Trim();
@@ -82,7 +82,7 @@ public sealed class GatewayHostTests
         }
 
         await LaunchAsync(Data);
-        Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, GatewayTls.AuthorityFile)), Is.EqualTo(authority), "boards still trust it");
+        Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, CertificateAuthority.FileName)), Is.EqualTo(authority), "boards still trust it");
         Dictionary<string, string> back = await CheckAsync();
         Assert.That(back["key"], Is.EqualTo("ok"));
         Assert.That(back["registry"], Is.EqualTo("ok"), "the registry still knows it");

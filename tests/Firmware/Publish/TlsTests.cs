@@ -116,7 +116,7 @@ public sealed class TlsTests
         MqttIngest ingest = new(
             new IngestSettings
             {
-                Plain = null, Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => _tls.Server, ClientAuthorities = () => clients is null ? null : [clients],
+                Plain = null, Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => _tls.Presented, ClientAuthorities = () => clients is null ? null : [clients],
             },
             new Intake(), TimeProvider.System, NullLoggerFactory.Instance);
         Task listening = ingest.RunAsync(closing.Token);

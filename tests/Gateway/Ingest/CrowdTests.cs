@@ -23,7 +23,7 @@ internal sealed class CrowdTests
         await using IngestHost host = await IngestHost.StartAsync(
             s => s with
             {
-                Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => authority.Server, ConnectionsMax = Boards, ConnectionsPerAddressMax = PerAddress,
+                Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => authority.Presented, ConnectionsMax = Boards + Boards / 4, ConnectionsPerAddressMax = PerAddress,
                 ConnectTimeout = TimeSpan.FromMinutes(2), // both ends share two processors here
             },
             intake: intake);
@@ -56,8 +56,8 @@ internal sealed class CrowdTests
         using TestAuthority authority = new();
         await using IngestHost host = await IngestHost.StartAsync(s => s with
         {
-            Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => authority.Server, ConnectTimeout = TimeSpan.FromSeconds(4),
-            ConnectionsMax = Places + Honest, ConnectionsPerAddressMax = Places,
+            Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => authority.Presented, ConnectTimeout = TimeSpan.FromSeconds(4),
+            ConnectionsMax = Places + 2 * Honest, ConnectionsPerAddressMax = Places,
         });
         List<(Socket Socket, byte[] Bytes, Task Closed)> attack = [];
         List<MqttClient> honest = [];

@@ -2,6 +2,7 @@
 
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using DePIN.Gateway.Ingest;
@@ -118,7 +119,8 @@ internal sealed class TestAuthority : IDisposable
     public TestAuthority()
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=test authority", key, HashAlgorithmName.SHA256);
+        // A name of its own: node sends the issuer along that has the right name, and two of one name without key identifiers are mixed up.
+        CertificateRequest request = new($"CN=test authority {Guid.NewGuid():N}", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
         DateTimeOffset now = DateTimeOffset.UtcNow;
@@ -132,18 +134,20 @@ internal sealed class TestAuthority : IDisposable
         server.CertificateExtensions.Add(names.Build());
         using X509Certificate2 issued = server.Create(Root, now.AddDays(-1), now.AddDays(1), [1, 2, 3, 4]);
         using X509Certificate2 withKey = issued.CopyWithPrivateKey(serverKey);
-        Server = X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
+        Presented = SslStreamCertificateContext.Create(X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null), additionalCertificates: null, offline: true);
     }
 
     public X509Certificate2 Root { get; }
 
-    public X509Certificate2 Server { get; }
+    public X509Certificate2 Server => Presented.TargetCertificate;
+
+    public SslStreamCertificateContext Presented { get; }
 
     /// <summary>A client's certificate with its key.</summary>
-    public X509Certificate2 Issue(bool isOver = false)
+    public X509Certificate2 Issue(bool isOver = false, string name = "client")
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=client", key, HashAlgorithmName.SHA256);
+        CertificateRequest request = new("CN=" + name, key, HashAlgorithmName.SHA256);
         DateTimeOffset now = DateTimeOffset.UtcNow;
         using X509Certificate2 issued = request.Create(Root, now.AddDays(-1), now.AddHours(isOver ? -1 : 1), [5, 6, 7, 8]);
         using X509Certificate2 withKey = issued.CopyWithPrivateKey(key);

@@ -23,7 +23,7 @@ internal sealed class PeerTests
     public async Task StartAsync()
     {
         _rootFile = _authority.WriteRootPem();
-        _host = await IngestHost.StartAsync(s => s with { Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => _authority.Server });
+        _host = await IngestHost.StartAsync(s => s with { Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => _authority.Presented });
     }
 
     [OneTimeTearDown]

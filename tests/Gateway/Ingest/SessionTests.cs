@@ -1,5 +1,8 @@
 // Sessions over time: takeover, wills, keep alive, expiry, queues; time is moved by hand where it matters.
 
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Text;
 using DePIN.Gateway.Ingest;
 using DePIN.Mqtt;
@@ -217,6 +220,74 @@ internal sealed class SessionTests
             "messages to be dropped");
         await AdvanceUntilAsync(time, TimeSpan.FromSeconds(5), () => host.Ingest.Metrics.Connections == 0, "the client to be dropped");
         Assert.That(host.Ingest.Metrics.Disconnects(MqttReason.AdministrativeAction), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_client_over_TLS_that_never_reads_is_dropped_and_costs_bounded_memory()
+    {
+        using TestAuthority authority = new();
+        ManualTimeProvider time = new();
+        await using IngestHost host = await OpenHostAsync(time, s => s with { Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => authority.Presented, OutboundBytesMax = 32 * 1024, QueueMessagesMax = 10 });
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await socket.ConnectAsync(host.EndPoints.Tls!);
+        await using SslStream deaf = new(new NetworkStream(socket), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+        await deaf.AuthenticateAsClientAsync("localhost");
+        await deaf.WriteAsync((byte[])[.. RawClient.Connect(MqttVersion.V5, "deaf"), .. RawClient.Subscribe(MqttVersion.V5, $"depin/1/{IngestHost.Device}/senml", 0)]);
+        await Until.TrueAsync(() => host.Ingest.HasReaders(IngestHost.Device), "the subscription");
+        byte[] senml = new byte[8 * 1024];
+        await Until.TrueAsync(
+            () =>
+            {
+                host.Ingest.PublishReadings(IngestHost.Device, senml);
+                return host.Ingest.Metrics.Drops(DropReason.OutboundFull) > 100; // 25 times what may wait for it
+            },
+            "messages to be dropped");
+        await AdvanceUntilAsync(time, TimeSpan.FromSeconds(5), () => host.Ingest.Metrics.Connections == 0, "the client to be dropped");
+        Assert.That(host.Ingest.Metrics.Disconnects(MqttReason.AdministrativeAction), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Two_addresses_that_take_all_they_get_leave_places_for_others()
+    {
+        const int Places = 64;
+        await using IngestHost host = await OpenHostAsync(change: s => s with { ConnectionsMax = Places, ConnectionsPerAddressMax = Places / 2 });
+        List<Socket> sockets = [];
+        try
+        {
+            for (int i = 0; i < 2 * Places; i++)
+            {
+                try
+                {
+                    sockets.Add(await DialAsync(i % 2 == 0 ? "127.0.0.2" : "127.0.0.3"));
+                }
+                catch (SocketException)
+                {
+                    // Refused and reset before connect returned.
+                }
+            }
+
+            await Until.TrueAsync(() => host.Ingest.Metrics.Connections + host.Ingest.Metrics.Admission(AdmissionRefusal.AddressMax) == 2 * Places, "all of them to be judged");
+            Assert.That(host.Ingest.Metrics.Admission(AdmissionRefusal.ConnectionsMax), Is.Zero, "it is never full");
+            for (int other = 4; other < 8; other++)
+            {
+                Socket socket = await DialAsync($"127.0.0.{other}");
+                sockets.Add(socket);
+                await socket.SendAsync(RawClient.Connect(MqttVersion.V311, $"board-{other}"));
+                Assert.That(await socket.ReceiveAsync(new byte[4]), Is.EqualTo(4), "its CONNACK");
+            }
+        }
+        finally
+        {
+            foreach (Socket socket in sockets) socket.Dispose();
+        }
+
+        async Task<Socket> DialAsync(string from)
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
+            await socket.ConnectAsync(IPAddress.Loopback, host.Port);
+            return socket;
+        }
     }
 
     // What reads all readings, some device's, or a part of the tree; and what boards subscribe to.

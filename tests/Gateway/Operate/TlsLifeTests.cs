@@ -1,5 +1,6 @@
 // Decades of certificates in seconds: a moved clock, files in a folder, real handshakes.
 
+using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -84,6 +85,80 @@ internal sealed class TlsLifeTests
     }
 
     [Test]
+    public async Task After_a_rotation_boards_that_trust_the_old_and_the_new_authority_are_served_until_the_old_ones_time_ends()
+    {
+        using X509Certificate2 old = Rotate(TimeSpan.FromDays(40), out DateTime end);
+        Assert.That(() => CertificateAuthority.Rotate(_folder, TimeSpan.FromDays(40), _time), Throws.TypeOf<SettingsException>().With.Message.Contains($"{end:u}"), "one after the other");
+        using GatewayTls tls = Open();
+        using X509Certificate2 fresh = tls.Authority;
+        await using IngestHost host = await ListenAsync(tls);
+        Assert.That(fresh.RawData, Is.Not.EqualTo(old.RawData));
+        await HandshakeAsync(host, old);
+        await HandshakeAsync(host, fresh);
+        Assert.That((await OpenSslAsync(host, old), await OpenSslAsync(host, fresh)), Is.EqualTo((0, 0)), "another program's reading of RFC 5280");
+        PartStatus told = await ReportAsync(tls);
+        Assert.That((told.State, told.Reason.Contains($"{end:u}", StringComparison.Ordinal)), Is.EqualTo((PartState.Ok, true)));
+        _time.Advance(TimeSpan.FromDays(20));
+        Assert.That((await ReportAsync(tls)).State, Is.EqualTo(PartState.Degraded), "a last reminder");
+
+        _time.Advance(TimeSpan.FromDays(20));
+        tls.Look();
+        Assert.That(async () => await HandshakeAsync(host, old), Throws.Exception, "its time is over");
+        Assert.That(File.Exists(Path.Combine(_folder, CertificateAuthority.OldKeyFileName)), Is.False, "the old key is gone");
+        Assert.That(await OpenSslAsync(host, old), Is.Not.Zero, "and one without a clock is shown what the new authority signed");
+        await HandshakeAsync(host, fresh);
+        Assert.That((await ReportAsync(tls)).State, Is.EqualTo(PartState.Ok));
+        Rotate(TimeSpan.FromDays(40), out _).Dispose(); // and again
+        using X509Certificate2 second = Rotate(TimeSpan.Zero, out _); // its key was stolen
+        using GatewayTls after = Open();
+        await using IngestHost other = await ListenAsync(after);
+        Assert.That(async () => await HandshakeAsync(other, second), Throws.Exception);
+        await HandshakeAsync(other, after.Authority);
+    }
+
+    [Test]
+    public async Task A_rotation_that_fails_before_it_is_decided_changed_nothing()
+    {
+        using X509Certificate2 old = MakeAuthority();
+        string next = Path.Combine(_folder, CertificateAuthority.NextFileName);
+        Directory.CreateDirectory(Path.Combine(next, "in the way"));
+        Assert.That(() => CertificateAuthority.Rotate(_folder, TimeSpan.FromDays(40), _time), Throws.InstanceOf<IOException>().Or.InstanceOf<UnauthorizedAccessException>());
+        Directory.Delete(next, recursive: true);
+        using GatewayTls tls = Open();
+        Assert.That(tls.Authority.RawData, Is.EqualTo(old.RawData));
+        await using IngestHost host = await ListenAsync(tls);
+        await HandshakeAsync(host, old);
+    }
+
+    // Of the files that are replaced once it is decided, so many are before it stops.
+    [Test]
+    public async Task A_rotation_that_is_cut_off_after_it_was_decided_is_ended_by_the_next_start([Range(0, 4)] int replaced)
+    {
+        string[] order = [CertificateAuthority.OldKeyFileName, CertificateAuthority.OldFileName, CertificateAuthority.KeyFileName, CertificateAuthority.FileName];
+        using X509Certificate2 old = MakeAuthority();
+        Dictionary<string, byte[]> before = order[2..].ToDictionary(name => name, name => File.ReadAllBytes(Path.Combine(_folder, name)));
+        string blocked = Path.Combine(_folder, order[0] + ".new"), next = Path.Combine(_folder, CertificateAuthority.NextFileName);
+        Directory.CreateDirectory(Path.Combine(blocked, "in the way"));
+        Assert.That(() => CertificateAuthority.Rotate(_folder, TimeSpan.FromDays(40), _time), Throws.InstanceOf<IOException>().Or.InstanceOf<UnauthorizedAccessException>());
+        byte[] decided = File.ReadAllBytes(next);
+        Directory.Delete(blocked, recursive: true);
+        if (!OperatingSystem.IsWindows()) Assert.That(File.GetUnixFileMode(next), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite), "it holds a key");
+        CertificateAuthority.Rotate(_folder, TimeSpan.FromDays(40), _time); // ends that one, and begins none
+        byte[] fresh = File.ReadAllBytes(Path.Combine(_folder, CertificateAuthority.FileName));
+
+        SecretFile.Write(next, decided);
+        foreach (string name in order[replaced..])
+            if (before.TryGetValue(name, out byte[]? content)) SecretFile.Write(Path.Combine(_folder, name), content);
+            else File.Delete(Path.Combine(_folder, name));
+        using GatewayTls tls = Open();
+        Assert.That(tls.AuthorityPem(), Is.EqualTo(fresh));
+        Assert.That(File.Exists(next), Is.False);
+        await using IngestHost host = await ListenAsync(tls);
+        await HandshakeAsync(host, old);
+        await HandshakeAsync(host, tls.Authority);
+    }
+
+    [Test]
     public async Task A_renewal_that_fails_is_told_until_it_succeeds()
     {
         using GatewayTls tls = Open();
@@ -106,8 +181,36 @@ internal sealed class TlsLifeTests
 
     private GatewayTls Open() => GatewayTls.Open(new TlsSettings { ServerDays = 90 }, _folder, _time, NullLogger.Instance);
 
+    private X509Certificate2 MakeAuthority()
+    {
+        using GatewayTls tls = Open();
+        return tls.Authority;
+    }
+
+    /// <summary>Gives the authority before.</summary>
+    private X509Certificate2 Rotate(TimeSpan overlap, out DateTime end)
+    {
+        X509Certificate2 old = MakeAuthority();
+        end = CertificateAuthority.Rotate(_folder, overlap, _time);
+        return old;
+    }
+
+    /// <summary>0 when `openssl s_client` trusts the server through this authority alone; without looking at the time.</summary>
+    private async Task<int> OpenSslAsync(IngestHost host, X509Certificate2 authority)
+    {
+        string file = Path.Combine(_folder, "trusted.pem");
+        await File.WriteAllTextAsync(file, authority.ExportCertificatePem());
+        using Process openssl = Process.Start(new ProcessStartInfo("openssl", ["s_client", "-connect", $"127.0.0.1:{host.EndPoints.Tls!.Port}", "-CAfile", file, "-no-CApath", "-no-CAstore", "-no_check_time", "-verify_return_error"])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
+        openssl.StandardInput.Close();
+        await Task.WhenAll(openssl.StandardOutput.ReadToEndAsync(), openssl.StandardError.ReadToEndAsync(), openssl.WaitForExitAsync());
+        return openssl.ExitCode;
+    }
+
     private static Task<IngestHost> ListenAsync(GatewayTls tls) =>
-        IngestHost.StartAsync(s => s with { Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => tls.Server });
+        IngestHost.StartAsync(s => s with { Tls = new IPEndPoint(IPAddress.Loopback, 0), Certificate = () => tls.Presented });
 
     private async Task<PartStatus> ReportAsync(GatewayTls tls)
     {
@@ -126,12 +229,13 @@ internal sealed class TlsLifeTests
         MqttTls trust = new()
         {
             TargetHost = "localhost",
-            Validate = (_, certificate, _, _) =>
+            Validate = (_, certificate, sent, _) =>
             {
                 presented = X509CertificateLoader.LoadCertificate(certificate!.GetRawCertData());
                 using X509Chain chain = new();
                 chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
                 chain.ChainPolicy.CustomTrustStore.Add(authority);
+                chain.ChainPolicy.ExtraStore.AddRange(sent!.ChainPolicy.ExtraStore); // what the server sent along
                 chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
                 chain.ChainPolicy.VerificationTime = _time.GetUtcNow().UtcDateTime;
                 return chain.Build(presented);
@@ -150,7 +254,7 @@ internal sealed class TlsLifeTests
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
         using X509Certificate2 made = request.CreateSelfSigned(DateTimeOffset.UnixEpoch, end);
-        SecretFile.Write(Path.Combine(_folder, GatewayTls.AuthorityKeyFile), System.Text.Encoding.ASCII.GetBytes(pair.ExportPkcs8PrivateKeyPem()));
-        SecretFile.WritePublic(Path.Combine(_folder, GatewayTls.AuthorityFile), System.Text.Encoding.ASCII.GetBytes(made.ExportCertificatePem()));
+        SecretFile.Write(Path.Combine(_folder, CertificateAuthority.KeyFileName), System.Text.Encoding.ASCII.GetBytes(pair.ExportPkcs8PrivateKeyPem()));
+        SecretFile.WritePublic(Path.Combine(_folder, CertificateAuthority.FileName), System.Text.Encoding.ASCII.GetBytes(made.ExportCertificatePem()));
     }
 }

@@ -3,7 +3,10 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using DePIN.Gateway.HomeAssistant;
+using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Subscribe;
 using DePIN.Gateway.Tests.Ingest;
@@ -210,6 +213,77 @@ internal sealed class BrokerSubscriberTests
     }
 
     [Test]
+    public async Task A_broker_that_asks_for_certificates_takes_the_gateways_and_no_others()
+    {
+        using TestAuthority authority = new(), strangers = new();
+        using X509Certificate2 own = authority.Issue(name: "gateway"), stranger = strangers.Issue(name: "gateway");
+        await using Mosquitto broker = await Mosquitto.StartAsync(folder =>
+        {
+            File.WriteAllText(Path.Combine(folder, "ca.pem"), authority.Root.ExportCertificatePem());
+            File.WriteAllText(Path.Combine(folder, "server.pem"), authority.Server.ExportCertificatePem());
+            File.WriteAllText(Path.Combine(folder, "server.key"), authority.Server.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+            foreach ((string name, X509Certificate2 certificate) in new[] { ("own", own), ("stranger", stranger) })
+            {
+                File.WriteAllText(Path.Combine(folder, name + ".pem"), certificate.ExportCertificatePem());
+                SecretFile.Write(Path.Combine(folder, name + ".key"), Encoding.ASCII.GetBytes(certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem()));
+            }
+
+            File.WriteAllText(Path.Combine(folder, "acl"), "user gateway\ntopic readwrite depin/#\n");
+            return $"cafile {folder}/ca.pem\ncertfile {folder}/server.pem\nkeyfile {folder}/server.key\nrequire_certificate true\nuse_identity_as_username true\nacl_file {folder}/acl";
+        });
+        string Place(string name) => Path.Combine(broker.Folder, name);
+        BrokerOptions good = Quick with { Port = broker.Port, IsSecure = true, AuthorityFile = Place("ca.pem"), CertificateFile = Place("own.pem"), CertificateKeyFile = Place("own.key") };
+        using Pipeline pipeline = new();
+        await using (Subscription subscription = new(good, pipeline.Verifier))
+        {
+            await subscription.ConnectedAsync();
+            Assert.That(broker.Log(), Does.Contain("'gateway'"), "it is who its certificate says");
+        }
+
+        foreach (BrokerOptions wrong in new[] { good with { CertificateFile = "", CertificateKeyFile = "" }, good with { CertificateFile = Place("stranger.pem"), CertificateKeyFile = Place("stranger.key") } })
+        {
+            await using Subscription subscription = new(wrong, new FakeIntake());
+            await Until.TrueAsync(() => subscription.Health.Find(BrokerSubscriber.Part)?.State == PartState.Degraded, "the complaint");
+            Assert.That(subscription.Metrics.Connects, Is.Zero);
+        }
+    }
+
+    [Test]
+    public async Task Home_Assistant_at_the_external_broker_is_told_of_a_device_and_again_after_the_broker_forgot()
+    {
+        await using Mosquitto broker = await Mosquitto.StartAsync();
+        using Pipeline pipeline = new();
+        SigningDevice device = await pipeline.AddDeviceAsync();
+        string id = Convert.ToHexStringLower(device.IdBytes), discovery = $"homeassistant/device/depin_{id}/config";
+        await using Subscription subscription = new(Quick with { Port = broker.Port, AvailabilityTopic = "depin/1/gateway/00/status" }, pipeline.Verifier);
+        HomeAssistantStage stage = new(new HomeAssistantSettings { Enabled = true }, pipeline.Log, subscription.Publisher, "depin/1/gateway/00/status", _ => false, TimeProvider.System);
+        using CancellationTokenSource stopping = new();
+        Task running = Task.Run(() => stage.RunAsync(stopping.Token));
+        await subscription.ConnectedAsync();
+        await PublishAsync(broker, [Frame(device)]);
+        ConcurrentDictionary<string, string> told = new();
+        await using (MqttClient home = await ConnectAsync(broker, told))
+        {
+            await home.SubscribeAsync("homeassistant/#");
+            await home.SubscribeAsync($"depin/1/{id}/state");
+            await home.SubscribeAsync("depin/1/gateway/00/status");
+            await Until.TrueAsync(() => told.ContainsKey(discovery) && told.ContainsKey($"depin/1/{id}/state") && told.GetValueOrDefault("depin/1/gateway/00/status") == "online", "discovery, state and availability");
+        }
+
+        // A broker that lost everything: what Home Assistant needs is told anew, without a new frame.
+        await broker.KillAsync();
+        File.Delete(Path.Combine(broker.Folder, "mosquitto.db"));
+        await broker.StartAgainAsync();
+        await subscription.ConnectedAsync();
+        told.Clear();
+        await using MqttClient again = await ConnectAsync(broker, told);
+        await again.SubscribeAsync("homeassistant/#");
+        await Until.TrueAsync(() => told.ContainsKey(discovery), "discovery again");
+        await stopping.CancelAsync();
+        Assert.CatchAsync<OperationCanceledException>(() => running);
+    }
+
+    [Test]
     public async Task Nothing_is_taken_before_the_registry_was_read_and_an_unknown_device_waits_while_it_cannot_be()
     {
         await using Mosquitto broker = await Mosquitto.StartAsync();
@@ -266,6 +340,8 @@ internal sealed class BrokerSubscriberTests
         }
 
         public HealthBoard Health { get; }
+
+        public ITopicPublisher Publisher => _subscriber;
 
         public BrokerMetrics Metrics => _subscriber.Metrics;
 

@@ -28,7 +28,7 @@ internal sealed class GatewayTests
         await using MqttClient client = new(new MqttClientOptions
         {
             Host = "127.0.0.1", Port = gateway.MqttTls.Port, ClientId = device.Text,
-            Tls = new MqttTls { TargetHost = "localhost", TrustedRoots = [X509CertificateLoader.LoadCertificateFromFile(Path.Combine(gateway.DataFolder, GatewayTls.AuthorityFile))] },
+            Tls = new MqttTls { TargetHost = "localhost", TrustedRoots = [X509CertificateLoader.LoadCertificateFromFile(Path.Combine(gateway.DataFolder, CertificateAuthority.FileName))] },
             OnMessage = (in MqttMessage message) => exported.TrySetResult(Encoding.UTF8.GetString(message.Payload)),
         });
         Assert.That((await client.ConnectAsync()).IsConnected, Is.True);

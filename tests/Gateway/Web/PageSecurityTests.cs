@@ -111,6 +111,25 @@ internal sealed class PageSecurityTests
         using (HttpResponseMessage after = await SendAsync(HttpMethod.Get, "/devices", "Cookie", session)) Assert.That(after.StatusCode, Is.EqualTo(HttpStatusCode.Redirect), "a session that was ended stays ended");
         await rest.WaitAsync(TimeSpan.FromSeconds(60)); // and what was open under it ends
 
+        // A reload takes new people in, and ends the sessions of who is removed or has another password.
+        string kept = await SessionAsync("anna", "correct horse");
+        SecretFile.Write(users, Encoding.UTF8.GetBytes(File.ReadAllText(users) + LoginBook.Line("boris", ClientRole.Application, "battery staple"u8) + "\n"));
+        await ReloadAsync(1);
+        string boris = await SessionAsync("boris", "battery staple");
+        using (HttpResponseMessage inside = await SendAsync(HttpMethod.Get, "/devices", "Cookie", kept)) Assert.That(inside.StatusCode, Is.EqualTo(HttpStatusCode.OK), "nothing of hers changed");
+        SecretFile.Write(users, Encoding.UTF8.GetBytes(LoginBook.Line("anna", ClientRole.Application, "another horse"u8) + "\n"));
+        await ReloadAsync(2);
+        foreach (string ended in new[] { kept, boris })
+        {
+            using HttpResponseMessage outside = await SendAsync(HttpMethod.Get, "/devices", "Cookie", ended);
+            Assert.That(outside.StatusCode, Is.EqualTo(HttpStatusCode.Redirect));
+        }
+
+        SecretFile.Write(users, "anna\n"u8);
+        await gateway.SignalAsync("HUP");
+        await GatewayProcess.WaitAsync("the complaint", () => Task.FromResult(gateway.Output().Contains("users(1)", StringComparison.Ordinal) ? "" : null));
+        await SessionAsync("anna", "another horse"); // as it was
+
         List<(HttpStatusCode Status, string Body)> tries = [];
         for (int i = 0; i < 12; i++)
         {
@@ -126,6 +145,19 @@ internal sealed class PageSecurityTests
         Assert.That((int)large.StatusCode, Is.InRange(400, 499));
         using HttpResponseMessage strange = await gateway.Http.PostAsync("/login", new StringContent("{}", Encoding.UTF8, "application/json"));
         Assert.That(strange.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+
+        async Task ReloadAsync(int times)
+        {
+            await gateway.SignalAsync("HUP");
+            await GatewayProcess.WaitAsync("the reload", () => Task.FromResult(gateway.Output().Split("settings read again").Length > times ? "" : null));
+        }
+
+        async Task<string> SessionAsync(string user, string password)
+        {
+            using HttpResponseMessage answer = await LogInAsync(user, password, "Sec-Fetch-Site", "same-origin");
+            Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther), user);
+            return answer.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        }
 
         Task<HttpResponseMessage> LogInAsync(string user, string password, string header, string value)
         {

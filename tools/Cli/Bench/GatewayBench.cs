@@ -107,7 +107,7 @@ public sealed class GatewayBench(GatewayBenchOptions options)
                 {
                     BatchAgeMaxS = 30, PollIntervalMs = 2_000, // the gateway's own defaults
                     Program = options.Program,
-                    Environment = new Dictionary<string, string> { ["DEPIN_MQTT_CLIENTS_MAX"] = (Devices + 100).ToString(CultureInfo.InvariantCulture) },
+                    Environment = new Dictionary<string, string> { ["DEPIN_MQTT_CLIENTS_MAX"] = (Devices + Devices / 4 + 100).ToString(CultureInfo.InvariantCulture) },
                 }, cancel).ConfigureAwait(false);
 
             await PublishAsync(gateway, devices[0], cancel).ConfigureAwait(false); // a store with something in it

@@ -59,7 +59,7 @@ internal static class BrokerLook
             new("broker.reach", FindingLevel.Ok, $"{options.Shown} answers (MQTT {(version == MqttVersion.V5 ? "5" : "3.1.1")}{(options.IsSecure ? ", TLS" : "")})"),
             new("broker.login", FindingLevel.Ok, options.User.Length == 0 ? "without a user name" : $"as {options.User}"),
             granted.IsSuccess
-                ? new("broker.subscribe", FindingLevel.Ok, $"may read {options.Filter}")
+                ? new("broker.subscribe", FindingLevel.Ok, $"grants {options.Filter} (mosquitto does so to everyone and withholds what its acl_file does not let the user read)")
                 : new("broker.subscribe", FindingLevel.Fail, $"{options.Shown} does not grant {options.Filter} ({granted.Reason})", "allow the user to read it in the broker's access rules"),
         ];
         await client.DisconnectAsync(cancellation: cancel).ConfigureAwait(false);

@@ -8,14 +8,16 @@ using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
+using DePIN.Gateway.Provision;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Sign;
+using DePIN.Provision;
 
 namespace DePIN.Cli.Gateway.Host;
 
 /// <summary>
-/// What a gateway cannot be without, in one file under a passphrase: its keys, its certificate authority, the operator's token, settings and
-/// deployment record. JSON: what it is of, scrypt (RFC 7914) parameters, and AES-256-GCM (NIST SP 800-38D) over the rest. The databases are
+/// What a gateway cannot be without, in one file under a passphrase: its keys, its certificate authority, the operator's token, settings and the files that they
+/// name (users, passwords, certificates, the job of the page), deployment record, what the page collected. JSON: what it is of, scrypt (RFC 7914) parameters, and AES-256-GCM (NIST SP 800-38D) over the rest. The databases are
 /// not in it: an old copy of them is worse than none, because a gateway must not forget what it signed; peers and the chain tell it.
 /// </summary>
 public static class GatewayBackup
@@ -26,7 +28,16 @@ public static class GatewayBackup
     private const int SaltBytes = 16;
     private const int NonceBytes = 12;
     private const int TagBytes = 16;
-    private const int FileBytesMax = 1024 * 1024;
+    private const int FileBytesMax = 256 * 1024 * 1024; // mostly what the provisioning page collected
+    private const int NamedBytesMax = 1024 * 1024; // a machine's bundle of authorities is smaller
+
+    // Besides the gateway's key, where they are: what no other machine has.
+    private static readonly string[] InFolder =
+    [
+        PeerKey.FileName, CertificateAuthority.KeyFileName, CertificateAuthority.FileName, CertificateAuthority.OldFileName, CertificateAuthority.OldKeyFileName, CertificateAuthority.NextFileName, OperatorToken.FileName,
+        Path.Combine(ProvisionStage.FolderName, ProvisionStage.ClaimsName), Path.Combine(ProvisionStage.FolderName, ProvisionReport.JsonName),
+        Path.Combine(ProvisionStage.FolderName, ProvisionReport.TableName),
+    ];
 
     public static int Write(string config, string? data, string output, string? passphraseFile)
     {
@@ -46,9 +57,14 @@ public static class GatewayBackup
 
         // A backup that nobody read is none.
         (_, BackupContent read) = Open(File.ReadAllBytes(output), output, passphrase.Bytes);
-        if (!read.Files.Keys.Order(StringComparer.Ordinal).SequenceEqual(content.Files.Keys.Order(StringComparer.Ordinal))) throw new CliError(ExitCode.Failed, $"{output} does not hold what was written", "write it to another disk", "backup.not-readable");
-        Console.WriteLine($"{output}: gateway {gateway.ToChecksumString()} with {string.Join(", ", content.Files.Keys)}, settings and deployment record; read back and opened");
+        if (!IsSame(read.Files, content.Files) || !IsSame(read.Named, content.Named)) throw new CliError(ExitCode.Failed, $"{output} does not hold what was written", "write it to another disk", "backup.not-readable");
+        Console.WriteLine($"{output}: gateway {gateway.ToChecksumString()} with {string.Join(", ", content.Files.Keys.Concat(content.Named.Keys))}, settings and deployment record; read back and opened");
         if (note.Length > 0) Console.WriteLine(note);
+        if (settings.Store.Postgres.Length > 0)
+            Console.WriteLine("""
+                Frames, batches and what was signed are in PostgreSQL (store.postgres) and NOT in it. The database needs a copy of its own that loses nothing: a synchronous
+                standby or archived WAL. A dump of yesterday makes the gateway forget what it signed since, as an old frames.db would.
+                """);
         Console.WriteLine("Keep it on another machine, and its passphrase somewhere else again. Bring it back with: depin gateway restore " + output);
         return ExitCode.Ok;
     }
@@ -78,8 +94,9 @@ public static class GatewayBackup
             DataFolder.Prepare(next);
             foreach ((string name, byte[] secret) in content.Files)
             {
-                if (name == GatewayTls.AuthorityFile) SecretFile.WritePublic(Path.Combine(next, name), secret);
-                else SecretFile.Write(Path.Combine(next, name), secret);
+                string path = Within(next, name);
+                if (name is CertificateAuthority.FileName or CertificateAuthority.OldFileName) SecretFile.WritePublic(path, secret);
+                else SecretFile.Write(path, secret);
             }
 
             // The folder knows whose it is: a start that finds no key, or another one, refuses.
@@ -88,7 +105,17 @@ public static class GatewayBackup
             if (content.Deployment.Length > 0) SecretFile.WritePublic(record, Encoding.UTF8.GetBytes(content.Deployment));
             if (Directory.Exists(folder)) Directory.Delete(folder);
             Directory.Move(next, folder);
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(config))!);
+            string home = Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(config))!).FullName;
+            foreach ((string name, byte[] named) in content.Named)
+            {
+                // Where the settings look for it: beside them, or at the place that they name.
+                string path = Path.GetFullPath(name, home);
+                if (Path.Exists(path) && !named.AsSpan().SequenceEqual(File.ReadAllBytes(path))) Console.WriteLine($"{path} is here already and stays as it is");
+                if (Path.Exists(path)) continue;
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                SecretFile.Write(path, named);
+            }
+
             SecretFile.Write(config, Encoding.UTF8.GetBytes(content.Settings));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or SettingsException)
@@ -99,7 +126,7 @@ public static class GatewayBackup
         bool samePlace = Path.GetFullPath(content.DataFolder, Path.GetDirectoryName(Path.GetFullPath(config))!) == folder;
         Console.WriteLine($"gateway {head.Gateway} of {head.Made} is in {folder}, its settings in {config}");
         if (!samePlace) Console.WriteLine($"The settings name another data folder: give --data {folder} to 'run', 'check' and 'backup', or change data.folder.");
-        if (!content.Files.Keys.Except([PeerKey.FileName, GatewayTls.AuthorityKeyFile, GatewayTls.AuthorityFile, OperatorToken.FileName]).Any()) Console.WriteLine("Its key was in a PKCS#11 token and is not in the backup: insert that token here.");
+        if (!content.Files.Keys.Except(InFolder).Any()) Console.WriteLine("Its key was in a PKCS#11 token and is not in the backup: insert that token here.");
         else if (content.Settings.Contains("\"tpm2:", StringComparison.Ordinal)) Console.WriteLine("Its key was sealed by the old machine's TPM and is plain here: run 'depin gateway seal' before anything else.");
         if (content.Deployment.Length > 0) Console.WriteLine($"The deployment record is also in {Path.Combine(folder, "deployment.json")}: chain.deployment must name a file that is here.");
         Console.WriteLine("The old machine must never start again with this key: two gateways that sign with one key are punished. Next: depin gateway check");
@@ -180,12 +207,10 @@ public static class GatewayBackup
                 _ => ((byte[]?)null, $"THE KEY IS NOT IN IT: {place.Name} keeps it. Without that token, or its vendor's copy of it, this gateway cannot be brought back."),
             };
             if (key is not null) files[settings.KeyUri is FileKeyUri named ? Path.GetFileName(named.Path) : GatewayKey.FileName] = key;
-            foreach (string name in new[] { PeerKey.FileName, GatewayTls.AuthorityKeyFile, OperatorToken.FileName })
-                if (File.Exists(Path.Combine(folder, name))) files[name] = SecretFile.Read(Path.Combine(folder, name));
-            string authority = Path.Combine(folder, GatewayTls.AuthorityFile);
-            if (File.Exists(authority)) files[GatewayTls.AuthorityFile] = File.ReadAllBytes(authority);
+            foreach (string name in InFolder)
+                if (File.Exists(Path.Combine(folder, name))) files[name] = File.ReadAllBytes(Path.Combine(folder, name));
             string deployment = settings.Chain.Deployment.Length == 0 ? "" : File.ReadAllText(Path.GetFullPath(settings.Chain.Deployment, Path.GetDirectoryName(Path.GetFullPath(config))!));
-            return new BackupContent { Files = files, Settings = File.ReadAllText(config), Deployment = deployment, DataFolder = folder };
+            return new BackupContent { Files = files, Named = Named(settings, Path.GetDirectoryName(Path.GetFullPath(config))!), Settings = File.ReadAllText(config), Deployment = deployment, DataFolder = folder };
         }
         catch (KeyAwayException away)
         {
@@ -195,6 +220,36 @@ public static class GatewayBackup
         {
             throw new CliError(ExitCode.BadInput, $"the gateway's files cannot be read: {error.Message}", "run the command as the gateway's user", "backup.not-readable");
         }
+    }
+
+    // What the settings name and the gateway reads, by its place: relative to the settings file where it is below it. The passphrase of the key is not in it.
+    private static Dictionary<string, byte[]> Named(GatewaySettings settings, string home)
+    {
+        Dictionary<string, byte[]> named = [];
+        foreach (string file in new[]
+        {
+            settings.Mqtt.Credentials, settings.Mqtt.ClientAuthorities, settings.Web.Credentials, settings.Broker.PasswordFile, settings.Broker.AuthorityFile, settings.Broker.CertificateFile,
+            settings.Broker.CertificateKeyFile, settings.Store.PasswordFile, settings.Telemetry.HeadersFile, settings.Provision.Template, settings.Provision.Manifest,
+        })
+        {
+            if (file.Length == 0 || !File.Exists(file)) continue;
+            string relative = Path.GetRelativePath(home, file), name = relative.StartsWith("..", StringComparison.Ordinal) ? file : relative;
+            named[name] = new FileInfo(file).Length <= NamedBytesMax ? File.ReadAllBytes(file)
+                : throw new CliError(ExitCode.BadInput, $"{file} has more than {NamedBytesMax} bytes", "name a smaller one in the settings, such as the one authority that is meant", "backup.too-large");
+        }
+
+        return named;
+    }
+
+    private static bool IsSame(Dictionary<string, byte[]> one, Dictionary<string, byte[]> other) =>
+        one.Count == other.Count && one.All(file => other.TryGetValue(file.Key, out byte[]? content) && content.AsSpan().SequenceEqual(file.Value));
+
+    private static string Within(string folder, string name)
+    {
+        string path = Path.GetFullPath(name, folder);
+        if (!path.StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal)) throw new IOException($"'{name}' is no place within the data folder");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return path;
     }
 
     // What is readable outside is bound to what is inside.
@@ -233,6 +288,9 @@ internal sealed record BackupContent
 {
     /// <summary>By name within the data folder.</summary>
     public Dictionary<string, byte[]> Files { get; set; } = [];
+
+    /// <summary>What the settings name besides, by its path: relative to the settings file, or absolute.</summary>
+    public Dictionary<string, byte[]> Named { get; set; } = [];
 
     public string Settings { get; set; } = "";
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using DePIN.Cli.Key;
 using DePIN.Cli.Terminal;
 using DePIN.Gateway;
+using DePIN.Gateway.Operate;
 using DePIN.Gateway.Settings;
 
 namespace DePIN.Cli.Gateway.Host;
@@ -13,7 +14,7 @@ public static class GatewayCommand
 
     public static Command Create() => new("gateway", "The gateway of this machine: set up, run, examined, saved and brought back.")
     {
-        CreateInit(), CreateRun(), CreateCheck(), CreateSeal(), CreateBackup(), CreateRestore(), CreateConfig(), CreateMqtt(),
+        CreateInit(), CreateRun(), CreateCheck(), CreateSeal(), CreateBackup(), CreateRestore(), CreateConfig(), CreateMqtt(), CreateUser(), CreateAuthority(),
     };
 
     private static Command CreateInit()
@@ -95,20 +96,52 @@ public static class GatewayCommand
 
     private static Command CreateMqtt()
     {
-        Argument<string> User() => new("user") { Description = "The user name; a device's is its id.", HelpName = "USER" };
-        Option<string> File() => new("--file") { Description = "What mqtt.credentials names.", HelpName = "FILE", Required = true };
-        Argument<string> added = User(), removed = User();
-        Option<string> addTo = File(), removeFrom = File(), listOf = File();
+        Argument<string> user = new("user") { Description = "The user name; a device's is its id.", HelpName = "USER" };
+        Option<string> file = CredentialsFile("mqtt.credentials");
         Option<string> role = new("--role") { Description = "device (its own topics), application (reads), bridge (forwards any device's frames).", HelpName = "ROLE", DefaultValueFactory = _ => "device" };
         Option<bool> input = new("--stdin") { Description = "Takes the password from the first line of standard input; otherwise one is made and printed once." };
-        Command add = new("add", "Adds a user, or gives one another password.") { added, role, addTo, input };
-        add.SetAction(parsed => MqttUsers.Add(parsed.GetValue(addTo)!, parsed.GetValue(added)!, parsed.GetValue(role)!, parsed.GetValue(input)));
-        Command remove = new("remove", "Removes a user.") { removed, removeFrom };
-        remove.SetAction(parsed => MqttUsers.Remove(parsed.GetValue(removeFrom)!, parsed.GetValue(removed)!));
-        Command list = new("list", "Prints users and roles.") { listOf };
-        list.SetAction(parsed => MqttUsers.List(parsed.GetValue(listOf)!));
-        return new("mqtt", "The users of the gateway's MQTT listener (mqtt.login, mqtt.credentials).") { add, remove, list };
+        Command add = new("add", "Adds a user, or gives one another password.") { user, role, file, input };
+        add.SetAction(parsed => LoginUsers.AddClient(parsed.GetValue(file)!, parsed.GetValue(user)!, parsed.GetValue(role)!, parsed.GetValue(input)));
+        return new("mqtt", "The users of the gateway's MQTT listener (mqtt.login, mqtt.credentials).") { add, CreateRemove("mqtt.credentials"), CreateList("mqtt.credentials") };
     }
+
+    private static Command CreateUser()
+    {
+        Argument<string> user = new("user") { Description = "The person's name.", HelpName = "USER" };
+        Option<string> file = CredentialsFile("web.credentials");
+        Command add = new("add", "Adds a person who may log into the page, or gives one another password: asked for at a terminal, otherwise the first line of standard input.") { user, file };
+        add.SetAction(parsed => LoginUsers.AddPerson(parsed.GetValue(file)!, parsed.GetValue(user)!));
+        return new("user", "The people who log into the gateway's web page (web.credentials).") { add, CreateRemove("web.credentials"), CreateList("web.credentials") };
+    }
+
+    private static Command CreateRemove(string setting)
+    {
+        Argument<string> user = new("user") { Description = "The user name.", HelpName = "USER" };
+        Option<string> file = CredentialsFile(setting);
+        Command remove = new("remove", "Removes a user.") { user, file };
+        remove.SetAction(parsed => LoginUsers.Remove(parsed.GetValue(file)!, parsed.GetValue(user)!));
+        return remove;
+    }
+
+    private static Command CreateList(string setting)
+    {
+        Option<string> file = CredentialsFile(setting);
+        Command list = new("list", "Prints users and roles.") { file };
+        list.SetAction(parsed => LoginUsers.List(parsed.GetValue(file)!));
+        return list;
+    }
+
+    private static Command CreateAuthority()
+    {
+        Option<string> config = Config();
+        Option<string?> data = Data();
+        Option<int> days = new("--days") { Description = "How long boards that trust the old authority are served; 0 = not at all, after a theft of its key.", HelpName = "DAYS", DefaultValueFactory = _ => CertificateAuthority.OverlapDays };
+        Command rotate = new("rotate", "Makes another key and certificate for the authority; killed in between, run it again.") { config, data, days };
+        rotate.SetAction(parsed => GatewayAuthority.Rotate(parsed.GetValue(config)!, parsed.GetValue(data), parsed.GetValue(days), TimeProvider.System));
+        return new("ca", "The certificate authority that boards trust (ca.pem).") { rotate };
+    }
+
+    private static Option<string> CredentialsFile(string setting) => new("--file") { Description = $"What {setting} names.", HelpName = "FILE", Required = true };
 
     private static Option<string> Config() => new("--config") { Description = "The settings file.", HelpName = "FILE", DefaultValueFactory = _ => ConfigDefault };
 

@@ -14,6 +14,7 @@ using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Store.Postgres;
 using DePIN.Gateway.Sign;
 using Microsoft.Data.Sqlite;
 
@@ -73,6 +74,7 @@ public sealed class GatewayDoctor
         ExamineCard();
         ExamineStore();
         ExamineFrames();
+        await ExaminePostgresAsync(cancel).ConfigureAwait(false);
         ExamineIdentity();
         ExamineCertificates();
         ExamineRunning();
@@ -251,11 +253,37 @@ public sealed class GatewayDoctor
         if (damage.Count > 0) Say("store.damage", FindingLevel.Warn, damage[^1], $"{damage.Count} damaged files are told of in {StoreDamage.FolderOf(path)}: read the texts, replace a disk that does it again, then delete the folder");
     }
 
+    // Nothing is made or changed there: the gateway makes its tables at its start.
+    private async Task ExaminePostgresAsync(CancellationToken cancel)
+    {
+        if (_settings.Store.Postgres.Length == 0) return;
+        string next = "correct store.postgres or the server, and try again";
+        try
+        {
+            PostgresOptions options = PostgresOptions.Parse(_settings.Store.Postgres, _settings.Store.PasswordFile);
+            next = $"check that {options.Place} runs, can be reached from here, and lets user {options.Connection.Username} in (store.passwordFile, pg_hba.conf)";
+            using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            patience.CancelAfter(Patience);
+            (string server, long? version, string missing) = await PostgresDatabase.LookAsync(options, patience.Token).ConfigureAwait(false);
+            if (missing.Length > 0) Say("store.postgres", FindingLevel.Fail, $"{options.Place} answers, and {missing}", "give the gateway a database of its own, on a server that keeps what it says it committed");
+            else if (version is null) Say("store.postgres", FindingLevel.Warn, $"{options.Place} answers (PostgreSQL {server}) and is empty", "the gateway makes its tables at its start; if there should be frames, this is the wrong database");
+            else if (version != PostgresDatabase.SchemaVersion) Say("store.postgres", FindingLevel.Fail, $"{options.Place} has schema {version}, this gateway knows {PostgresDatabase.SchemaVersion}", "install the gateway version that wrote it");
+            else Say("store.postgres", FindingLevel.Ok, $"{options.Place} answers (PostgreSQL {server}), schema {version}");
+        }
+        catch (Exception error) when (error is DePIN.Gateway.Settings.SettingsException or System.Data.Common.DbException or IOException or TimeoutException or SocketException or OperationCanceledException)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Say("store.postgres", FindingLevel.Fail, error.Message, next);
+        }
+    }
+
     private void ExamineCertificates()
     {
+        string old = Path.Combine(_settings.Data.Folder, CertificateAuthority.OldFileName); // the old authority, and the certificate over it that ends with the rotation
         foreach ((string code, string name, string next) in new[]
         {
-            ("tls.authority", Path.Combine(_settings.Data.Folder, GatewayTls.AuthorityFile), "boards pin it: when it ends, every board has to be provisioned again"),
+            ("tls.authority", Path.Combine(_settings.Data.Folder, CertificateAuthority.FileName), "boards pin it: run 'depin gateway ca rotate' and provision every board again"),
+            ("tls.rotation", File.Exists(old) ? old : "", "provision the boards again that trust the old authority: they are cut off then"),
             ("tls.server", Path.Combine(_settings.Data.Folder, GatewayTls.ServerFile), "the gateway renews it while it runs: look at its log"),
             ("tls.clients", _settings.Mqtt.ClientAuthorities, "give boards certificates of a new authority before it ends"),
         })
@@ -269,7 +297,9 @@ public sealed class GatewayDoctor
                     continue;
                 }
 
-                using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(name);
+                X509Certificate2Collection read = [];
+                read.ImportFromPemFile(name);
+                using X509Certificate2 certificate = read.MinBy(one => one.NotAfter) ?? throw new System.Security.Cryptography.CryptographicException("it has no certificate in PEM");
                 double days = (certificate.NotAfter.ToUniversalTime() - _time.GetUtcNow().UtcDateTime).TotalDays;
                 Say(code, days < 0 ? FindingLevel.Fail : days < EndNearDays ? FindingLevel.Warn : FindingLevel.Ok, $"{Path.GetFileName(name)} is valid until {certificate.NotAfter.ToUniversalTime():u}", days < EndNearDays ? next : "");
             }

@@ -67,7 +67,7 @@ public static class GatewayInit
         using IEthereumSigner key = GatewayKey.Open(checkedSettings.PlaceOfKey(Environment.GetEnvironmentVariable), Environment.GetEnvironmentVariable(GatewaySettings.SecretVariable), database, NullLogger.Instance);
         using PeerKey peer = PeerKey.Open(checkedSettings.Data.Folder, database, NullLogger.Instance);
         using GatewayTls tls = GatewayTls.Open(checkedSettings.Tls, checkedSettings.Data.Folder, TimeProvider.System, NullLogger.Instance);
-        return new Made(Path.GetFullPath(config), checkedSettings.Data.Folder, key.Address, peer.Hash, Path.Combine(checkedSettings.Data.Folder, GatewayTls.AuthorityFile), record.ChainId);
+        return new Made(Path.GetFullPath(config), checkedSettings.Data.Folder, key.Address, peer.Hash, Path.Combine(checkedSettings.Data.Folder, CertificateAuthority.FileName), record.ChainId);
     }
 
     private static async Task<DeploymentRecord> ReadDeploymentAsync(string file)
