@@ -25,7 +25,8 @@ internal sealed class PageDoorTests
         _folder = new TempFolder();
         string users = Path.Combine(_folder.Path, "users");
         SecretFile.Write(users, Encoding.UTF8.GetBytes(LoginBook.Line("anna", ClientRole.Application, "correct horse"u8) + "\n"));
-        _door = new PageDoor(new WebSettings { Credentials = users, TrustedProxies = [Proxy, "192.0.2.2"] }, _folder.Path, _clock);
+        LoginBook book = LoginBook.Read(users);
+        _door = new PageDoor(new WebSettings { Credentials = users, TrustedProxies = [Proxy, "192.0.2.2"] }, () => book, _folder.Path, _clock);
     }
 
     [TearDown]
