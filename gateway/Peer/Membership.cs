@@ -22,7 +22,7 @@ public sealed record Membership(ulong Version, GatewaySet Active, IReadOnlyList<
 /// <param name="Block">The block's number.</param>
 /// <param name="TimeS">Chain time, seconds since the Unix epoch.</param>
 /// <param name="Network">The membership that rules the present epoch: that of the last block before the epoch began, so that a change takes effect at a border.</param>
-/// <param name="Latest">The set the ledger judges by in the next block.</param>
+/// <param name="Latest">The set the ledger judges by in the present epoch: that of <paramref name="Network"/>, for a change is in force from the border after it.</param>
 /// <param name="Entries">Entries of the ledger.</param>
 /// <param name="Head">Hash of the last one; zero when there is none.</param>
 /// <param name="LastEpoch">Epoch of the last one; null when there is none.</param>

@@ -130,9 +130,9 @@ public sealed class ChainRegistry(
     private ChainSnapshot? Look(BlockMark head, ulong timeS)
     {
         ulong epochStartS = settings.EpochSeconds == 0 ? timeS : timeS - timeS % (ulong)settings.EpochSeconds;
-        if (log.MembershipBefore(epochStartS) is not { } network || log.ActiveSet() is not { } latest) return null;
+        if (log.MembershipBefore(epochStartS) is not { } network) return null;
         LedgerEntry? last = log.LedgerHead();
-        return new ChainSnapshot(head.Number, timeS, network, latest.Set, last is null ? 0 : last.Ordinal + 1, last?.Hash ?? Hash32.Zero, last?.Header.Epoch);
+        return new ChainSnapshot(head.Number, timeS, network, network.Active, last is null ? 0 : last.Ordinal + 1, last?.Hash ?? Hash32.Zero, last?.Header.Epoch);
     }
 
     /// <summary>True when what was read is on the chain (perhaps after going back); false when it is better to ask again.</summary>

@@ -7,7 +7,7 @@ namespace DePIN.Contracts.Tests;
 public sealed class FoundryTests
 {
     // Fewer would mean that forge did not find the suites.
-    private const int TestsMin = 100;
+    private const int TestsMin = 150;
 
     [Test]
     public async Task All_of_foundrys_unit_fuzz_and_invariant_tests_pass()

@@ -79,7 +79,7 @@ public sealed class LocalNetwork : IDisposable
         GatewaySigner[] keys = [.. Enumerable.Range(0, gateways).Select(CreateGatewayKey)];
         EthereumClient client = node.CreateClient();
         GatewayRegistry.Gateway[] first = [.. keys.Select((key, i) => new GatewayRegistry.Gateway(key.Address, Hash32.Zero, $"https://gateway-{i}.example"))];
-        DeploymentRecord record = await Deployment.DeployAsync(client, payer, first, epochSeconds, TimeProvider.System, ct).ConfigureAwait(false);
+        DeploymentRecord record = await Deployment.DeployAsync(client, payer, first, epochSeconds, TimeProvider.System, ct: ct).ConfigureAwait(false);
         return new LocalNetwork(node, payer, keys, client, record);
     }
 

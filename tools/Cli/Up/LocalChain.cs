@@ -56,7 +56,7 @@ public sealed class LocalChain : IAsyncDisposable
             }
 
             chain.Deployment = await Devnet.Deployment.DeployAsync(
-                chain.Client, chain.owner, [.. gateways.Select(gateway => gateway.Record)], EpochSeconds, TimeProvider.System, cancel).ConfigureAwait(false);
+                chain.Client, chain.owner, [.. gateways.Select(gateway => gateway.Record)], EpochSeconds, TimeProvider.System, ct: cancel).ConfigureAwait(false);
             chain.DeploymentFile = Path.Combine(folder, "deployment.json");
             await Devnet.Deployment.WriteAsync(chain.Deployment, chain.DeploymentFile, cancel).ConfigureAwait(false);
             return chain;
