@@ -22,11 +22,11 @@ library ActiveSet {
         return LibRLP.computeAddress(registry, version);
     }
 
-    /// @dev The version in force in `epoch`: the newest one at or after `known`, which must be in force, whose epoch has come. One
-    /// access when nothing changed.
-    function inForce(address registry, uint256 known, uint256 epoch) internal view returns (uint256 version) {
+    /// @dev The version in force in `epoch`: the newest one at or after `known`, which must be in force, whose epoch has come, but at most
+    /// `most` versions on. One access when nothing changed.
+    function inForce(address registry, uint256 known, uint256 epoch, uint256 most) internal view returns (uint256 version) {
         version = known;
-        while (true) {
+        for (uint256 i = 0; i < most; ++i) {
             address next = addressOf(registry, version + 1);
             if (next.code.length == 0 || epochOf(next) > epoch) return version;
             ++version;

@@ -237,7 +237,8 @@ contract Disputes {
         address(token).safeTransfer(msg.sender, found.bond);
     }
 
-    /// @notice Upholds a case that nobody refuted in time. Anyone may call; the accuser is paid and gets his bond back.
+    /// @notice Upholds a case that nobody refuted in time. Anyone may call; the accuser is paid and gets his bond back. Of an offender
+    /// that is gone meanwhile (its stake was not held longer, or it never had one) there is nothing to take.
     /// @param id Of the case
     /// @return paid What the accuser got besides the bond
     function uphold(bytes32 id) external returns (uint256 paid) {
@@ -246,7 +247,12 @@ contract Disputes {
         if (devices.deviceOf(found.device).registeredAt != 0) revert Disputes_DeviceRegistered(found.device);
         delete _cases[id];
         totalBonds -= found.bond;
-        paid = _slash(Offence.UnregisteredDevice, found.offender, id, Parameter.BadFrameSlash, found.reporter);
+        GatewayRegistry.Stake memory stake = gateways.stakeOf(found.offender);
+        if (stake.active || stake.operator != address(0)) {
+            paid = _slash(Offence.UnregisteredDevice, found.offender, id, Parameter.BadFrameSlash, found.reporter);
+        } else {
+            emit OffenceProven(Offence.UnregisteredDevice, found.offender, found.reporter, 0, 0, id);
+        }
         address(token).safeTransfer(found.reporter, found.bond);
     }
 

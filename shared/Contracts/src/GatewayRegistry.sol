@@ -66,6 +66,7 @@ contract GatewayRegistry is EvidenceDomain {
         bool active;
         uint64 withdrawableAt;
         uint64 jailedUntil;
+        uint64 heldUntil;
     }
 
     uint256 public constant ENDPOINT_BYTES_MAX = 256;
@@ -257,12 +258,13 @@ contract GatewayRegistry is EvidenceDomain {
         token.safeTransfer(disputes, amount);
     }
 
-    /// @notice Keeps an unbonding stake until a case against it is decided. Disputes only.
+    /// @notice Keeps a stake until a case against it is decided, whether it is leaving already or begins to. Disputes only.
     /// @param signer The accused
     /// @param until Seconds since the Unix epoch
     function hold(address signer, uint64 until) external {
         if (msg.sender != disputes) revert GatewayRegistry_NotDisputes(msg.sender);
         Record storage record = _known(signer);
+        if (record.heldUntil < until) record.heldUntil = until;
         if (record.withdrawableAt != 0 && record.withdrawableAt < until) {
             record.withdrawableAt = until;
             emit Unbonding(signer, until);
@@ -412,6 +414,7 @@ contract GatewayRegistry is EvidenceDomain {
 
     function _unbond(address signer, Record storage record) private {
         uint64 at = uint64(block.timestamp + parameters.valueOf(Parameter.UnbondingSeconds));
+        if (at < record.heldUntil) at = record.heldUntil;
         record.withdrawableAt = at;
         emit Unbonding(signer, at);
     }

@@ -17,7 +17,7 @@ import {Quorum} from "./Quorum.sol";
 /// @dev How much each account earned is computed by every gateway alone, out of the ledger's anchors and the registries
 /// (shared/Contracts/README.md, "Rewards", is the rule); only an agreed root reaches the chain. What the chain holds them to:
 /// - the sum of a root never exceeds the sum before it, plus what `EmissionPerDay` allows for the epochs between, plus the fees that
-///   came in; fees are spent first, the rest is minted;
+///   came in; fees are spent first, the rest is minted, and replacing a root that waits mints no second time;
 /// - the tokens for a root are here from the moment it is published (escrow), and it is good for claims `EscrowSeconds` later:
 ///   until then a quorum may replace it, for instance because evidence came up;
 /// - the sum claimed never exceeds the sum of the root, whatever the leaves say;
@@ -49,6 +49,13 @@ contract Rewards is EvidenceDomain {
         uint128 total;
     }
 
+    /// @dev What was minted since the root of `lastEpoch` came in force: a root that waits may be replaced, and the schedule holds for
+    /// all of them together.
+    struct Minted {
+        uint64 lastEpoch;
+        uint192 amount;
+    }
+
     /// @notice More elements are no path: 2^40 accounts never come.
     uint256 public constant PATH_MAX = 40;
 
@@ -63,9 +70,9 @@ contract Rewards is EvidenceDomain {
 
     /// @notice What was claimed or has lapsed, of all accounts.
     uint256 public totalClaimed;
-    uint64 private _setVersion;
     Published private _current;
     Published private _pending;
+    Minted private _minted;
     /// @notice What an account was paid, or let lapse, since the beginning.
     mapping(address account => uint256) public claimed;
     mapping(bytes32 root => uint64) private _claimableFrom;
@@ -101,28 +108,29 @@ contract Rewards is EvidenceDomain {
         token = token_;
         disputes = disputes_;
         if (token_.minter() != address(this)) revert Rewards_Wiring();
-        _setVersion = 1;
         // Emission begins with the epoch after this one.
         _current.epoch = ledger_.epochNow();
     }
 
     /// @notice Publishes a root that a quorum agreed on. Anyone may submit it and pay.
-    /// @dev While a root waits for its escrow to end, another one with the same `previous` replaces it and waits anew: so gateways
-    /// publish the next only when the last is good for claims, unless they must correct it.
+    /// @dev While a root waits for its escrow to end, another one with the same `previous`, of the same epoch or a later one, replaces
+    /// it and waits anew: so gateways publish the next only when the last is good for claims, unless they must correct it.
     /// @param payout What was agreed
     /// @param signers Bit i set: signer i of the set in force signed
     /// @param signatures One 64-byte EIP-2098 signature a bit, ascending, over the EIP-712 digest of `payout`
     function publish(Payout calldata payout, uint256 signers, bytes calldata signatures) external {
         _mature();
         Published memory current = _current;
-        uint64 now_ = ledger.epochNow();
-        if (payout.epoch <= current.epoch) revert Rewards_EpochNotAfter(payout.epoch, current.epoch);
+        (,, uint64 now_, uint64 setVersion,) = ledger.state();
+        // What waits was minted for, so its epoch is not gone back on.
+        uint64 last = _pending.epoch == 0 ? current.epoch : _pending.epoch - 1;
+        if (payout.epoch <= last) revert Rewards_EpochNotAfter(payout.epoch, last);
         if (payout.epoch >= now_) revert Rewards_EpochNotOver(payout.epoch, now_);
         if (payout.previous != current.root) revert Rewards_WrongPrevious(payout.previous, current.root);
         if (payout.root == 0) revert Rewards_RootZero();
         if (payout.total < current.total) revert Rewards_TotalTooLow(payout.total, current.total);
 
-        _checkQuorum(payout, now_, signers, signatures);
+        _checkQuorum(payout, setVersion, signers, signatures);
         _accept(payout, current.epoch);
     }
 
@@ -191,9 +199,7 @@ contract Rewards is EvidenceDomain {
         return (_pending.root != 0 ? _pending.total : _current.total) - totalClaimed;
     }
 
-    function _checkQuorum(Payout calldata payout, uint64 epoch, uint256 signers, bytes calldata signatures) private {
-        uint64 setVersion = uint64(ActiveSet.inForce(address(gateways), _setVersion, epoch));
-        _setVersion = setVersion;
+    function _checkQuorum(Payout calldata payout, uint64 setVersion, uint256 signers, bytes calldata signatures) private view {
         bytes32 hash = keccak256(abi.encode(PAYOUT_TYPEHASH, payout.epoch, payout.previous, payout.root, payout.total));
         Quorum.check(ActiveSet.addressOf(address(gateways), setVersion), _typedDigest(hash), signers, signatures);
     }
@@ -207,14 +213,17 @@ contract Rewards is EvidenceDomain {
     }
 
     /// @dev What must be minted so that `payout` is covered: what is here pays first.
-    function _fund(Payout calldata payout, uint64 lastEpoch) private view returns (uint256 minted) {
+    function _fund(Payout calldata payout, uint64 lastEpoch) private returns (uint256 minted) {
         uint256 covered = totalClaimed + token.balanceOf(address(this));
         uint256 span = ledger.timeOf(payout.epoch + 1) - ledger.timeOf(lastEpoch + 1);
         uint256 allowed = parameters.valueOf(Parameter.EmissionPerDay) * span / 1 days;
+        uint256 before = _minted.lastEpoch == lastEpoch ? _minted.amount : 0;
+        allowed = allowed > before ? allowed - before : 0;
         if (payout.total > covered) {
             minted = payout.total - covered;
             // Also a bound on what fees may add: the sum fits 128 bits for ever.
             if (minted > allowed || payout.total > type(uint128).max) revert Rewards_TotalTooHigh(payout.total, covered + allowed);
+            _minted = Minted(lastEpoch, uint192(before + minted));
         }
     }
 

@@ -27,6 +27,19 @@ abstract contract Network is Test {
     uint256 internal constant TIMELOCK_DELAY = 2 days;
     uint256 internal constant BOOTSTRAP_SECONDS = 90 days;
 
+    /// @dev All of it, for who looks at another's network.
+    struct Set {
+        NetworkTimelock timelock;
+        NetworkToken token;
+        NetworkGovernor governor;
+        Parameters parameters;
+        GatewayRegistry registry;
+        DeviceRegistry devices;
+        Ledger ledger;
+        Disputes disputes;
+        Rewards rewards;
+    }
+
     NetworkTimelock internal timelock;
     NetworkToken internal token;
     NetworkGovernor internal governor;
