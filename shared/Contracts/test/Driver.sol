@@ -31,58 +31,54 @@ abstract contract Books is Network {
     }
 
     /// @dev Signers of gateways and who operates them: every second one itself.
-    address[GATEWAYS] public signers;
-    address[GATEWAYS] public operators;
-    address[HOLDERS] public holders;
+    address[GATEWAYS] internal signers;
+    address[GATEWAYS] internal operators;
+    address[HOLDERS] internal holders;
     mapping(address signer => uint256 key) internal keys;
 
     /// @dev What each gateway has at stake, by what was moved in, taken and paid back.
-    mapping(address signer => uint256) public stakes;
+    mapping(address signer => uint256) internal stakes;
     /// @dev Tokens sent to a contract by nobody's leave.
-    mapping(address to => uint256) public donated;
+    mapping(address to => uint256) internal donated;
     /// @dev Rewards: what came in and what went out.
-    uint256 public minted;
-    uint256 public fees;
-    uint256 public bounties;
-    uint256 public burnt;
-    uint256 public lapsed;
-    mapping(address holder => uint256) public paid;
-    mapping(address holder => uint256) public settled;
+    uint256 internal minted;
+    uint256 internal fees;
+    uint256 internal bounties;
+    uint256 internal burnt;
+    uint256 internal lapsed;
+    mapping(address holder => uint256) internal paid;
+    mapping(address holder => uint256) internal settled;
     /// @dev The most governance ever allowed a day, and the last epoch a root paid for.
-    uint256 public emissionMost;
-    uint64 public paidUntil;
+    uint256 internal emissionMost;
+    uint64 internal paidUntil;
     Root[] internal roots;
 
-    bytes32[] public anchors;
-    uint64 public lastEpoch;
-    bytes32[] public cases;
-    mapping(bytes32 id => uint256) public bonds;
+    bytes32[] internal anchors;
+    uint64 internal lastEpoch;
+    bytes32[] internal cases;
+    mapping(bytes32 id => uint256) internal bonds;
     DeviceBook[DEVICES] internal books;
+    bytes20[DEVICES] internal ids;
+    mapping(uint256 key => DeviceRegistry.Key) private _publicKeys;
     /// @dev How often each act succeeded: a driver that only fails shows nothing.
     mapping(bytes32 act => uint256) public done;
 
-    function rootCount() external view returns (uint256) {
-        return roots.length;
-    }
-
-    function anchorCount() external view returns (uint256) {
-        return anchors.length;
-    }
-
-    function caseCount() external view returns (uint256) {
-        return cases.length;
-    }
-
-    function bookOf(uint256 device) external view returns (DeviceBook memory) {
-        return books[device];
-    }
-
-    function idOf(uint256 device) public pure returns (bytes20) {
-        return deviceOf(firstKey(device));
+    /// @dev Public keys are asked for often and dear to compute.
+    function publicKey(uint256 key) internal returns (bytes32 x, bytes32 y) {
+        DeviceRegistry.Key storage known = _publicKeys[key];
+        if (known.x == 0) {
+            (uint256 x_, uint256 y_) = vm.publicKeyP256(key);
+            (known.x, known.y) = (bytes32(x_), bytes32(y_));
+        }
+        return (known.x, known.y);
     }
 
     function firstKey(uint256 device) internal pure returns (uint256) {
         return DEVICE_KEY + 1_000 * device;
+    }
+
+    function gatewayOf(uint256 g) internal view returns (GatewayRegistry.Gateway memory) {
+        return GatewayRegistry.Gateway(signers[g], "tls", "https://gateway.example");
     }
 
     /// @dev Tokens for `to`, approved for `spender`.
@@ -140,10 +136,10 @@ abstract contract GatewayActs is Books {
         bytes memory consent = signer == operator ? bytes("") : signOne(keys[signer], digestOf(address(registry), hash));
         uint256 least = parameters.valueOf(Parameter.StakeMin);
         vm.prank(operator);
-        try registry.join(gateway(g), uint96(amount), consent) {
-            vm.assertFalse(forged, "joined without consent");
-            vm.assertEq(stakes[signer], 0, "staked twice");
-            vm.assertTrue(amount >= least, "joined below the least stake");
+        try registry.join(gatewayOf(g), uint96(amount), consent) {
+            require(!forged, "joined without consent");
+            require(stakes[signer] == 0, "staked twice");
+            require(amount >= least, "joined below the least stake");
             stakes[signer] = amount;
             ++done["join"];
         } catch {}
@@ -166,7 +162,7 @@ abstract contract GatewayActs is Books {
         bool stranger = who % 8 == 0;
         vm.prank(stranger ? holders[0] : who % 2 == 0 ? operators[g] : signers[g]);
         try registry.exit(signers[g]) {
-            vm.assertFalse(stranger, "a stranger took a gateway out");
+            require(!stranger, "a stranger took a gateway out");
             ++done["exit"];
         } catch {}
     }
@@ -176,8 +172,8 @@ abstract contract GatewayActs is Books {
         uint64 jailed = registry.stakeOf(signers[g]).jailedUntil;
         vm.prank(operators[g]);
         try registry.rejoin(signers[g]) {
-            vm.assertTrue(block.timestamp >= jailed, "came back from jail");
-            vm.assertTrue(stakes[signers[g]] >= parameters.valueOf(Parameter.StakeMin), "came back below the least stake");
+            require(block.timestamp >= jailed, "came back from jail");
+            require(stakes[signers[g]] >= parameters.valueOf(Parameter.StakeMin), "came back below the least stake");
             ++done["rejoin"];
         } catch {}
     }
@@ -187,8 +183,8 @@ abstract contract GatewayActs is Books {
         uint64 at = registry.stakeOf(signers[g]).withdrawableAt;
         uint256 before = token.balanceOf(operators[g]);
         try registry.withdraw(signers[g]) {
-            vm.assertTrue(at != 0 && block.timestamp >= at, "withdrawn while bonded");
-            vm.assertEq(token.balanceOf(operators[g]) - before, stakes[signers[g]], "paid back other than the stake");
+            require(at != 0 && block.timestamp >= at, "withdrawn while bonded");
+            require(token.balanceOf(operators[g]) - before == stakes[signers[g]], "paid back other than the stake");
             stakes[signers[g]] = 0;
             ++done["withdraw"];
         } catch {}
@@ -197,7 +193,7 @@ abstract contract GatewayActs is Books {
     function removeUnderstaked(uint256 g) external {
         g %= GATEWAYS;
         try registry.removeUnderstaked(signers[g]) {
-            vm.assertTrue(stakes[signers[g]] < parameters.valueOf(Parameter.StakeMin), "removed with enough stake");
+            require(stakes[signers[g]] < parameters.valueOf(Parameter.StakeMin), "removed with enough stake");
             ++done["removeUnderstaked"];
         } catch {}
     }
@@ -206,13 +202,13 @@ abstract contract GatewayActs is Books {
     function change(uint256 add, uint256 remove, uint16 seed) external {
         address[] memory active = registry.active();
         GatewayRegistry.Gateway[] memory added = new GatewayRegistry.Gateway[](seed & 1);
-        if (added.length != 0) added[0] = gateway(add % GATEWAYS);
+        if (added.length != 0) added[0] = gatewayOf(add % GATEWAYS);
         address[] memory removed = seed & 2 == 0 ? new address[](0) : only(active[remove % active.length]);
         bytes32 digest = digestOf(address(registry), hashOf(registry.version(), added, removed));
         (uint256 bits, uint256 count, bytes memory signatures) = signBy(active, maskOf(seed >> 2), digest);
         try registry.change(added, removed, bits, signatures) {
-            vm.assertTrue(isQuorum(count, active.length), "changed without a quorum");
-            vm.assertTrue(block.timestamp < registry.bootstrapUntil(), "changed after the bootstrap");
+            require(isQuorum(count, active.length), "changed without a quorum");
+            require(block.timestamp < registry.bootstrapUntil(), "changed after the bootstrap");
             ++done["change"];
         } catch {}
     }
@@ -228,14 +224,14 @@ abstract contract GatewayActs is Books {
         bool fresh = a.epoch <= current && (anchors.length == 0 || a.epoch > lastEpoch);
         bool must = fresh && isQuorum(count, set.length) && !foreign && block.timestamp >= ledger.pausedUntil();
         try ledger.anchor(a, bits, signatures) {
-            vm.assertTrue(must, "anchored without right");
+            require(must, "anchored without right");
             anchors.push(hashOf(a));
             lastEpoch = a.epoch;
             (_last, _lastMask, _lastSignatures) = (a, bits, signatures);
             ++done["anchor"];
             checkPeaks();
         } catch {
-            vm.assertFalse(must, "a quorum's anchor was refused");
+            require(!must, "a quorum's anchor was refused");
         }
     }
 
@@ -252,7 +248,7 @@ abstract contract GatewayActs is Books {
         for (uint256 below = 12; below > 0; --below) {
             uint256 h = below - 1;
             if ((length >> h) & 1 == 0) {
-                vm.assertEq(ledger.peak(h), bytes32(0), "a peak where none stands");
+                require(ledger.peak(h) == bytes32(0), "a peak where none stands");
                 continue;
             }
             uint256 size = 1 << h;
@@ -266,7 +262,7 @@ abstract contract GatewayActs is Books {
                     level[i] = pair(level[2 * i], level[2 * i + 1]);
                 }
             }
-            vm.assertEq(ledger.peak(h), level[0], "the peak is another");
+            require(ledger.peak(h) == level[0], "the peak is another");
             start += 1 << h;
         }
     }
@@ -306,8 +302,8 @@ abstract contract RewardActs is Books {
         (uint256 bits, uint256 count, bytes memory signatures) = signBy(set, maskOf(seed), digestOf(address(rewards), hashOf(p)));
         uint256 supply = token.totalSupply();
         try rewards.publish(p, bits, signatures) {
-            vm.assertTrue(isQuorum(count, set.length), "published without a quorum");
-            vm.assertTrue(p.epoch < epoch, "paid for an epoch that is not over");
+            require(isQuorum(count, set.length), "published without a quorum");
+            require(p.epoch < epoch, "paid for an epoch that is not over");
             minted += token.totalSupply() - supply;
             if (p.epoch > paidUntil) paidUntil = p.epoch;
             roots.push(r);
@@ -326,9 +322,9 @@ abstract contract RewardActs is Books {
         bool due = rewards.inForce().root == r.root;
         uint256 before = token.balanceOf(holders[h]);
         try rewards.claim(holders[h], amount, pathOf(r.cumulative, h)) returns (uint256 got) {
-            vm.assertTrue(due && honest, "claimed under another root");
-            vm.assertEq(token.balanceOf(holders[h]) - before, got, "paid other than told");
-            vm.assertEq(got, amount - settled[holders[h]], "paid twice");
+            require(due && honest, "claimed under another root");
+            require(token.balanceOf(holders[h]) - before == got, "paid other than told");
+            require(got == amount - settled[holders[h]], "paid twice");
             paid[holders[h]] += got;
             settled[holders[h]] = amount;
             ++done["claim"];
@@ -340,7 +336,7 @@ abstract contract RewardActs is Books {
         h %= HOLDERS;
         Root storage r = roots[index % roots.length];
         try rewards.lapse(r.root, holders[h], r.cumulative[h], pathOf(r.cumulative, h)) returns (uint256 amount) {
-            vm.assertEq(amount, r.cumulative[h] - settled[holders[h]], "lapsed what was paid");
+            require(amount == r.cumulative[h] - settled[holders[h]], "lapsed what was paid");
             lapsed += amount;
             settled[holders[h]] = r.cumulative[h];
             ++done["lapse"];
@@ -419,9 +415,9 @@ abstract contract DeviceActs is Books {
                 return;
             }
         }
-        vm.assertFalse(forged, "registered without the device's signature");
-        vm.assertEq(books[d].owner, address(0), "registered twice");
-        vm.assertEq(bytes32(device), bytes32(idOf(d)));
+        require(!forged, "registered without the device's signature");
+        require(books[d].owner == address(0), "registered twice");
+        require(bytes32(device) == bytes32(ids[d]), "the device id is another");
         books[d] = DeviceBook(owner, firstKey(d), 0, false);
         ++done["register"];
     }
@@ -431,13 +427,13 @@ abstract contract DeviceActs is Books {
         d %= DEVICES;
         DeviceBook storage book = books[d];
         uint256 next = firstKey(d) + book.rotations + 1;
-        (uint256 x, uint256 y) = vm.publicKeyP256(next);
+        (bytes32 x, bytes32 y) = publicKey(next);
         bytes memory message =
-            abi.encodePacked("DK", uint8(1), block.chainid, address(devices), idOf(d), bytes32(x), bytes32(y), book.rotations);
+            abi.encodePacked("DK", uint8(1), block.chainid, address(devices), ids[d], x, y, book.rotations);
         bool forged = kind % 4 == 0;
         (bytes32 r, bytes32 s) = signLow(forged || book.key == 0 ? next : book.key, sha256(message));
-        try devices.rotate(idOf(d), bytes32(x), bytes32(y), r, s) {
-            vm.assertFalse(forged || book.revoked || book.key == 0, "rotated by a key that is not the device's");
+        try devices.rotate(ids[d], x, y, r, s) {
+            require(!(forged || book.revoked || book.key == 0), "rotated by a key that is not the device's");
             book.key = next;
             ++book.rotations;
             ++done["rotate"];
@@ -450,21 +446,21 @@ abstract contract DeviceActs is Books {
         DeviceBook storage book = books[d];
         address caller = h % 4 == 0 ? holders[h % HOLDERS] : book.owner;
         uint256 next = firstKey(d) + book.rotations + 1;
-        (uint256 x, uint256 y) = vm.publicKeyP256(next);
-        uint64 at = devices.detailsOf(idOf(d)).pendingAt;
-        bool isTheOne = devices.detailsOf(idOf(d)).pendingX == bytes32(x);
+        (bytes32 x, bytes32 y) = publicKey(next);
+        uint64 at = devices.detailsOf(ids[d]).pendingAt;
+        bool isTheOne = devices.detailsOf(ids[d]).pendingX == x;
         vm.startPrank(caller);
         if (accept) {
-            try devices.acceptKey(idOf(d)) {
-                vm.assertTrue(caller == book.owner && at != 0 && block.timestamp >= at, "accepted early or by a stranger");
-                vm.assertTrue(isTheOne, "a proposal outlived a change of key");
+            try devices.acceptKey(ids[d]) {
+                require(caller == book.owner && at != 0 && block.timestamp >= at, "accepted early or by a stranger");
+                require(isTheOne, "a proposal outlived a change of key");
                 book.key = next;
                 ++book.rotations;
                 ++done["acceptKey"];
             } catch {}
         } else {
-            try devices.proposeKey(idOf(d), bytes32(x), bytes32(y)) {
-                vm.assertTrue(caller == book.owner, "proposed by a stranger");
+            try devices.proposeKey(ids[d], x, y) {
+                require(caller == book.owner, "proposed by a stranger");
             } catch {}
         }
         vm.stopPrank();
@@ -473,10 +469,10 @@ abstract contract DeviceActs is Books {
     function transferDevice(uint256 d, uint256 from, uint256 to) external {
         d %= DEVICES;
         (address giver, address taker) = (holders[from % HOLDERS], holders[to % HOLDERS]);
-        uint256 id = uint256(uint160(idOf(d)));
+        uint256 id = uint256(uint160(ids[d]));
         vm.prank(giver);
         try devices.transferFrom(giver, taker, id) {
-            vm.assertEq(books[d].owner, giver, "given by who does not own it");
+            require(books[d].owner == giver, "given by who does not own it");
             books[d].owner = taker;
             ++done["transferDevice"];
         } catch {}
@@ -485,19 +481,19 @@ abstract contract DeviceActs is Books {
     function revoke(uint256 d, uint256 h) external {
         d %= DEVICES;
         vm.prank(holders[h % HOLDERS]);
-        try devices.revoke(idOf(d)) {
-            vm.assertEq(books[d].owner, holders[h % HOLDERS], "revoked by a stranger");
-            vm.assertFalse(books[d].revoked, "revoked twice");
+        try devices.revoke(ids[d]) {
+            require(books[d].owner == holders[h % HOLDERS], "revoked by a stranger");
+            require(!books[d].revoked, "revoked twice");
             books[d].revoked = true;
             ++done["revoke"];
         } catch {}
     }
 
-    function claimOf(uint256 d, address owner, bool forged) internal view returns (DeviceRegistry.Claim memory) {
+    function claimOf(uint256 d, address owner, bool forged) internal returns (DeviceRegistry.Claim memory) {
         bytes32 message = sha256(abi.encodePacked("DC", uint8(1), uint8(1), block.chainid, address(devices), owner));
         (bytes32 r, bytes32 s) = signLow(firstKey(forged ? d + DEVICES : d), message);
-        (uint256 x, uint256 y) = vm.publicKeyP256(firstKey(d));
-        return DeviceRegistry.Claim(1, bytes32(x), bytes32(y), r, s);
+        (bytes32 x, bytes32 y) = publicKey(firstKey(d));
+        return DeviceRegistry.Claim(1, x, y, r, s);
     }
 }
 
@@ -576,8 +572,8 @@ abstract contract DisputeActs is Books {
         fund(reporter, bond, address(disputes));
         vm.prank(reporter);
         try disputes.accuse(e, _salt) returns (bytes32 id) {
-            vm.assertEq(books[d].owner, address(0), "accused over a registered device");
-            vm.assertEq(bonds[id], 0, "judged twice");
+            require(books[d].owner == address(0), "accused over a registered device");
+            require(bonds[id] == 0, "judged twice");
             cases.push(id);
             bonds[id] = bond;
             ++done["accuse"];
@@ -591,7 +587,7 @@ abstract contract DisputeActs is Books {
         uint256 before = token.balanceOf(defender);
         vm.prank(defender);
         try disputes.refute(id) {
-            vm.assertEq(token.balanceOf(defender) - before, bonds[id], "paid other than the bond");
+            require(token.balanceOf(defender) - before == bonds[id], "paid other than the bond");
             bonds[id] = 0;
             ++done["refute"];
         } catch {}
@@ -606,14 +602,14 @@ abstract contract DisputeActs is Books {
         uint256 taken = stakes[c.offender] * parameters.valueOf(Parameter.BadFrameSlash) / 10_000;
         uint256 before = token.balanceOf(c.reporter);
         try disputes.uphold(id) returns (uint256 got) {
-            vm.assertTrue(due, "upheld early, twice or wrongly");
-            vm.assertEq(token.balanceOf(c.reporter) - before, got + bonds[id], "paid other than share and bond");
+            require(due, "upheld early, twice or wrongly");
+            require(token.balanceOf(c.reporter) - before == got + bonds[id], "paid other than share and bond");
             stakes[c.offender] -= taken;
             burnt += taken - got;
             bonds[id] = 0;
             ++done["uphold"];
         } catch {
-            vm.assertFalse(due, "a case that is due does not end");
+            require(!due, "a case that is due does not end");
         }
     }
 
@@ -622,17 +618,17 @@ abstract contract DisputeActs is Books {
         d %= DEVICES;
         Flaw flaw = Flaw(flaw_ % 8);
         uint256 key = books[d].key == 0 ? firstKey(d) : books[d].key;
-        bytes memory first = signFrame(key, headerOf(firstKey(d), 2, 0));
+        bytes memory first = signFrame(key, headerOf(ids[d], 2, 0));
         bytes memory second = signFrame(
             flaw == Flaw.OneSignedByAnother ? key + 500 : key,
-            flaw == Flaw.OneTwice ? headerOf(firstKey(d), 2, 0) : other(headerOf(firstKey(d), flaw == Flaw.ForeignDomain ? 3 : 2, 0))
+            flaw == Flaw.OneTwice ? headerOf(ids[d], 2, 0) : other(headerOf(ids[d], flaw == Flaw.ForeignDomain ? 3 : 2, 0))
         );
         address reporter = commit(keccak256(abi.encode(sha256(cut(first)), sha256(cut(second)))), d, flaw);
-        (uint256 x, uint256 y) = vm.publicKeyP256(key);
+        (bytes32 x, bytes32 y) = publicKey(key);
         vm.prank(reporter);
-        try disputes.reportDevice(Disputes.FramePair(first, second, bytes32(x), bytes32(y)), _salt) returns (uint256 got) {
-            vm.assertTrue(flaw == Flaw.None || flaw >= Flaw.None2, "suspended without evidence");
-            vm.assertTrue(books[d].owner != address(0) && !books[d].revoked, "suspended twice, or unknown");
+        try disputes.reportDevice(Disputes.FramePair(first, second, x, y), _salt) returns (uint256 got) {
+            require(flaw == Flaw.None || flaw >= Flaw.None2, "suspended without evidence");
+            require(books[d].owner != address(0) && !books[d].revoked, "suspended twice, or unknown");
             books[d].revoked = true;
             bounties += got;
             ++done["reportDevice"];
@@ -640,9 +636,9 @@ abstract contract DisputeActs is Books {
     }
 
     function took(uint256 g, uint256 taken, uint256 got, uint256 before, address reporter, Flaw flaw) private {
-        vm.assertTrue(flaw == Flaw.None || flaw >= Flaw.None2, "slashed without evidence");
-        vm.assertEq(token.balanceOf(reporter) - before, got, "paid other than told");
-        vm.assertTrue(2 * got <= taken, "the reporter got more than half");
+        require(flaw == Flaw.None || flaw >= Flaw.None2, "slashed without evidence");
+        require(token.balanceOf(reporter) - before == got, "paid other than told");
+        require(2 * got <= taken, "the reporter got more than half");
         stakes[signers[g]] -= taken;
         burnt += taken - got;
         ++done["slash"];
@@ -668,7 +664,7 @@ abstract contract DisputeActs is Books {
 
     function frameOf(uint256 g, uint256 d, uint64 number, bool good) private view returns (Disputes.BadFrame memory e) {
         uint256 key = books[d].key == 0 ? firstKey(d) : books[d].key;
-        e.frame = signFrame(good ? key : key + 500, headerOf(firstKey(d), 2, 0));
+        e.frame = signFrame(good ? key : key + 500, headerOf(ids[d], 2, 0));
         e.path = new bytes32[](1);
         e.path[0] = "beside";
         bytes32 root = pair(keccak256(bytes.concat(keccak256(e.frame))), e.path[0]);
@@ -710,7 +706,7 @@ abstract contract GovernanceActs is Books {
         string memory description = vm.toString(_proposals.length);
         vm.prank(h % 4 == 0 ? holders[1] : treasury);
         try governor.propose(only(target), only(uint256(0)), calls(call), description) returns (uint256 id) {
-            vm.assertTrue(h % 4 != 0, "proposed without weight");
+            require(h % 4 != 0, "proposed without weight");
             _proposals.push(Proposal(id, target, call, keccak256(bytes(description))));
             ++done["propose"];
         } catch {}
@@ -775,7 +771,7 @@ abstract contract GovernanceActs is Books {
         if (what == 1) (target, call) = (address(registry), abi.encodeCall(registry.hold, (signers[who % GATEWAYS], uint64(amount))));
         if (what == 2) (target, call) = (address(token), abi.encodeCall(token.mint, (caller, amount)));
         if (what == 3) (target, call) = (address(rewards), abi.encodeCall(rewards.payBounty, (caller)));
-        if (what == 4) (target, call) = (address(devices), abi.encodeCall(devices.suspend, (idOf(who % DEVICES))));
+        if (what == 4) (target, call) = (address(devices), abi.encodeCall(devices.suspend, (ids[who % DEVICES])));
         if (what == 5) (target, call) = (address(governor), abi.encodeWithSignature("updateTimelock(address)", caller));
         if (what == 6) (target, call) = (address(timelock), abi.encodeCall(timelock.grantRole, (timelock.PROPOSER_ROLE(), caller)));
         if (what == 7) (target, call) = (address(ledger), abi.encodeCall(Ledger.pause, (1)));
@@ -783,7 +779,7 @@ abstract contract GovernanceActs is Books {
         if (what >= 6 && caller == address(timelock)) return;
         vm.prank(caller);
         (bool success,) = target.call(call);
-        vm.assertFalse(success, "somebody did what is not theirs");
+        require(!success, "somebody did what is not theirs");
     }
 
     function delegate(uint256 from, uint256 to, uint256 amount) external {
@@ -832,8 +828,129 @@ abstract contract GovernanceActs is Books {
     }
 }
 
+/// @notice What always holds, compared with the books.
+abstract contract Invariants is Books {
+    /// @dev Stakes are what was put in, less what evidence took: no slash without it. And the tokens are there.
+    function checkStakes() internal view {
+        uint256 sum = 0;
+        for (uint256 i = 0; i < GATEWAYS; ++i) {
+            address signer = signers[i];
+            uint256 amount = registry.stakeOf(signer).amount;
+            require(amount == stakes[signer], "a stake changed without cause");
+            sum += amount;
+        }
+        require(registry.totalStake() == sum, "the stakes' sum is another");
+        require(token.balanceOf(address(registry)) == sum + donated[address(registry)], "stakes are not covered");
+    }
+
+    /// @dev Bonds of open cases and what is owed under the last root are covered, and no token comes from or goes to nowhere.
+    function checkEscrow() internal view {
+        uint256 sum = 0;
+        uint256 count = cases.length;
+        for (uint256 i = 0; i < count; ++i) {
+            sum += bonds[cases[i]];
+        }
+        require(disputes.totalBonds() == sum, "the bonds' sum is another");
+        require(token.balanceOf(address(disputes)) == sum + donated[address(disputes)], "bonds are not covered");
+
+        uint256 here = token.balanceOf(address(rewards));
+        require(here >= rewards.owed(), "rewards are not covered");
+        uint256 went = bounties;
+        for (uint256 i = 0; i < HOLDERS; ++i) {
+            went += paid[holders[i]];
+        }
+        uint256 came = minted + fees + donated[address(rewards)];
+        require(here == came - went, "rewards' balance is not what came less what went");
+        require(token.totalSupply() == 100_000_000e18 + minted - burnt, "tokens from or to nowhere");
+        require(token.totalSupply() <= token.SUPPLY_MAX(), "more tokens than there may be");
+        uint256 first = 1_800_000_000;
+        uint64 until = ledger.timeOf(paidUntil + 1);
+        uint256 most = until > first ? emissionMost * (until - first) / 1 days : 0;
+        require(minted <= most, "minted beyond the schedule");
+    }
+
+    /// @dev Nobody was paid twice: each account's sum is what it was paid or let lapse, and all together never more than the root.
+    function checkClaims() internal view {
+        uint256 sum = 0;
+        uint256 went = 0;
+        for (uint256 i = 0; i < HOLDERS; ++i) {
+            address holder = holders[i];
+            require(rewards.claimed(holder) == settled[holder], "claimed is not what was paid");
+            sum += settled[holder];
+            went += paid[holder];
+        }
+        require(rewards.totalClaimed() == sum, "the claims' sum is another");
+        require(sum == went + lapsed, "paid twice");
+        require(sum <= rewards.inForce().total, "paid more than the root");
+    }
+
+    /// @dev Never empty, nobody twice, what the records say, every version readable and the next one not there yet.
+    function checkActiveSet() internal view {
+        address[] memory active = registry.active();
+        require(active.length > 0 && active.length <= 256, "the active set is empty");
+        uint256 recorded = 0;
+        for (uint256 i = 0; i < GATEWAYS; ++i) {
+            if (registry.isActive(signers[i])) ++recorded;
+        }
+        require(recorded == active.length, "the set is not what the records say");
+        for (uint256 i = 0; i < active.length; ++i) {
+            require(registry.isActive(active[i]), "a signer without a record");
+            for (uint256 j = 0; j < i; ++j) {
+                require(active[i] != active[j], "a signer twice");
+            }
+        }
+        uint64 version = registry.version();
+        require(registry.epochOf(version) <= ledger.epochNow() + 1, "a set of a far epoch");
+        require(ActiveSet.addressOf(address(registry), version + 1).code.length == 0, "a version nobody made");
+        require(ActiveSet.countAt(ledger.setInForce()) > 0, "nobody may sign");
+    }
+
+    /// @dev Every anchor is one that a quorum signed; the driver knows whether it did. Their order and peaks it checks at each.
+    function checkAnchors() internal view {
+        uint256 count = anchors.length;
+        require(ledger.count() == count, "an anchor without a quorum");
+        require(ledger.head() == (count == 0 ? bytes32(0) : anchors[count - 1]), "the head is another");
+        (, uint64 last,,,) = ledger.state();
+        require(last == lastEpoch, "the last epoch is another");
+    }
+
+    function checkParameters() internal view {
+        for (uint256 i = 0; i < 17; ++i) {
+            (uint256 min, uint256 max) = parameters.boundsOf(Parameter(i));
+            uint256 value = parameters.valueOf(Parameter(i));
+            require(value >= min && value <= max, "a parameter out of bounds");
+        }
+        uint256 epoch = ledger.epochSeconds();
+        require(epoch >= 15 && epoch <= 1 days, "an epoch out of bounds");
+        require(ledger.pausedUntil() <= block.timestamp + 3 days, "stopped for too long");
+        uint64 now_ = ledger.epochNow();
+        require(ledger.timeOf(now_) <= block.timestamp && ledger.timeOf(now_ + 1) > block.timestamp, "a hole in time");
+        uint256 delay = timelock.getMinDelay();
+        require(delay >= 12 hours && delay <= 30 days, "the timelock's delay out of bounds");
+        delay = governor.votingDelay();
+        require(delay >= 6 hours && delay <= 30 days, "the voting delay out of bounds");
+        delay = governor.votingPeriod();
+        require(delay >= 30 hours && delay <= 30 days, "the voting period out of bounds");
+        delay = governor.quorumNumerator();
+        require(delay >= 1 && delay <= 50, "the quorum out of bounds");
+    }
+
+    function checkDevices() internal view {
+        for (uint256 i = 0; i < DEVICES; ++i) {
+            DeviceBook storage book = books[i];
+            bytes20 id = ids[i];
+            DeviceRegistry.Device memory device = devices.deviceOf(id);
+            require((device.registeredAt != 0) == (book.owner != address(0)), "registered without a claim");
+            if (book.owner == address(0)) continue;
+            require(devices.ownerOf(uint256(uint160(id))) == book.owner, "the owner is another");
+            require((device.revokedAt != 0) == book.revoked, "a revocation without cause, or undone");
+            require(devices.keysOf(id).length == book.rotations + 1, "a key is missing");
+        }
+    }
+}
+
 /// @notice The whole set, driven at random by anybody: every act is tried with good and bad arguments, and says what must not succeed.
-contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceActs {
+contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceActs, Invariants {
     constructor() {
         startNetwork(4);
         for (uint256 i = 0; i < GATEWAYS; ++i) {
@@ -844,6 +961,12 @@ contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceA
         for (uint256 i = 0; i < HOLDERS; ++i) {
             holders[i] = makeAddr(string.concat("holder", vm.toString(i)));
         }
+        for (uint256 i = 0; i < DEVICES; ++i) {
+            ids[i] = deviceOf(firstKey(i));
+            for (uint256 k = 0; k < 4; ++k) {
+                publicKey(firstKey(i) + k);
+            }
+        }
         emissionMost = parameters.valueOf(Parameter.EmissionPerDay);
         paidUntil = ledger.epochNow();
         vm.prank(treasury);
@@ -851,12 +974,14 @@ contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceA
         vm.warp(block.timestamp + 1 hours);
     }
 
-    /// @dev What is compared with the books.
-    function network()
-        external
-        view
-        returns (Network.Set memory)
-    {
-        return Network.Set(timelock, token, governor, parameters, registry, devices, ledger, disputes, rewards);
+    /// @notice Reverts with what does not hold.
+    function check() external view {
+        checkStakes();
+        checkEscrow();
+        checkClaims();
+        checkActiveSet();
+        checkAnchors();
+        checkParameters();
+        checkDevices();
     }
 }

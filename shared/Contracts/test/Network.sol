@@ -27,19 +27,6 @@ abstract contract Network is Test {
     uint256 internal constant TIMELOCK_DELAY = 2 days;
     uint256 internal constant BOOTSTRAP_SECONDS = 90 days;
 
-    /// @dev All of it, for who looks at another's network.
-    struct Set {
-        NetworkTimelock timelock;
-        NetworkToken token;
-        NetworkGovernor governor;
-        Parameters parameters;
-        GatewayRegistry registry;
-        DeviceRegistry devices;
-        Ledger ledger;
-        Disputes disputes;
-        Rewards rewards;
-    }
-
     NetworkTimelock internal timelock;
     NetworkToken internal token;
     NetworkGovernor internal governor;
@@ -226,13 +213,17 @@ abstract contract Network is Test {
     }
 
     function headerOf(uint256 key, uint64 sequence, uint256 payloadBytes) internal pure returns (bytes memory) {
+        return headerOf(deviceOf(key), sequence, payloadBytes);
+    }
+
+    function headerOf(bytes20 device, uint64 sequence, uint256 payloadBytes) internal pure returns (bytes memory) {
         return abi.encodePacked(
             "DF",
             uint8(1),
             uint8(1),
             uint16(1),
             uint16(payloadBytes),
-            deviceOf(key),
+            device,
             uint32(7),
             sequence,
             uint64(1_800_000_000_000),
