@@ -964,7 +964,8 @@ abstract contract Invariants is Books {
 
 /// @notice The whole set, driven at random by anybody: every act is tried with good and bad arguments, and says what must not succeed.
 contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceActs, Invariants {
-    constructor() {
+    /// @param mature Whether the bootstrap is over and gateways have stakes; else it begins with four that have none
+    constructor(bool mature) {
         startNetwork(4);
         for (uint256 i = 0; i < GATEWAYS; ++i) {
             signers[i] = vm.addr(keyOf(i));
@@ -988,6 +989,19 @@ contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceA
         vm.prank(treasury);
         token.delegate(treasury);
         vm.warp(block.timestamp + 1 hours);
+        if (mature) grow();
+    }
+
+    function grow() private {
+        for (uint256 i = 0; i < GATEWAYS; i += 2) {
+            stake(i, uint96(1_000 * ONE * (i + 1)));
+            stakes[signers[i]] = 1_000 * ONE * (i + 1);
+        }
+        vm.startPrank(address(timelock));
+        parameters.set(Parameter.ClaimWindowSeconds, least[uint256(Parameter.ClaimWindowSeconds)]);
+        parameters.set(Parameter.GatewaysMax, 6);
+        vm.stopPrank();
+        vm.warp(registry.bootstrapUntil());
     }
 
     /// @notice Reverts with what does not hold.
