@@ -79,6 +79,13 @@ public static partial class Ledger
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>adoptSet(uint256)</c>.</summary>
+    public const uint AdoptSetSelector = 0x42d0208f;
+
+    /// <summary>Call data of <c>adoptSet(uint256)</c>.</summary>
+    public static byte[] EncodeAdoptSet(BigInteger most) =>
+        new AbiEncoder().UInt(most).ToCall(AdoptSetSelector);
+
     /// <summary>Selector of <c>anchor((uint64,bytes32,bytes32,uint32,uint64),uint256,bytes)</c>.</summary>
     public const uint AnchorSelector = 0xdf052750;
 
