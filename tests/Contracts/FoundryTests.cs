@@ -38,6 +38,16 @@ public sealed class FoundryTests
         });
     }
 
+    // Fuzz tests and those that read golden vectors cost another amount with each seed or vector.
+    [Test]
+    public async Task The_committed_gas_snapshot_is_what_the_unit_tests_cost()
+    {
+        ToolResult result = await Foundry.RunForgeAsync(
+            ["snapshot", "--check", "--tolerance", "1", "--no-match-contract", "Invariant", "--no-match-test", "testFuzz|vectors|each_broken|each_good"])
+            .ConfigureAwait(false);
+        Assert.That(result.ExitCode, Is.Zero, () => $"make it anew (shared/Contracts/README.md, Commands):\n{result.Output}\n{result.Error}");
+    }
+
     [Test]
     public async Task The_committed_artifacts_and_callers_are_what_the_sources_give()
     {
