@@ -12,6 +12,7 @@ using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Reward;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
@@ -136,6 +137,10 @@ public sealed class GatewaySettings
     {
         ResendAfterMs = Math.Max(1_000, Math.Min(15_000, Anchor.ReplaceAfterS * 500L)),
     };
+
+    /// <summary>What rewards are computed and published by.</summary>
+    public RewardOptions Rewards(Address self) =>
+        new(self, Contracts(), Chain.Confirmations, PollInterval(), TimeSpan.FromSeconds(Anchor.LeaderTimeoutS), Wei(Anchor.FeeCapGwei), Anchor.Enabled);
 
     /// <summary>How RPC endpoints are called: one round per call, because every caller has a back-off of its own.</summary>
     public JsonRpcSettings Rpc() => Rpc(Chain.RpcUrls);

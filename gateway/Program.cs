@@ -10,6 +10,7 @@ using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Provision;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Reward;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
@@ -96,6 +97,9 @@ try
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
+    RewardLog payouts = new(database);
+    using RewardStage rewards = new(settings.Rewards(key.Address), key, chain, registry, networkLog, payouts, speaks, () => network.Task.Anchor is not null, health, time); // everybody's rewards, agreed with the peers
+    network.Payouts = rewards.Received;
     using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), () => lost!.MendAsync(batcher, network.OwnLostAsync), health, time); // drops what is on the ledger, by age and budget
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
     ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
@@ -105,8 +109,9 @@ try
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time, leadership);
     EvidenceApi evidence = new(settings.Web, networkLog, registryLog, [bodyStore, .. sources]);                // for who is no member: `depin index`
+    RewardApi rewardApi = new(settings.Web, payouts);                                                         // claims and their paths
     using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, time, log);       // for people
-    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page);
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page, rewardApi);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
     Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else
@@ -131,6 +136,7 @@ try
         new Stage("transfer", transfer.RunAsync),
         new Stage("bodies", bodyStore.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? leadership.Leading(anchorer.RunAsync) : Stages.IdleAsync),
+        new Stage("reward", leadership.Leading(rewards.RunAsync)),
         new Stage("registry", leadership.Leading(registry.RunAsync)),
         new Stage("follow", stop => leadership.FollowAsync(() => { devices.Refresh(); ledger.Refresh(); }, stop)),
         new Stage("retention", retention is null ? Stages.IdleAsync : retention.RunAsync),

@@ -24,6 +24,7 @@ public sealed class EvidenceApi(WebSettings settings, NetworkLog network, Regist
     public void Map(IEndpointRouteBuilder routes)
     {
         ReadApi.Get(routes, "/api/anchors/{ordinal}/batches", Batches);
+        ReadApi.Get(routes, "/api/anchors/{ordinal}/spans/{leaf}", Spans);
         ReadApi.Get(routes, "/api/bodies/{hash}", BodyAsync);
     }
 
@@ -40,6 +41,16 @@ public sealed class EvidenceApi(WebSettings settings, NetworkLog network, Regist
         List<BatchRecord> page = [.. all.Skip(from).Take(limit)];
         return ApiRequest.WriteAsync(context, new AnchoredBatchesJson(ordinal, entry.Hash.ToString(), [.. page.Select(Json)], from + page.Count < all.Count ? from + page.Count : null),
             ApiJsonContext.Default.AnchoredBatchesJson);
+    }
+
+    /// <summary>Which frames a batch holds, as the bytes that its header commits to: kept for ever, where bodies are not.</summary>
+    private Task Spans(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        ulong ordinal = ApiRequest.PathNumber(context, "ordinal", 0), leaf = ApiRequest.PathNumber(context, "leaf", 0);
+        IReadOnlyList<BatchRecord> all = ordinal < network.KnownEntries ? network.BatchesIn(ordinal) : [];
+        if (leaf >= (ulong)all.Count) throw ApiRequest.NotFound($"Batch {leaf} of anchor {ordinal} is not known here.", "See /api/anchors/{ordinal}/batches; ask again later, or another gateway.");
+        return ApiRequest.WriteAsync(context, all[(int)leaf].Summary.Spans.ToArray(), "application/octet-stream");
     }
 
     private async Task BodyAsync(HttpContext context)

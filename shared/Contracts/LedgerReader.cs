@@ -142,7 +142,7 @@ public sealed class LedgerReader
         return true;
     }
 
-    private static LedgerEntry ToEntry(EventLog log)
+    internal static LedgerEntry ToEntry(EventLog log)
     {
         if (!Ledger.AnchoredEvent.TryDecode(log.Topics, log.Data, out Ledger.AnchoredEvent? anchored))
             throw new RpcAnswerException("result.data", $"a log of block {log.BlockNumber} is no Anchored event");
