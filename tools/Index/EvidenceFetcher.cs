@@ -54,6 +54,32 @@ public sealed class EvidenceFetcher : IDisposable
         return (null, attempts.ToGap(work.Ordinal, Gap.Contents));
     }
 
+    /// <summary>Which frames a batch holds, checked against what its header commits to; or the gap.</summary>
+    public async Task<(FrameSpans? Spans, Gap? Gap)> SpansAsync(ulong ordinal, int leaf, AnchoredBatch batch, CancellationToken stopping)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Attempts attempts = new();
+        foreach (GatewaySource source in Turn())
+        {
+            SourceAnswer<byte[]> answer = await source.SpansAsync(ordinal, leaf, (int)batch.Header.Frames * FrameSpan.Bytes, stopping).ConfigureAwait(false);
+            if (answer.Value is not { } bytes)
+            {
+                attempts.Add(source, answer.IsMissing, answer.IsLie, answer.Words);
+                continue;
+            }
+
+            if (FrameSpans.TryRead(bytes, out FrameSpans? spans) == FrameSpansFault.None && spans!.Hash() == batch.SpansHash)
+            {
+                source.Praise();
+                return (spans, null);
+            }
+
+            attempts.Add(source, missing: false, lied: true, Blame(source, $"the frames of batch {batch.Header.Number} of {batch.Header.Gateway} in anchor {ordinal} are not those that its header commits to"));
+        }
+
+        return (null, attempts.ToGap(ordinal, leaf));
+    }
+
     /// <summary>A batch's body, checked whole; or the gap.</summary>
     /// <param name="work">The batch.</param>
     /// <param name="keysAt">Public keys of those of the devices that are registered at a block.</param>
