@@ -33,7 +33,7 @@ public static class GasTable
         byte[] key = new byte[DeviceId.PublicKeyBytes];
         device.ReadPublicKey(key, 0);
 
-        using LocalNetwork one = await LocalNetwork.DeployAsync(node, gateways: 1, epochSeconds: 1, ct).ConfigureAwait(false);
+        using LocalNetwork one = await LocalNetwork.DeployAsync(node, gateways: 1, epochSeconds: 1, ct: ct).ConfigureAwait(false);
         ReadOnlyMemory<byte>[] frames = BuildFrames(device, key);
         (Proof proof, _) = await one.ProveAsync(frames, key, ct).ConfigureAwait(false);
         figures.AddRange(await MeasureAnchorsAsync(one, "", ct).ConfigureAwait(false));
@@ -47,7 +47,7 @@ public static class GasTable
         TransactionReceipt registered = await one.RegisterAsync(device, one.Sender.Account, ct).ConfigureAwait(false);
         figures.Add(new GasFigure("register", registered.GasUsed, "DeviceRegistry.register, the owner's first device"));
 
-        using LocalNetwork four = await LocalNetwork.DeployAsync(node, gateways: 4, epochSeconds: 1, ct).ConfigureAwait(false);
+        using LocalNetwork four = await LocalNetwork.DeployAsync(node, gateways: 4, epochSeconds: 1, ct: ct).ConfigureAwait(false);
         figures.AddRange(await MeasureAnchorsAsync(four, "-of-4", ct).ConfigureAwait(false));
         return figures;
     }

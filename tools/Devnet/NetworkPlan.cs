@@ -1,5 +1,6 @@
 // The first values of a network: what its community may later change within the bounds that Parameters.sol writes down.
 using System.Numerics;
+using DePIN.Contracts;
 
 namespace DePIN.Devnet;
 
@@ -33,6 +34,9 @@ public sealed record NetworkPlan
 
     /// <summary>How long a quorum of gateways may change the set without stake, seconds.</summary>
     public ulong BootstrapSeconds { get; init; } = 90 * Day;
+
+    /// <summary>The same with another value of one of <see cref="Values"/>, in the contract's unit.</summary>
+    public NetworkPlan With(Parameter parameter, BigInteger value) => this with { Values = [.. Values.Select((old, i) => i == (int)parameter ? value : old)] };
 
     /// <summary>The values of Parameters.sol, in the order of its enumeration.</summary>
     public IReadOnlyList<BigInteger> Values { get; init; } =
