@@ -15,6 +15,8 @@ namespace DePIN.Cli.Claim;
 /// <summary>`depin claim`: gets an account's leaf and path from a gateway, checks them against the root on chain, and only then pays gas.</summary>
 public static class ClaimCommand
 {
+    private const int AttemptsMax = 4;
+
     public static Command Create()
     {
         NetworkOptions network = new();
@@ -31,8 +33,24 @@ public static class ClaimCommand
         using GatewayApi gateway = GatewayOption.Open(gatewayUrl);
         using NetworkAccess network = options.Act(parsed);
         await network.CheckAsync(cancel).ConfigureAwait(false);
-        Address account = given ?? network.Account, rewards = network.Contracts.Rewards;
-        Rewards.Published good = await network.ReadAsync<Rewards.Published>(rewards, "inForce()", Rewards.EncodeInForce(), Rewards.TryDecodeInForce, cancel).ConfigureAwait(false);
+        for (int attempts = 1; ; attempts++)
+        {
+            Rewards.Published good = await RootAsync(network, cancel).ConfigureAwait(false);
+            try
+            {
+                return await ClaimAsync(network, gateway, given ?? network.Account, good, cancel).ConfigureAwait(false);
+            }
+            catch (CliError error) when (error.ExitCode == ExitCode.Failed && attempts < AttemptsMax)
+            {
+                // The next root may have become good for claims in between; then, and only then, it is worth another attempt.
+                if ((await RootAsync(network, cancel).ConfigureAwait(false)).Root == good.Root) throw;
+            }
+        }
+    }
+
+    private static async Task<int> ClaimAsync(NetworkAccess network, GatewayApi gateway, Address account, Rewards.Published good, CancellationToken cancel)
+    {
+        Address rewards = network.Contracts.Rewards;
         Rewards.Published waiting = await network.ReadAsync<Rewards.Published>(rewards, "pending()", Rewards.EncodePending(), Rewards.TryDecodePending, cancel).ConfigureAwait(false);
         string later = waiting.Root.IsZero ? "" : $"; the root up to epoch {waiting.Epoch} is good for claims from {UnstakeCommand.Time(waiting.ClaimableFrom)} on";
         if (good.Root.IsZero) throw new CliError(ExitCode.Failed, $"no root is good for claims yet{later}", "claim then: nothing is lost by waiting");
@@ -47,6 +65,9 @@ public static class ClaimCommand
         Console.WriteLine($"{account.ToChecksumString()} was paid {TokenAmount.Format(cumulative - paid)} tokens: all it earned up to epoch {good.Epoch}{later}");
         return ExitCode.Ok;
     }
+
+    private static Task<Rewards.Published> RootAsync(NetworkAccess network, CancellationToken cancel) =>
+        network.ReadAsync<Rewards.Published>(network.Contracts.Rewards, "inForce()", Rewards.EncodeInForce(), Rewards.TryDecodeInForce, cancel);
 
     private static async Task<(BigInteger Cumulative, List<Hash32> Path)> LeafAsync(GatewayApi gateway, Address account, Rewards.Published good, CancellationToken cancel)
     {
