@@ -22,6 +22,7 @@ public sealed class RewardsOnChainTests
     [SetUp]
     public async Task StartAsync()
     {
+        _contents.Clear();
         // Five seconds into an epoch: what is sent in it is mined in it.
         _node = await AnvilNode.StartAsync(new AnvilOptions { FirstTimestamp = 1_800_000_005 }).ConfigureAwait(false);
         _network = await LocalNetwork.DeployAsync(_node, gateways: 4, plan: NetworkPlan.Default.With(Parameter.EscrowSeconds, 1)).ConfigureAwait(false);
