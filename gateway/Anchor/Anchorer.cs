@@ -93,7 +93,8 @@ public sealed class Anchorer(
         // Read the log after the endpoint: if the follower moved on meanwhile, the two do not belong together.
         LedgerEntry? head = registry.LedgerHead();
         // The set in force in the epoch being built: a change counts from the border after it.
-        GatewaySet? active = account is null ? null : registry.MembershipBefore(account.TimeS - account.TimeS % rules.EpochSeconds)?.Active;
+        EpochSchedule epochs = follower.Epochs;
+        GatewaySet? active = account is null ? null : registry.MembershipBefore(epochs.StartOf(epochs.EpochAt(account.TimeS)))?.Active;
         if (account is null || active is null || account.BlockHash != last.Hash || registry.Last != last)
         {
             health.Report(Part, PartState.Waiting, "the chain moves");
@@ -101,7 +102,7 @@ public sealed class Anchorer(
         }
 
         Counters.Look(account.Balance);
-        ChainView view = new(last.Number, account.TimeS, active, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
+        ChainView view = new(last.Number, account.TimeS, epochs, active, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
         return new AnchorInput(view, anchor, log.Attempts(anchor.Header.Hash()), Now());
     }
 

@@ -131,6 +131,25 @@ public sealed record NetworkAnchorJson(
 /// <summary>Evidence against a gateway. Height: batch number or epoch.</summary>
 public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, string Text);
 
+/// <summary>/api/disputes: what this gateway brought before the Disputes contract, the newest first.</summary>
+public sealed record DisputesJson(IReadOnlyList<DisputeJson> Disputes)
+{
+    /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
+    public static DisputesJson Read(ReadOnlySpan<byte> json) =>
+        System.Text.Json.JsonSerializer.Deserialize(json, ApiJsonContext.Default.DisputesJson) ?? throw new System.Text.Json.JsonException("The answer is null.");
+}
+
+/// <summary>One of them.</summary>
+/// <param name="Kind">twoBatches, twoAnchors, badFrame or twoFrames.</param>
+/// <param name="Accused">The gateway; of twoFrames the device id, as an address.</param>
+/// <param name="Offence">The contract's name for it.</param>
+/// <param name="State">open, committed, reported, judged or refused.</param>
+/// <param name="Reporter">Who reports; once it is judged, on whose evidence; null when that is not known.</param>
+/// <param name="MadeMs">When the evidence was taken up.</param>
+/// <param name="Transactions">Sent for it.</param>
+/// <param name="Text">In words.</param>
+public sealed record DisputeJson(string Kind, string Accused, string Offence, string State, string? Reporter, long MadeMs, int Transactions, string Text);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthJson))]
@@ -144,4 +163,5 @@ public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, str
 [JsonSerializable(typeof(AnchorsJson))]
 [JsonSerializable(typeof(AnchoredBatchesJson))]
 [JsonSerializable(typeof(NetworkJson))]
+[JsonSerializable(typeof(DisputesJson))]
 internal sealed partial class ApiJsonContext : JsonSerializerContext;

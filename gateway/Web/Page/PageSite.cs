@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using DePIN.Gateway.Dispute;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
@@ -15,7 +16,7 @@ internal sealed record SeriesJson(string Channel, string Unit, IReadOnlyList<lon
 /// The gateway's page for people: written here, whole, from the same records as the API's answers, so it works without JavaScript; the scripts of
 /// assets/ add live values, plots and the proof's check. Strict Content-Security-Policy: no inline script or style, nothing from elsewhere.
 /// </summary>
-internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, PageDoor door, TimeProvider time, ILogger log)
+internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, DisputeLog disputes, PageDoor door, TimeProvider time, ILogger log)
 {
     /// <summary>Rows of a table at most.</summary>
     public const int RowsMax = 100;
@@ -305,6 +306,11 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         foreach (EvidenceJson evidence in now.Evidence.Take(RowsMax))
             html.Add($"""<tr><th scope="row" data-label="Gateway" class="id">{evidence.Gateway}</th><td data-label="What">{evidence.Kind}</td><td data-label="Height">{evidence.Height}</td><td data-label="In words">{evidence.Text}</td></tr>""");
         EndTable(html, now.Evidence.Count, "None.");
+        IReadOnlyList<DisputeRecord> brought = disputes.All(RowsMax);
+        Table(html, "Brought before the contract", "Accused", "What", "State", "By", "In words");
+        foreach (DisputeJson one in brought.Select(EvidenceApi.Json))
+            html.Add($"""<tr><th scope="row" data-label="Accused" class="id">{one.Accused}</th><td data-label="What">{one.Kind}</td><td data-label="State">{one.State}</td><td data-label="By" class="id">{one.Reporter ?? "unknown"}</td><td data-label="In words">{one.Text}</td></tr>""");
+        EndTable(html, brought.Count, "None.");
         List<StoredEquivocation> twice = frames.Equivocations(0, RowsMax);
         Dictionary<int, string> names = devices.All.ToDictionary(device => device.Log.Device, device => device.Registration.Id.ToString());
         Table(html, "Devices that signed two frames under one sequence", "Device", "Sequence", "Received");
