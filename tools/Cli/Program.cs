@@ -3,6 +3,7 @@ using DePIN.Cli.Bench;
 using DePIN.Cli.Board;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Device;
+using DePIN.Cli.Disputes;
 using DePIN.Cli.Flash;
 using DePIN.Cli.Gateway.Host;
 using DePIN.Cli.Index;
@@ -28,6 +29,7 @@ RootCommand root = new("depin: from a sensor's signed reading to a proof on a pu
     StatusCommand.Create(),    // what moves at a gateway, and what waits
     PeersCommand.Create(),     // a gateway's connections with the others
     NetworkCommand.Create(),   // the network of gateways: who leads, who signs, what waits
+    DisputesCommand.Create(),  // offences brought before the contract, and judged
     IndexCommand.Create(),     // the network's readings, proven, into PostgreSQL and over HTTP
     ProvisionCommand.Create(), // boards from the box to the first verified frame
     DeviceCommand.Create(),    // the devices a gateway knows
