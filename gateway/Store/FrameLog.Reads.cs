@@ -166,37 +166,44 @@ public sealed partial class FrameLog
         log.Collect(from, before, entries);
         entries.Reverse();
         if ((entries.Count < count && from < log.FirstInMemory) || hasLate)
-            Read(connection =>
+            entries = Read(connection =>
             {
-                for (ulong below = entries.Count > 0 ? entries[^1].Sequence : before; entries.Count < count;)
-                {
-                    List<IndexBlock> blocks = Sql.Rows(connection, Block,
-                        "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND first_sequence < $1 AND first_sequence >= " +
-                        "coalesce((SELECT max(first_sequence) FROM frame_index WHERE device = $0 AND first_sequence <= $2), 0) ORDER BY first_sequence DESC LIMIT $3",
-                        log.Device, (long)Math.Min(below, long.MaxValue), (long)Math.Min(from, long.MaxValue), 1 + (count / DeviceLog.BlockFramesMax));
-                    foreach (IndexBlock block in blocks)
-                    {
-                        List<(ulong Sequence, long Row)> part = [];
-                        block.Collect(from, below, part);
-                        entries.AddRange(Enumerable.Reverse(part));
-                        below = block.FirstSequence;
-                    }
-                    if (blocks.Count == 0 || blocks[^1].FirstRow < kept)
-                        break; // older ones are dropped
-                }
-                if (hasLate)
-                {
-                    // The row of a frame that came back with its batch is the one that counts.
-                    Dictionary<ulong, long> rows = entries.ToDictionary(static entry => entry.Sequence, static entry => entry.Row);
-                    foreach ((ulong sequence, long row) in Sql.Rows(connection, static late => ((ulong)late.GetInt64(0), late.GetInt64(1)),
-                        "SELECT sequence, row FROM late_frames WHERE device = $0 AND sequence >= $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
-                        log.Device, (long)Math.Min(from, long.MaxValue), (long)Math.Min(before, long.MaxValue), count))
-                        rows[sequence] = row;
-                    entries = [.. rows.Select(static entry => (entry.Key, entry.Value)).OrderByDescending(static entry => entry.Key)];
-                }
-                return true;
+                AddIndexed(connection, log, from, before, count, kept, entries);
+                return hasLate ? WithLate(connection, log, from, before, count, entries) : entries;
             });
         return [.. entries.Where(entry => entry.Row >= kept).Take(count)];
+    }
+
+    /// <summary>Adds the entries of saved blocks below the last one, until there are enough or those left are dropped.</summary>
+    private static void AddIndexed(SqliteConnection connection, DeviceLog log, ulong from, ulong before, int count, long kept, List<(ulong Sequence, long Row)> entries)
+    {
+        for (ulong below = entries.Count > 0 ? entries[^1].Sequence : before; entries.Count < count;)
+        {
+            List<IndexBlock> blocks = Sql.Rows(connection, Block,
+                "SELECT first_sequence, last_sequence, first_row, frames, entries FROM frame_index WHERE device = $0 AND first_sequence < $1 AND first_sequence >= " +
+                "coalesce((SELECT max(first_sequence) FROM frame_index WHERE device = $0 AND first_sequence <= $2), 0) ORDER BY first_sequence DESC LIMIT $3",
+                log.Device, (long)Math.Min(below, long.MaxValue), (long)Math.Min(from, long.MaxValue), 1 + (count / DeviceLog.BlockFramesMax));
+            foreach (IndexBlock block in blocks)
+            {
+                List<(ulong Sequence, long Row)> part = [];
+                block.Collect(from, below, part);
+                entries.AddRange(Enumerable.Reverse(part));
+                below = block.FirstSequence;
+            }
+            if (blocks.Count == 0 || blocks[^1].FirstRow < kept)
+                return;
+        }
+    }
+
+    /// <summary>The same with the frames that came back with their batches: their rows are the ones that count.</summary>
+    private static List<(ulong Sequence, long Row)> WithLate(SqliteConnection connection, DeviceLog log, ulong from, ulong before, int count, List<(ulong Sequence, long Row)> entries)
+    {
+        Dictionary<ulong, long> rows = entries.ToDictionary(static entry => entry.Sequence, static entry => entry.Row);
+        foreach ((ulong sequence, long row) in Sql.Rows(connection, static late => ((ulong)late.GetInt64(0), late.GetInt64(1)),
+            "SELECT sequence, row FROM late_frames WHERE device = $0 AND sequence >= $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
+            log.Device, (long)Math.Min(from, long.MaxValue), (long)Math.Min(before, long.MaxValue), count))
+            rows[sequence] = row;
+        return [.. rows.Select(static entry => (entry.Key, entry.Value)).OrderByDescending(static entry => entry.Key)];
     }
 
     /// <summary>The frames of these rows, ascending, as far as they are here: the newest from memory.</summary>

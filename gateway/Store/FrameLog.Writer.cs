@@ -155,13 +155,13 @@ public sealed partial class FrameLog
                 }
                 if (head is null && stopping)
                     break;
-                if (queuedFrames > 0 && queuedFrames < options.CommitFramesMin && queuedWrites == 0 && !stopping && state == StoreFault.None && UntilTurnMs() is > 0 and int turn)
+                if (MayWaitBelow(options.CommitFramesMin) && state == StoreFault.None && UntilTurnMs() is > 0 and int turn)
                 {
                     waitingForTurn = true;
                     Monitor.Wait(gate, turn);
                     waitingForTurn = false;
                 }
-                if (queuedFrames > 0 && queuedFrames < options.GroupFramesMax && queuedWrites == 0 && !stopping && MoreComing?.Invoke() == true)
+                if (MayWaitBelow(options.GroupFramesMax) && MoreComing?.Invoke() == true)
                 {
                     waitingForMore = true;
                     Monitor.Wait(gate, options.LingerMs);
@@ -184,6 +184,9 @@ public sealed partial class FrameLog
         }
         Close();
     }
+
+    // Frames alone wait for company; SQL that somebody waits for, and a stop, do not.
+    private bool MayWaitBelow(int frames) => queuedFrames > 0 && queuedFrames < frames && queuedWrites == 0 && !stopping;
 
     // A leaky bucket of commits, as one point in time up to which they are paid for (the virtual scheduling of ITU-T I.371, annex A).
     private int UntilTurnMs()

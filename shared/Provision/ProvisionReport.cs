@@ -9,16 +9,16 @@ namespace DePIN.Provision;
 /// </summary>
 public sealed class ProvisionReport : IDisposable
 {
-    private const string Header = "time,job,port,device,board,firmware,key_kind,name,location,owner,step,code,message,next,seconds,wait_seconds,sequence";
-
-    private readonly AppendOnlyFile _lines;
-    private readonly AppendOnlyFile _table;
     /// <summary>What tools read.</summary>
     public const string JsonName = "report.jsonl";
 
     /// <summary>The same for a spreadsheet.</summary>
     public const string TableName = "report.csv";
 
+    private const string Header = "time,job,port,device,board,firmware,key_kind,name,location,owner,step,code,message,next,seconds,wait_seconds,sequence";
+
+    private readonly AppendOnlyFile _lines;
+    private readonly AppendOnlyFile _table;
     /// <summary>Larger than any job; what is full says so.</summary>
     private const long BytesMax = 64 << 20;
 

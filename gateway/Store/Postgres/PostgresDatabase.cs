@@ -38,6 +38,12 @@ public sealed class PostgresDatabase : IDisposable
         INSERT INTO leader VALUES (1, 0, '', '-infinity');
         """;
 
+    // What makes a server forget commits, as "setting = value"; the tables of this schema; ours among them; and what wrote them.
+    private const string Unsafe = "SELECT coalesce(string_agg(name || ' = ' || setting, ', '), '') FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'";
+    private const string Tables = "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
+    private const string OurTables = Tables + " AND relname = 'store_state'";
+    private const string Written = "SELECT value FROM store_state WHERE key = 'schema'";
+
     private readonly NpgsqlDataSource _source;
 
     private PostgresDatabase(PostgresOptions options, NpgsqlDataSource source) => (Options, _source) = (options, source);
@@ -76,16 +82,15 @@ public sealed class PostgresDatabase : IDisposable
         builder.EnableTransportSecurity();
         await using NpgsqlDataSource source = builder.Build();
         await using NpgsqlConnection connection = await source.OpenConnectionAsync(cancel).ConfigureAwait(false);
-        if (await FirstAsync("SELECT string_agg(name, ', ') FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'").ConfigureAwait(false) is string off)
-            return (connection.ServerVersion, null, $"runs with {off} = off: it would lose what it says it committed");
-        if (await FirstAsync("SELECT to_regclass('store_state')::text").ConfigureAwait(false) is null)
-            return (connection.ServerVersion, null, await FirstAsync("SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' LIMIT 1").ConfigureAwait(false) is null ? "" : "holds another program's tables");
-        return (connection.ServerVersion, (long?)await FirstAsync("SELECT value FROM store_state WHERE key = 'schema'").ConfigureAwait(false), "");
+        if (await FirstAsync(Unsafe).ConfigureAwait(false) is string { Length: > 0 } off) return (connection.ServerVersion, null, $"runs with {off}: it would lose what it says it committed");
+        if (await FirstAsync(OurTables).ConfigureAwait(false) is 0L)
+            return (connection.ServerVersion, null, await FirstAsync(Tables).ConfigureAwait(false) is 0L ? "" : "holds another program's tables");
+        return (connection.ServerVersion, (long?)await FirstAsync(Written).ConfigureAwait(false), "");
 
         async Task<object?> FirstAsync(string sql)
         {
             await using NpgsqlCommand command = new(sql, connection);
-            return await command.ExecuteScalarAsync(cancel).ConfigureAwait(false) is var value and not DBNull ? value : null;
+            return await command.ExecuteScalarAsync(cancel).ConfigureAwait(false);
         }
     }
 
@@ -153,16 +158,12 @@ public sealed class PostgresDatabase : IDisposable
     private void Prepare(string chainSchema)
     {
         using NpgsqlConnection connection = Connect();
-        foreach (string setting in (string[])["fsync", "full_page_writes", "synchronous_commit"])
-        {
-            string value = Sql.First(connection, r => r.GetString(0), $"SHOW {setting}") ?? "";
-            if (value is "off" or "local" && !(setting == "synchronous_commit" && value == "local"))
-                throw new StoreException(StoreFault.Access, $"{Options.Place} runs with {setting} = {value}: it would lose what it says it committed. Set it to on in postgresql.conf and reload the server.");
-        }
+        if (Sql.First(connection, r => r.GetString(0), Unsafe) is { Length: > 0 } off)
+            throw new StoreException(StoreFault.Access, $"{Options.Place} runs with {off}: it would lose what it says it committed. Set it to on in postgresql.conf and reload the server.");
 
         using NpgsqlTransaction transaction = connection.BeginTransaction();
         Sql.Execute(connection, "SELECT pg_advisory_xact_lock($0)", SchemaLock);
-        bool isNew = Sql.Scalar(connection, "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'") == 0;
+        bool isNew = Sql.Scalar(connection, Tables) == 0;
         if (isNew)
         {
             Sql.Execute(connection, Schema);
@@ -170,9 +171,9 @@ public sealed class PostgresDatabase : IDisposable
             Sql.Execute(connection, "INSERT INTO store_state VALUES ('schema', $0)", (long)SchemaVersion);
         }
 
-        if (Sql.Scalar(connection, "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = 'store_state'") == 0)
+        if (Sql.Scalar(connection, OurTables) == 0)
             throw new StoreException(StoreFault.Corrupt, $"{Options.Place} holds another program's tables: give the gateway a database of its own.");
-        long version = Sql.Scalar(connection, "SELECT value FROM store_state WHERE key = 'schema'");
+        long version = Sql.Scalar(connection, Written);
         if (version != SchemaVersion)
             throw new StoreException(StoreFault.Version, $"{Options.Place} has schema {version}, this gateway knows {SchemaVersion}: install the gateway version that wrote it.");
         transaction.Commit();

@@ -10,78 +10,47 @@ using DePIN.Tests.Harness;
 namespace DePIN.EndToEnd.Tests.GatewayHost;
 
 /// <summary>`depin gateway` as an operator uses it: the built program, a real chain, a gateway process, files.</summary>
-public sealed class GatewayHostTests
+public sealed class GatewayHostTests : OperatedGateway
 {
-    private TempFolder _folder = null!;
-    private LocalChain _chain = null!;
-    private GatewayIdentity _identity = null!;
-    private Process? _gateway;
-    private string _log = "";
-
-    private string Data => Path.Combine(_folder.Path, "data");
-
-    private string Config => Path.Combine(_folder.Path, "gateway.jsonc");
-
-    private string PassphraseFile => Path.Combine(_folder.Path, "passphrase");
-
-    [SetUp]
-    public async Task StartAsync()
-    {
-        _folder = new TempFolder();
-        _identity = LocalGateway.CreateIdentity(_folder.Sub("data"));
-        _chain = await LocalChain.StartAsync(_folder.Sub("chain"), [_identity], CancellationToken.None);
-        PrivateFile.Write(PassphraseFile, "correct horse\n"u8);
-    }
-
-    [TearDown]
-    public async Task EndAsync()
-    {
-        if (_gateway is { HasExited: false }) _gateway.Kill();
-        _gateway?.Dispose();
-        _gateway = null;
-        await _chain.DisposeAsync();
-        _folder.Dispose();
-    }
-
     [Test]
     public async Task Set_up_run_examined_saved_wiped_and_brought_back_it_is_the_same_gateway()
     {
-        JsonNode made = JsonNode.Parse((await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", Data, "--config", Config, "--name", "roof.example", "--json")).Output)!;
-        Assert.That(made["gateway"]!.GetValue<string>(), Is.EqualTo(_identity.Address.ToChecksumString()), "keys that are there stay");
-        Assert.That(made["tlsKey"]!.GetValue<string>(), Is.EqualTo(_identity.TlsKeyHash.ToString()));
+        JsonNode made = JsonNode.Parse((await InitAsync("--name", "roof.example", "--json")).Output)!;
+        Assert.That(made["gateway"]!.GetValue<string>(), Is.EqualTo(Identity.Address.ToChecksumString()), "keys that are there stay");
+        Assert.That(made["tlsKey"]!.GetValue<string>(), Is.EqualTo(Identity.TlsKeyHash.ToString()));
         OnFreePorts();
-        Expect(await RunAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", "http://127.0.0.1:1", "--data", Data, "--config", Config), "is there already");
+        Expect(await RunAsync("init", "--deployment", Chain.DeploymentFile, "--rpc", "http://127.0.0.1:1", "--data", Data, "--config", Config), "is there already");
         Dictionary<string, string> idle = await CheckAsync();
         Assert.That(idle["running"], Is.EqualTo("warn"), "nothing runs yet");
         Assert.That(idle.Where(finding => finding.Key != "running").Select(finding => finding.Value), Is.All.EqualTo("ok"), string.Join(", ", idle));
 
-        await LaunchAsync(Data);
+        await LaunchAsync();
         Dictionary<string, string> busy = await CheckAsync();
         Assert.That(busy["running"], Is.EqualTo("ok"));
         Assert.That(busy["port"], Is.EqualTo("ok"));
         if (!OperatingSystem.IsWindows()) await AssertReloadsAsync();
         await StopAsync();
 
-        string backup = Path.Combine(_folder.Path, "gateway.backup"), authority = await File.ReadAllTextAsync(Path.Combine(Data, CertificateAuthority.FileName));
-        string said = (await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile)).Output;
+        string authority = await File.ReadAllTextAsync(Path.Combine(Data, CertificateAuthority.FileName));
+        string said = (await SucceedAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile)).Output;
         Assert.That(said, Does.Contain("ca.key").And.Contain("peer.key").And.Contain("gateway.key"));
         string key = (await File.ReadAllTextAsync(Path.Combine(Data, "gateway.key"))).Trim();
-        Assert.That(await File.ReadAllTextAsync(backup), Does.Not.Contain(key), "the key is sealed");
-        if (!OperatingSystem.IsWindows()) Assert.That(File.GetUnixFileMode(backup), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
-        Expect(await RunAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile), "is there already");
+        Assert.That(await File.ReadAllTextAsync(Backup), Does.Not.Contain(key), "the key is sealed");
+        if (!OperatingSystem.IsWindows()) Assert.That(File.GetUnixFileMode(Backup), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        Expect(await RunAsync("restore", Backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile), "is there already");
 
         // The machine is gone: nothing but the backup.
         Directory.Delete(Data, recursive: true);
         File.Delete(Config);
-        string restored = await RestoreAsync(backup);
-        Assert.That(restored, Does.Contain(_identity.Address.ToChecksumString()));
+        string restored = await RestoreAsync();
+        Assert.That(restored, Does.Contain(Identity.Address.ToChecksumString()));
         if (!OperatingSystem.IsWindows())
         {
             foreach (string secret in new[] { "gateway.key", "peer.key", "ca.key" })
                 Assert.That(File.GetUnixFileMode(Path.Combine(Data, secret)), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite), secret);
         }
 
-        await LaunchAsync(Data);
+        await LaunchAsync();
         Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, CertificateAuthority.FileName)), Is.EqualTo(authority), "boards still trust it");
         Dictionary<string, string> back = await CheckAsync();
         Assert.That(back["key"], Is.EqualTo("ok"));
@@ -92,8 +61,8 @@ public sealed class GatewayHostTests
     [Test]
     public async Task Each_thing_that_is_wrong_has_its_code_and_a_next_step()
     {
-        string data = Path.Combine(_folder.Path, "other");
-        await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", data, "--config", Config);
+        string data = Path.Combine(Folder.Path, "other");
+        await InitAsync(data, []);
         OnFreePorts();
         Dictionary<string, string> stranger = await CheckAsync(fails: true);
         Assert.That((stranger["registry"], stranger["balance"]), Is.EqualTo(("fail", "fail")), "a new gateway is neither known nor funded");
@@ -120,9 +89,9 @@ public sealed class GatewayHostTests
             File.SetUnixFileMode(Path.Combine(data, "peer.key"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
 
-        JsonNode record = JsonNode.Parse(await File.ReadAllTextAsync(_chain.DeploymentFile))!;
+        JsonNode record = JsonNode.Parse(await File.ReadAllTextAsync(Chain.DeploymentFile))!;
         record["chainId"] = 1;
-        string elsewhere = Path.Combine(_folder.Path, "elsewhere.json");
+        string elsewhere = Path.Combine(Folder.Path, "elsewhere.json");
         await File.WriteAllTextAsync(elsewhere, record.ToJsonString());
         Change(settings => settings["chain"]!["deployment"] = elsewhere);
         Assert.That((await CheckAsync(fails: true))["rpc.chain"], Is.EqualTo("fail"));
@@ -138,16 +107,15 @@ public sealed class GatewayHostTests
     [Test]
     public async Task A_backup_opens_with_its_passphrase_and_unchanged_or_nothing_is_written()
     {
-        await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", Data, "--config", Config);
-        string backup = Path.Combine(_folder.Path, "gateway.backup");
-        await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile);
-        Expect(await RunAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", PassphraseFile), "is there already");
+        await InitAsync();
+        await SucceedAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile);
+        Expect(await RunAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile), "is there already");
         File.Delete(Config);
         Directory.Delete(Data, recursive: true);
-        byte[] good = await File.ReadAllBytesAsync(backup);
+        byte[] good = await File.ReadAllBytesAsync(Backup);
         JsonNode head = JsonNode.Parse(good)!;
         head["gateway"] = "0x0000000000000000000000000000000000000001";
-        string wrong = Path.Combine(_folder.Path, "wrong-passphrase");
+        string wrong = Path.Combine(Folder.Path, "wrong-passphrase");
         PrivateFile.Write(wrong, "incorrect horse\n"u8);
         byte[] flipped = [.. good];
         int at = good.AsSpan().LastIndexOf("\"content\":\""u8) + 40;
@@ -159,13 +127,13 @@ public sealed class GatewayHostTests
             ("cut", good[..(good.Length / 2)], PassphraseFile, "is no backup"), ("empty", Array.Empty<byte>(), PassphraseFile, "is no backup"), ("json", "{}"u8.ToArray(), PassphraseFile, "is no backup"),
         })
         {
-            string file = Path.Combine(_folder.Path, name + ".backup");
+            string file = Path.Combine(Folder.Path, name + ".backup");
             await File.WriteAllBytesAsync(file, bytes);
             Expect(await RunAsync("restore", file, "--config", Config, "--data", Data, "--passphrase-file", passphrase), expected);
             Assert.That((File.Exists(Config), Directory.Exists(Data)), Is.EqualTo((false, false)), name);
         }
 
-        await RestoreAsync(backup);
+        await RestoreAsync();
     }
 
     [Test]
@@ -177,33 +145,7 @@ public sealed class GatewayHostTests
         Assert.That(template, Does.Contain("\"clientAuthorities\""));
     }
 
-    private async Task<string> RestoreAsync(string backup) => (await SucceedAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile)).Output;
-
-    private async Task LaunchAsync(string data)
-    {
-        _gateway?.Dispose();
-        Process process = _gateway = CliProcess.Start(_folder.Path, "gateway", "run", "--config", Config);
-        _log = "";
-        process.ErrorDataReceived += (_, line) => _log += line.Data + Environment.NewLine;
-        process.OutputDataReceived += (_, _) => { };
-        process.BeginErrorReadLine();
-        process.BeginOutputReadLine();
-        string running = Path.Combine(data, RunningFile.FileName);
-        await Eventually.TrueAsync(
-            () =>
-            {
-                if (process.HasExited) throw new InvalidOperationException($"the gateway ended with {process.ExitCode}: {_log}");
-                try
-                {
-                    return JsonNode.Parse(File.ReadAllText(running))!["pid"]!.GetValue<int>() == process.Id; // this very process became the gateway
-                }
-                catch (Exception error) when (error is IOException or JsonException)
-                {
-                    return false;
-                }
-            },
-            "the gateway listens", () => _log);
-    }
+    private async Task<string> RestoreAsync() => (await SucceedAsync("restore", Backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile)).Output;
 
     /// <summary>SIGHUP: what is safe is taken over, what is not is named, a wrong file changes nothing, and the gateway runs on.</summary>
     private async Task AssertReloadsAsync()
@@ -216,26 +158,13 @@ public sealed class GatewayHostTests
             settings["web"]!["pageMax"] = 50;
         });
         await SignalAsync("-HUP");
-        await Eventually.TrueAsync(() => _log.Contains("log.level, tls.names taken over; web.pageMax wait for a restart", StringComparison.Ordinal), "it tells what it took over", () => _log);
+        await Eventually.TrueAsync(() => Log.Contains("log.level, tls.names taken over; web.pageMax wait for a restart", StringComparison.Ordinal), "it tells what it took over", () => Log);
         Assert.That(await File.ReadAllTextAsync(Path.Combine(Data, "server.pem")), Is.Not.EqualTo(certificate), "the certificate has the new name");
         await File.WriteAllTextAsync(Config, "{ \"log\": { \"level\": \"loud\" } }");
         await SignalAsync("-HUP");
-        await Eventually.TrueAsync(() => _log.Contains("the settings stay as they were", StringComparison.Ordinal), "it says what is wrong", () => _log);
-        Assert.That(_gateway!.HasExited, Is.False);
+        await Eventually.TrueAsync(() => Log.Contains("the settings stay as they were", StringComparison.Ordinal), "it says what is wrong", () => Log);
+        Assert.That(Gateway!.HasExited, Is.False);
         await File.WriteAllTextAsync(Config, sound);
-    }
-
-    private async Task SignalAsync(string signal)
-    {
-        using Process kill = Process.Start("kill", [signal, _gateway!.Id.ToString()]);
-        await kill.WaitForExitAsync();
-    }
-
-    private async Task StopAsync()
-    {
-        await SignalAsync("-TERM");
-        await _gateway!.WaitForExitAsync();
-        Assert.That(_gateway.ExitCode, Is.Zero, "drained, as asked");
     }
 
     private void OnFreePorts() => Change(settings =>
@@ -245,37 +174,16 @@ public sealed class GatewayHostTests
         settings["peer"] = new JsonObject { ["listen"] = "", ["discovery"] = false };
     });
 
-    private void Change(Action<JsonNode> change)
-    {
-        JsonNode settings = JsonNode.Parse(File.ReadAllText(Config), documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip })!;
-        change(settings);
-        File.WriteAllText(Config, settings.ToJsonString());
-    }
-
     /// <summary>The worst level of each code.</summary>
     private async Task<Dictionary<string, string>> CheckAsync(bool fails = false)
     {
-        CliProcess run = await RunAsync("check", "--config", Config, "--json");
+        (CliProcess run, List<(string Code, string Level, string What)> findings) = await ExamineAsync();
         Assert.That(run.ExitCode, Is.EqualTo(fails ? ExitCode.Failed : ExitCode.Ok), run.Output + run.Errors);
-        Dictionary<string, string> worst = [];
         string[] order = ["ok", "unknown", "warn", "fail"];
-        foreach (JsonNode finding in run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!))
-        {
-            (string code, string level) = (finding["code"]!.GetValue<string>(), finding["level"]!.GetValue<string>());
-            if (level is "warn" or "fail") Assert.That(finding["next"]!.GetValue<string>(), Is.Not.Empty, $"{code}: {finding["what"]}");
+        Dictionary<string, string> worst = [];
+        foreach ((string code, string level, _) in findings)
             if (!worst.TryGetValue(code, out string? before) || Array.IndexOf(order, level) > Array.IndexOf(order, before)) worst[code] = level;
-        }
-
         return worst;
-    }
-
-    private Task<CliProcess> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, ["gateway", .. arguments]);
-
-    private async Task<CliProcess> SucceedAsync(params string[] arguments)
-    {
-        CliProcess run = await RunAsync(arguments);
-        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), $"{string.Join(' ', arguments)}: {run.Output}{run.Errors}");
-        return run;
     }
 
     private static void Expect(CliProcess run, string named, int code = ExitCode.BadInput) => Assert.Multiple(() =>

@@ -16,40 +16,16 @@ using DePIN.Tests.Harness;
 namespace DePIN.EndToEnd.Tests.GatewayHost;
 
 /// <summary>Who may enter, whom boards trust, and what the doctor says of stores and brokers: the built program, real processes and servers.</summary>
-public sealed class GatewayUsersTests
+public sealed class GatewayUsersTests : OperatedGateway
 {
     private const string Device = "00112233445566778899aabbccddeeff00112233";
 
-    private TempFolder _folder = null!;
-    private LocalChain _chain = null!;
-    private Process? _gateway;
-    private string _log = "";
+    private string Clients => Path.Combine(Folder.Path, "mqtt.users");
 
-    private string Data => Path.Combine(_folder.Path, "data");
-
-    private string Config => Path.Combine(_folder.Path, "gateway.jsonc");
-
-    private string Clients => Path.Combine(_folder.Path, "mqtt.users");
-
-    private string People => Path.Combine(_folder.Path, "web.users");
+    private string People => Path.Combine(Folder.Path, "web.users");
 
     [SetUp]
-    public async Task StartAsync()
-    {
-        _folder = new TempFolder();
-        _chain = await LocalChain.StartAsync(_folder.Sub("chain"), [LocalGateway.CreateIdentity(_folder.Sub("data"))], CancellationToken.None);
-        await SucceedAsync("init", "--deployment", _chain.DeploymentFile, "--rpc", _chain.Node.RpcUrl.ToString(), "--data", Data, "--config", Config);
-    }
-
-    [TearDown]
-    public async Task EndAsync()
-    {
-        if (_gateway is { HasExited: false }) _gateway.Kill();
-        _gateway?.Dispose();
-        _gateway = null;
-        await _chain.DisposeAsync();
-        _folder.Dispose();
-    }
+    public Task MakeAsync() => InitAsync();
 
     [Test]
     public async Task Users_are_added_listed_removed_taken_over_by_SIGHUP_and_come_back_from_a_backup_with_the_authority_of_a_rotation()
@@ -66,7 +42,7 @@ public sealed class GatewayUsersTests
         {
             (["mqtt", "add", "roof", "--file", Clients], "40 lower-case hex digits"), (["mqtt", "add", "x", "--role", "king", "--file", Clients], "no role"), (["mqtt", "add", "a:b", "--role", "bridge", "--file", Clients], "no colon"),
             (["mqtt", "add", "x", "--role", "bridge", "--stdin", "--file", Clients, "<", ""], "no password"), (["user", "add", "boris", "--file", People, "<", "short"], "8 characters"),
-            (["user", "remove", "nobody", "--file", People], "is not in"), (["user", "add", "boris", "--file", Path.Combine(_folder.Path, "none", "users"), "<", "long enough"], "none"),
+            (["user", "remove", "nobody", "--file", People], "is not in"), (["user", "add", "boris", "--file", Path.Combine(Folder.Path, "none", "users"), "<", "long enough"], "none"),
         })
         {
             CliProcess refused = await RunAsync(arguments);
@@ -100,13 +76,11 @@ public sealed class GatewayUsersTests
         await StopAsync();
 
         // A wiped machine.
-        string backup = Path.Combine(_folder.Path, "gateway.backup"), passphrase = Path.Combine(_folder.Path, "passphrase");
-        PrivateFile.Write(passphrase, "correct horse\n"u8);
-        string said = (await SucceedAsync("backup", "--config", Config, "--out", backup, "--passphrase-file", passphrase)).Output;
+        string said = (await SucceedAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile)).Output;
         foreach (string name in new[] { "mqtt.users", "web.users", "ca.key", "ca-old.pem", "ca-old.key" }) Assert.That(said, Does.Contain(name));
         Directory.Delete(Data, recursive: true);
         foreach (string file in new[] { Config, Clients, People }) File.Delete(file);
-        await SucceedAsync("restore", backup, "--config", Config, "--data", Data, "--passphrase-file", passphrase);
+        await SucceedAsync("restore", Backup, "--config", Config, "--data", Data, "--passphrase-file", PassphraseFile);
         if (!OperatingSystem.IsWindows()) Assert.That(File.GetUnixFileMode(Clients), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
         await LaunchAsync();
         using X509Certificate2 fresh = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(Data, CertificateAuthority.FileName));
@@ -129,8 +103,8 @@ public sealed class GatewayUsersTests
             settings["peer"] = new JsonObject { ["listen"] = "", ["discovery"] = false };
         });
         await SucceedAsync("mqtt", "add", Device, "--stdin", "--file", Clients, "<", "correct horse");
-        PrivateFile.Write(Path.Combine(_folder.Path, "password"), "correct horse\n"u8);
-        PrivateFile.Write(Path.Combine(_folder.Path, "wrong"), "battery staple\n"u8);
+        PrivateFile.Write(Path.Combine(Folder.Path, "password"), "correct horse\n"u8);
+        PrivateFile.Write(Path.Combine(Folder.Path, "wrong"), "battery staple\n"u8);
         await LaunchAsync();
         // As a broker that does not grant what a device asks for: the gateway itself (mosquitto grants, and then withholds).
         Change(settings => settings["broker"] = new JsonObject { ["url"] = $"mqtts://localhost:{IPEndPoint.Parse(Running("mqtts")).Port}", ["user"] = Device, ["passwordFile"] = "password", ["authorityFile"] = Path.Combine(Data, "ca.pem") });
@@ -149,21 +123,21 @@ public sealed class GatewayUsersTests
 
         // A broker that asks for a password over TLS, with this gateway's certificate as its own.
         int port = FreePort();
-        using (Process made = Process.Start("mosquitto_passwd", ["-b", "-c", Path.Combine(_folder.Path, "users"), "gateway", "correct horse"])) await made.WaitForExitAsync();
+        using (Process made = Process.Start("mosquitto_passwd", ["-b", "-c", Path.Combine(Folder.Path, "users"), "gateway", "correct horse"])) await made.WaitForExitAsync();
 
-        await File.WriteAllTextAsync(Path.Combine(_folder.Path, "acl"), "user gateway\ntopic readwrite depin/#\n");
-        await File.WriteAllTextAsync(Path.Combine(_folder.Path, "mosquitto.conf"), $"""
+        await File.WriteAllTextAsync(Path.Combine(Folder.Path, "acl"), "user gateway\ntopic readwrite depin/#\n");
+        await File.WriteAllTextAsync(Path.Combine(Folder.Path, "mosquitto.conf"), $"""
             listener {port} 127.0.0.1
             cafile {Data}/ca.pem
             certfile {Data}/server.pem
             keyfile {Data}/server.key
             allow_anonymous false
-            password_file {_folder.Path}/users
-            acl_file {_folder.Path}/acl
+            password_file {Folder.Path}/users
+            acl_file {Folder.Path}/acl
             {(Environment.UserName == "root" ? "user root" : "")}
 
             """);
-        using Process broker = Process.Start(File.Exists("/usr/sbin/mosquitto") ? "/usr/sbin/mosquitto" : "mosquitto", ["-c", Path.Combine(_folder.Path, "mosquitto.conf")]);
+        using Process broker = Process.Start(File.Exists("/usr/sbin/mosquitto") ? "/usr/sbin/mosquitto" : "mosquitto", ["-c", Path.Combine(Folder.Path, "mosquitto.conf")]);
         try
         {
             await Eventually.TrueAsync(() => Answers(port), "mosquitto listens");
@@ -201,9 +175,7 @@ public sealed class GatewayUsersTests
         await server.PsqlAsync("frames", "UPDATE store_state SET value = 1");
         await StoreIsAsync(server.Uri("frames"), "ok", "schema 1");
 
-        string passphrase = Path.Combine(_folder.Path, "passphrase");
-        PrivateFile.Write(passphrase, "correct horse\n"u8);
-        Assert.That((await SucceedAsync("backup", "--config", Config, "--out", Path.Combine(_folder.Path, "gateway.backup"), "--passphrase-file", passphrase)).Output, Does.Contain("client-password").And.Contain("NOT in it"));
+        Assert.That((await SucceedAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile)).Output, Does.Contain("client-password").And.Contain("NOT in it"));
 
         async Task StoreIsAsync(string uri, string level, string named)
         {
@@ -243,83 +215,19 @@ public sealed class GatewayUsersTests
         return (await client.ConnectAsync()).IsConnected;
     }
 
-    private async Task LaunchAsync()
-    {
-        _gateway?.Dispose();
-        Process process = _gateway = CliProcess.Start(_folder.Path, "gateway", "run", "--config", Config);
-        _log = "";
-        process.ErrorDataReceived += (_, line) => _log += line.Data + Environment.NewLine;
-        process.OutputDataReceived += (_, _) => { };
-        process.BeginErrorReadLine();
-        process.BeginOutputReadLine();
-        await Eventually.TrueAsync(
-            () =>
-            {
-                if (process.HasExited) throw new InvalidOperationException($"the gateway ended with {process.ExitCode}: {_log}");
-                return File.Exists(Path.Combine(Data, RunningFile.FileName));
-            },
-            "the gateway listens", () => _log);
-    }
-
     private async Task ReloadAsync()
     {
         int before = Times();
         await SignalAsync("-HUP");
-        await Eventually.TrueAsync(() => Times() > before, "the reload", () => _log);
+        await Eventually.TrueAsync(() => Times() > before, "the reload", () => Log);
 
-        int Times() => _log.Split("settings read again").Length;
-    }
-
-    private async Task SignalAsync(string signal)
-    {
-        using Process kill = Process.Start("kill", [signal, _gateway!.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync();
-    }
-
-    private async Task StopAsync()
-    {
-        await SignalAsync("-TERM");
-        await _gateway!.WaitForExitAsync();
-        Assert.That(_gateway.ExitCode, Is.Zero, _log);
-    }
-
-    private void Change(Action<JsonNode> change)
-    {
-        JsonNode settings = JsonNode.Parse(File.ReadAllText(Config), documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip })!;
-        change(settings);
-        File.WriteAllText(Config, settings.ToJsonString());
+        int Times() => Log.Split("settings read again").Length;
     }
 
     private async Task<Dictionary<string, (string Level, string What)>> CheckAsync()
     {
-        CliProcess run = await RunAsync("check", "--config", Config, "--json");
         Dictionary<string, (string, string)> told = [];
-        foreach (JsonNode finding in run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!))
-        {
-            string level = finding["level"]!.GetValue<string>();
-            if (level is "warn" or "fail") Assert.That(finding["next"]!.GetValue<string>(), Is.Not.Empty, finding.ToJsonString());
-            told[finding["code"]!.GetValue<string>()] = (level, finding["what"]!.GetValue<string>());
-        }
-
+        foreach ((string code, string level, string what) in (await ExamineAsync()).Findings) told[code] = (level, what);
         return told;
-    }
-
-    /// <summary>What comes after "&lt;" goes to standard input, as one line.</summary>
-    private async Task<CliProcess> RunAsync(params string[] arguments)
-    {
-        int input = Array.IndexOf(arguments, "<");
-        using Process process = CliProcess.Start(_folder.Path, ["gateway", .. input < 0 ? arguments : arguments[..input]]);
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        if (input >= 0) await process.StandardInput.WriteLineAsync(arguments[input + 1]);
-        process.StandardInput.Close();
-        await process.WaitForExitAsync();
-        return new CliProcess(process.ExitCode, await output, await errors);
-    }
-
-    private async Task<CliProcess> SucceedAsync(params string[] arguments)
-    {
-        CliProcess run = await RunAsync(arguments);
-        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), $"{string.Join(' ', arguments)}: {run.Output}{run.Errors}");
-        return run;
     }
 }

@@ -282,7 +282,7 @@ internal sealed class PartitionTests
     [Test]
     public async Task The_bytes_that_reach_the_disk_are_counted()
     {
-        if (!OperatingSystem.IsLinux()) Assert.Ignore("proc(5)");
+        if (!OperatingSystem.IsLinux()) Assert.Ignore("Only Linux counts what a thread sends to the disk (write_bytes, proc(5)).");
         using Pipeline pipeline = new();
         using SigningDevice device = await pipeline.AddDeviceAsync();
         long frames = 0;

@@ -91,7 +91,7 @@ public sealed class GatewayBench(GatewayBenchOptions options)
 
     private readonly List<SigningDevice> devices = [];
 
-    /// <summary>Runs it; about three minutes.</summary>
+    /// <summary>Runs it; about seven minutes.</summary>
     public async Task<GatewayBenchResult> RunAsync(CancellationToken cancel = default)
     {
         string folder = Directory.CreateTempSubdirectory("depin-bench-").FullName;
