@@ -14,6 +14,8 @@ public static class PackageContent
     private const string Programs = "usr/lib/depin";
     private const string GatewayProgram = "DePIN.Gateway", CliProgram = "DePIN.Cli";
 
+    private const string RuntimeOverride = "# The .NET runtime as it is distributed, whole.\ndepin-gateway: embedded-library *libSystem.IO.Compression.Native.so*\n";
+
     /// <summary>Programs of `dotnet publish` that are for developers or other systems.</summary>
     private static readonly string[] Left = ["DePIN.VirtualBoard.deps.json", "DePIN.VirtualBoard.runtimeconfig.json", "runtimeconfig.template.json"];
 
@@ -37,7 +39,7 @@ public static class PackageContent
         package.AddCompressed($"usr/share/doc/{Name}/changelog", File.ReadAllText(Path.Combine(repository, "CHANGELOG.md")));
         package.AddCompressed($"usr/share/doc/{Name}/changelog.Debian", Changelog(version, date));
         package.Add($"usr/share/doc/{Name}/copyright", Text("copyright"));
-        package.Add($"usr/share/lintian/overrides/{Name}", Text("lintian-overrides"));
+        package.Add($"usr/share/lintian/overrides/{Name}", Text("lintian-overrides") + (build == Build.SelfContained ? RuntimeOverride : ""));
         foreach (string script in new[] { "postinst", "prerm", "postrm" }) package.AddScript(script, Text(script));
         package.SetFields(Fields(build));
         return package;
