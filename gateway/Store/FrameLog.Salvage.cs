@@ -122,7 +122,7 @@ public sealed partial class FrameLog
             }
             catch (Exception fault) when (IsDamage(fault) && attempt < OpenAttempts && hadFrames)
             {
-                BuildAgain(fault.Message);
+                BuildAgain(WhatOf(fault));
                 writer.Dispose();
             }
         }
@@ -146,7 +146,7 @@ public sealed partial class FrameLog
                 devices.Clear();
                 writer = Connect(SqliteOpenMode.ReadWrite);
                 if (isRead) SalvageSuspects();
-                else if (Array.Find(partitions, static one => one.IsOpen) is { } open) Salvage(open, fault.Message);
+                else if (Array.Find(partitions, static one => one.IsOpen) is { } open) Salvage(open, WhatOf(fault));
                 else throw;
             }
         }
@@ -159,6 +159,8 @@ public sealed partial class FrameLog
         return !PartitionFile.AnyIn(options.Path) || PartitionFile.FirstRowsIn(options.Path).All(first =>
             known.Contains(first) || !PageSalvage.Read(PartitionFile.PathOf(options.Path, first), PartitionFormat.Checked).Any());
     }
+
+    private static string WhatOf(Exception damage) => damage.Message.Replace(LastResort, "", StringComparison.Ordinal);
 
     /// <summary>On the writer's thread, or at the start. An open partition is closed by it; its caller attaches the next one.</summary>
     private void Salvage(PartitionFile damaged, string why)

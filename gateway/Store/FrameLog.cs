@@ -224,8 +224,10 @@ public sealed partial class FrameLog : IFrameStore
         return new StoreException(StoreFault.Corrupt, Damaged(options.Path, $"row {row} of the frames is missing"));
     }
 
-    private static string Damaged(string path, string what) =>
-        $"{path} is damaged ({what}): stop the gateway, keep a copy of the file, restore frames.db and chain.db from one backup. The gateway does not start over by itself: that would accept old frames again.";
+    // For who has nothing else left; not said of what is being salvaged.
+    private const string LastResort = ": stop the gateway, keep a copy of the file, restore frames.db and chain.db from one backup. The gateway does not start over by itself: that would accept old frames again.";
+
+    private static string Damaged(string path, string what) => $"{path} is damaged ({what}){LastResort}";
 
     private static StoreException Explain(Exception fault, string path, bool noLock) => fault switch
     {

@@ -231,7 +231,7 @@ public sealed class ReadApi(
         KnownDevice device = Known(context);
         ulong sequence = ApiRequest.PathNumber(context, "sequence");
         StoredFrame frame = frames.Find(device.Log.Device, sequence)
-            ?? throw (frames.FindDropped(device.Log.Device, sequence) is { } gone ? Gone(gone.Batch, gone.IsLost) : null) ?? (Exception) ApiRequest.NotFound($"There is no frame {sequence} of this device here.", $"The last sequence is {device.Log.LastSequence}; frames between may never have arrived.");
+            ?? throw (frames.FindDropped(device.Log.Device, sequence) is { } gone ? Gone(gone.Batch, gone.IsLost) : null) ?? (Exception) ApiRequest.NotFound($"There is no frame {sequence} of this device here.", $"The last sequence is {device.Log.LastSequence}; frames between may never have arrived, or be among those that the disk lost, which /health tells.");
         return (device, frame);
     }
 
