@@ -7,11 +7,13 @@ using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.Dispute;
 using DePIN.Gateway.HomeAssistant;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Reward;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
@@ -51,6 +53,7 @@ public sealed class GatewaySettings
     public BatchSettings Batch { get; } = new();
     public ChainSettings Chain { get; } = new();
     public AnchorSettings Anchor { get; } = new();
+    public DisputeSettings Dispute { get; } = new();
     public PeerSettings Peer { get; } = new();
     public WebSettings Web { get; } = new();
     public UpdateSettings Update { get; } = new();
@@ -72,6 +75,7 @@ public sealed class GatewaySettings
         SettingsSection.Of("batch", "How frames become batches.", Batch),
         SettingsSection.Of("chain", "The EVM chain with the registry and the ledger.", Chain),
         SettingsSection.Of("anchor", "How batches reach the ledger.", Anchor),
+        SettingsSection.Of("dispute", "What is done about evidence.", Dispute),
         SettingsSection.Of("peer", "The network of gateways: who attests to whose batches.", Peer),
         SettingsSection.Of("web", "Health, metrics and the read API.", Web),
         SettingsSection.Of("update", "Updates of the nodes' software over the air.", Update),
@@ -123,7 +127,7 @@ public sealed class GatewaySettings
         Address.Parse(Chain.Ledger), (ulong)Chain.EpochSeconds, (ulong)Chain.DeployedAtBlock);
 
     /// <summary>What the network core goes by.</summary>
-    public NetworkRules Network(Address self) => new(self, Domain, (ulong)Chain.EpochSeconds)
+    public NetworkRules Network(Address self) => new(self, Domain)
     {
         LeaderTimeoutS = (ulong)Anchor.LeaderTimeoutS, CertificatesMax = Anchor.CertificatesMax,
         CommitteeAbove = Peer.CommitteeAbove, CommitteeSize = Peer.CommitteeSize, BatchesPerEpoch = Peer.BatchesPerEpoch,
@@ -133,10 +137,17 @@ public sealed class GatewaySettings
 
     /// <summary>What the anchorer goes by.</summary>
     public AnchorRules AnchorRules(Address self) => new(
-        self, Domain, (ulong)Chain.EpochSeconds, Wei(Anchor.FeeCapGwei), Wei(Anchor.PriorityFeeGwei), Anchor.ReplaceAfterS * 1000L, (int)Math.Ceiling(Anchor.FeeBumpPercent * 10))
+        self, Domain, Wei(Anchor.FeeCapGwei), Wei(Anchor.PriorityFeeGwei), Anchor.ReplaceAfterS * 1000L, (int)Math.Ceiling(Anchor.FeeBumpPercent * 10))
     {
         ResendAfterMs = Math.Max(1_000, Math.Min(15_000, Anchor.ReplaceAfterS * 500L)),
     };
+
+    /// <summary>What rewards are computed and published by.</summary>
+    public RewardOptions Rewards(Address self) =>
+        new(self, Contracts(), Chain.Confirmations, PollInterval(), TimeSpan.FromSeconds(Anchor.LeaderTimeoutS), Wei(Anchor.FeeCapGwei), Anchor.Enabled);
+
+    /// <summary>The dispute stage.</summary>
+    public DisputeOptions Disputes(Address self) => new(self, Chain.Confirmations, PollInterval(), TimeSpan.FromSeconds(Anchor.LeaderTimeoutS), Wei(Anchor.FeeCapGwei));
 
     /// <summary>How RPC endpoints are called: one round per call, because every caller has a back-off of its own.</summary>
     public JsonRpcSettings Rpc() => Rpc(Chain.RpcUrls);
@@ -164,10 +175,10 @@ public sealed class GatewaySettings
     public VerifierOptions Verifier(Func<bool> isClosed) => new() { Workers = Verify.Workers, KeysCachedMax = Verify.KeysCachedMax, IsClosed = isClosed };
 
     /// <summary>The batcher.</summary>
-    public BatcherOptions Batcher(Address self, Func<int> active)
+    public BatcherOptions Batcher(Address self, Func<int> active, Func<ulong> epochSeconds)
     {
         NetworkRules rules = Network(self);
-        return new() { Gateway = self, FramesMax = Batch.FramesMax, AgeMaxMs = Batch.AgeMaxS * 1000, AgeLeastMs = () => rules.BatchAgeLeastMs(active()) };
+        return new() { Gateway = self, FramesMax = Batch.FramesMax, AgeMaxMs = Batch.AgeMaxS * 1000, AgeLeastMs = () => rules.BatchAgeLeastMs(active(), epochSeconds()) };
     }
 
     /// <summary>The MQTT listener.</summary>

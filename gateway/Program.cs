@@ -4,12 +4,14 @@ using DePIN.Evidence;
 using DePIN.Gateway;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
+using DePIN.Gateway.Dispute;
 using DePIN.Gateway.HomeAssistant;
 using DePIN.Gateway.Ingest;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Provision;
 using DePIN.Gateway.Registry;
+using DePIN.Gateway.Reward;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Sign;
 using DePIN.Gateway.Store;
@@ -71,7 +73,7 @@ try
     BatchReader batches = new(frames);
     LostBatches? lost = frames is not FrameLog local ? null : new(local, networkLog, key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0);
     if (lost is not null) await lost.ForgetAsync().ConfigureAwait(false);                                     // what a damaged disk lost comes back from peers
-    Batcher batcher = new(settings.Batcher(key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0), frames, batches, networkLog, time);
+    Batcher batcher = new(settings.Batcher(key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0, () => registry.EpochSeconds), frames, batches, networkLog, time);
     using PeerKey peerKey = PeerKey.Open(settings.Data.Folder, database, log);
     PeerTransport transport = new(settings.Peer, peerKey, key.Address, time, logs);                           // TLS keys pinned by the registry
     BodyStore bodyStore = BodyStore.Open(settings.Bodies(), time, log);                                       // peers' batches, for as long as they may be asked for
@@ -86,7 +88,7 @@ try
     using BodyCheck check = new();
     using OtlpExport? telemetry = OtlpExport.Open(settings.Telemetry, key.Address, log);                       // null without telemetry.endpoint
     using FrameTracer? tracer = telemetry is null ? null : new(settings.Telemetry.SampleRatio, key.Address, time);
-    PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeyOf, own.Has, log, tracer, time);
+    PeerBodyKeeper bodies = new(bodyStore, transfer, check, devices.KeysOf, registry.KeysNowAsync, own.Has, log, tracer, time);
     using NetworkStage network = new(settings.Network(key.Address), key, networkLog, speaks, transport.Inbox, bodies, own, registry.Snapshot, registryLog.Entry, health, time);
     using FrameVerifier verifier = new(settings.Verifier(() => leadership.IsLeading && network.IsRestoring), devices, frames, registry, time, tracer); // one verdict per frame
     MqttIngest ingest = new(settings.Ingest(tls), verifier, time, logs);                                      // PUBACK only after the commit
@@ -96,17 +98,23 @@ try
     using ProvisionStage? provision = ProvisionStage.Open(settings, tls, devices, frames, ingest, time, logs);   // technicians' page; null without provision.listen
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
-    using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations, (long)contracts.EpochSeconds), () => lost!.MendAsync(batcher, network.OwnLostAsync), health, time); // drops what is on the ledger, by age and budget
+    RewardLog payouts = new(database);
+    using RewardStage rewards = new(settings.Rewards(key.Address), key, chain, registry, networkLog, payouts, speaks, () => network.Task.Anchor is not null, health, time); // everybody's rewards, agreed with the peers
+    network.Payouts = rewards.Received;
+    DisputeLog disputes = new(database);
+    using DisputeStage dispute = new(settings.Disputes(key.Address), disputes, new DisputeChain(chain, contracts.GatewayRegistry, key, time), networkLog, frames, registry, devices.KeysOf, () => network.Task.Anchor is not null, health, time); // evidence, to the contract
+    using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations), () => lost!.MendAsync(batcher, network.OwnLostAsync), health, time); // drops what is on the ledger, by age and budget
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
     ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
     HomeAssistantStage homeAssistant = new(settings.HomeAssistant, frames, publishers, settings.Availability(key.Address), devices.IsRevoked, time);
     using MetricsExporter metrics = new();
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, transport, rpc, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
-    NetworkApi networkApi = new(key.Address, contracts.EpochSeconds, network.StateAsync, transport, time, leadership);
-    EvidenceApi evidence = new(settings.Web, networkLog, registryLog, [bodyStore, .. sources]);                // for who is no member: `depin index`
-    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, time, log);       // for people
-    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page);
+    NetworkApi networkApi = new(key.Address, network.StateAsync, transport, time, leadership);
+    EvidenceApi evidence = new(settings.Web, networkLog, registryLog, disputes, [bodyStore, .. sources]);                // for who is no member: `depin index`
+    RewardApi rewardApi = new(settings.Web, payouts);                                                         // claims and their paths
+    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, disputes, time, log); // for people
+    WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page, rewardApi);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);
     Progress progress = new(frames,                                                                           // what a restart may mend, and nothing else
@@ -131,6 +139,8 @@ try
         new Stage("transfer", transfer.RunAsync),
         new Stage("bodies", bodyStore.RunAsync),
         new Stage("anchor", settings.Anchor.Enabled ? leadership.Leading(anchorer.RunAsync) : Stages.IdleAsync),
+        new Stage("reward", leadership.Leading(rewards.RunAsync)),
+        new Stage("dispute", settings.Dispute.Enabled ? leadership.Leading(dispute.RunAsync) : Stages.IdleAsync),
         new Stage("registry", leadership.Leading(registry.RunAsync)),
         new Stage("follow", stop => leadership.FollowAsync(() => { devices.Refresh(); ledger.Refresh(); }, stop)),
         new Stage("retention", retention is null ? Stages.IdleAsync : retention.RunAsync),

@@ -7,13 +7,14 @@ namespace DePIN.Gateway.Anchor;
 /// <summary>The chain as of one followed block; every value belongs to that same block.</summary>
 /// <param name="Block">The block's number.</param>
 /// <param name="TimeS">Chain time, seconds since the Unix epoch.</param>
+/// <param name="Epochs">When epochs begin.</param>
 /// <param name="Active">The set that must sign.</param>
 /// <param name="Head">Hash of the ledger's last anchor; zero when it is empty.</param>
 /// <param name="LastEpoch">Its epoch; null when the ledger is empty.</param>
 /// <param name="MinedNonce">Transactions of this gateway's account that are in the chain.</param>
 /// <param name="Balance">Of this gateway's account, wei.</param>
 /// <param name="BaseFeePerGas">Of the block, wei.</param>
-public sealed record ChainView(ulong Block, ulong TimeS, GatewaySet Active, Hash32 Head, ulong? LastEpoch, ulong MinedNonce, BigInteger Balance, BigInteger BaseFeePerGas);
+public sealed record ChainView(ulong Block, ulong TimeS, EpochSchedule Epochs, GatewaySet Active, Hash32 Head, ulong? LastEpoch, ulong MinedNonce, BigInteger Balance, BigInteger BaseFeePerGas);
 
 /// <summary>What the core decides on: the chain, an anchor with a quorum, the transactions made for it, and the clock.</summary>
 /// <param name="Chain">The chain as of one block.</param>
@@ -24,7 +25,7 @@ public sealed record AnchorInput(ChainView Chain, SubmittableAnchor Anchor, IRea
 
 /// <summary>Limits and prices the core works with; all in wei, seconds and ms.</summary>
 public sealed record AnchorRules(
-    Address Self, Eip712Domain Domain, ulong EpochSeconds, BigInteger FeeCap, BigInteger PriorityFee, long ReplaceAfterMs, int FeeBumpPermille)
+    Address Self, Eip712Domain Domain, BigInteger FeeCap, BigInteger PriorityFee, long ReplaceAfterMs, int FeeBumpPermille)
 {
     /// <summary>An endpoint that lost the transaction (restarted, evicted it) gets it again this often.</summary>
     public long ResendAfterMs { get; init; } = 15_000;
@@ -88,8 +89,8 @@ public static class AnchorCore
         ChainView chain = input.Chain;
         SubmittableAnchor anchor = input.Anchor;
         if (anchor.Header.Previous != chain.Head || chain.LastEpoch >= anchor.Header.Epoch) return new AnchorAction.Wait(AnchorWait.Overtaken);
-        if (anchor.Header.Epoch > chain.TimeS / rules.EpochSeconds)
-            return new AnchorAction.Wait(AnchorWait.EpochAhead, anchor.Header.Epoch * rules.EpochSeconds);
+        if (anchor.Header.Epoch > chain.Epochs.EpochAt(chain.TimeS))
+            return new AnchorAction.Wait(AnchorWait.EpochAhead, chain.Epochs.StartOf(anchor.Header.Epoch));
 
         // Only an attempt with the account's next nonce can be mined; one below was overtaken, one above waits for ever.
         AnchorAttempt? live = input.Attempts.Where(a => a.Nonce == chain.MinedNonce).MaxBy(a => a.MaxFeePerGas);

@@ -83,7 +83,7 @@ public sealed class Anchorer(
     /// <summary>Everything the core decides on, all of one block; null while the chain is not read up to its head.</summary>
     private async Task<AnchorInput?> ReadAsync(SubmittableAnchor anchor, CancellationToken stopping)
     {
-        if (!follower.IsCurrent || registry.Last is not { } last || registry.ActiveSet() is not { } active)
+        if (!follower.IsCurrent || registry.Last is not { } last)
         {
             health.Report(Part, PartState.Waiting, "the chain is not read up to its newest block");
             return null;
@@ -92,14 +92,17 @@ public sealed class Anchorer(
         AccountView? account = await chain.ViewAsync(rules.Self, last.Number, stopping).ConfigureAwait(false);
         // Read the log after the endpoint: if the follower moved on meanwhile, the two do not belong together.
         LedgerEntry? head = registry.LedgerHead();
-        if (account is null || account.BlockHash != last.Hash || registry.Last != last)
+        // The set in force in the epoch being built: a change counts from the border after it.
+        EpochSchedule epochs = follower.Epochs;
+        GatewaySet? active = account is null ? null : registry.MembershipBefore(epochs.StartOf(epochs.EpochAt(account.TimeS)))?.Active;
+        if (account is null || active is null || account.BlockHash != last.Hash || registry.Last != last)
         {
             health.Report(Part, PartState.Waiting, "the chain moves");
             return null;
         }
 
         Counters.Look(account.Balance);
-        ChainView view = new(last.Number, account.TimeS, active.Set, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
+        ChainView view = new(last.Number, account.TimeS, epochs, active, head?.Hash ?? Hash32.Zero, head?.Header.Epoch, account.MinedNonce, account.Balance, account.BaseFeePerGas);
         return new AnchorInput(view, anchor, log.Attempts(anchor.Header.Hash()), Now());
     }
 

@@ -87,14 +87,14 @@ internal sealed class Anchoring(NetworkContext network)
         }
 
         if (Complete(chain) is { } complete) return $"the anchor of epoch {complete.Header.Epoch} has its quorum and is being put onto the chain";
-        if (Ahead(chain) is { } ahead) return Unless($"the anchor of epoch {ahead.Header.Epoch} has its quorum; that epoch begins again at chain time {ahead.Header.Epoch * Rules.EpochSeconds} s");
+        if (Ahead(chain) is { } ahead) return Unless($"the anchor of epoch {ahead.Header.Epoch} has its quorum; that epoch begins again at chain time {chain.Epochs.StartOf(ahead.Header.Epoch)} s");
         foreach (Proposal waiting in _proposals.Values.Where(p => p.Header.Epoch == epoch && p.From is not null && !p.Votes.ContainsKey(network.Self)).OrderBy(p => p.Hash).ToList())
             TryVote(waiting, tell: false);
         if (Complete(chain) is { } now) return $"the anchor of epoch {now.Header.Epoch} has its quorum and is being put onto the chain";
 
         AnchorVote? vote = network.Log.VoteIn(epoch);
         if (vote is not null && vote.Header.Previous != chain.Head) return Unless("the ledger moved on in this epoch; the next anchor is that of the next epoch");
-        bool mayLead = chain.TimeS >= MayBeginAtS(network.Self);
+        bool mayLead = chain.TimeS >= MayBeginAtS(chain, network.Self);
         if (vote is not null)
         {
             Proposal mine = Signed(vote);
@@ -103,11 +103,11 @@ internal sealed class Anchoring(NetworkContext network)
             return $"the anchor of epoch {epoch} has {mine.Votes.Keys.Count(chain.Latest.Contains)} of {chain.Latest.Quorum} attestations";
         }
 
-        if (chain.LastEpoch is { } last && epoch <= last) return Unless($"this epoch has its anchor; the next begins at chain time {(last + 1) * Rules.EpochSeconds} s");
+        if (chain.LastEpoch is { } last && epoch <= last) return Unless($"this epoch has its anchor; the next begins at chain time {chain.Epochs.StartOf(last + 1)} s");
         if (MayHaveVoted()) return Unless(_startedIn is null ? "too few peers have told their epoch: none is signed in that this gateway may have signed in before it started"
             : "this gateway started in this epoch and may have signed an anchor that its records have lost: it signs from the next epoch on");
         if (AsksForProposal(chain)) return $"an anchor of epoch {epoch} that others signed is asked for";
-        if (!mayLead) return Unless($"{Order().FirstOrDefault()} leads this epoch; this gateway may begin at chain time {MayBeginAtS(network.Self)} s");
+        if (!mayLead) return Unless($"{Order().FirstOrDefault()} leads this epoch; this gateway may begin at chain time {MayBeginAtS(chain, network.Self)} s");
         List<BatchRecord> eligible = Eligible();
         if (eligible.Count == 0) return Unless("no pending certificate holds under the present network: they are being renewed");
 
@@ -250,7 +250,7 @@ internal sealed class Anchoring(NetworkContext network)
         AnchorHeader anchor = proposal.Header;
         if (!chain.Latest.Contains(network.Self)) return Refusal.NotActive;
         if (anchor.Previous != chain.Head || !EntriesKnown(chain)) return Refusal.ChainBehind;
-        if (anchor.Epoch != network.Epoch || chain.LastEpoch >= anchor.Epoch || chain.TimeS < MayBeginAtS(proposer)) return Refusal.NotNow;
+        if (anchor.Epoch != network.Epoch || chain.LastEpoch >= anchor.Epoch || chain.TimeS < MayBeginAtS(chain, proposer)) return Refusal.NotNow;
         if (network.Log.VoteIn(anchor.Epoch) is { } vote)
         {
             if (vote.Header == anchor) return Refusal.SignedOtherwise; // cannot be: the caller looked
@@ -317,13 +317,15 @@ internal sealed class Anchoring(NetworkContext network)
 
     private static Attestation[] Sorted(Proposal proposal) => [.. proposal.Votes.Values];
 
-    private ulong MayBeginAtS(Address gateway)
+    private ulong MayBeginAtS(ChainSnapshot chain, Address gateway)
     {
         int place = -1;
         IReadOnlyList<Address> order = Order();
         for (int i = 0; i < order.Count && place < 0; i++)
             if (order[i] == gateway) place = i;
-        return place < 0 ? ulong.MaxValue : network.Epoch * Rules.EpochSeconds + (ulong)place * Rules.LeaderTimeoutS;
+        if (place < 0) return ulong.MaxValue;
+        ulong startS = chain.Epochs.StartOf(network.Epoch);
+        return startS + (ulong)place * Math.Min(Rules.LeaderTimeoutS, Math.Max(1, chain.Epochs.SecondsAt(startS) / 2));
     }
 
     private bool EntriesKnown(ChainSnapshot chain) =>

@@ -49,8 +49,11 @@ public sealed class AnchorChain(EthereumClient client, Address ledger) : IAnchor
     /// <summary>The call that appends an anchor.</summary>
     public static byte[] Call(AnchorHeader header, IEnumerable<Attestation> attestations, GatewaySet active)
     {
+        ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(active);
-        (BigInteger signers, byte[] signatures) = active.Pack(attestations.Where(a => active.Contains(a.Gateway)));
+        // Of more than a quorum those who come first in the epoch's order: who signed is paid for it, and no place in the set may be better than another.
+        Address[] order = active.LeadersOf(header.Epoch);
+        (BigInteger signers, byte[] signatures) = active.Pack(attestations.Where(a => active.Contains(a.Gateway)).OrderBy(a => Array.IndexOf(order, a.Gateway)).Take(active.Quorum));
         return Ledger.EncodeAnchor(header, signers, signatures);
     }
 }

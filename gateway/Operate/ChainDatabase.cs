@@ -17,7 +17,7 @@ public abstract class ChainDatabase : IDisposable
     /// <summary>The file's name in the data folder.</summary>
     public const string FileName = "chain.db";
 
-    private const int SchemaVersion = 3;
+    private const int SchemaVersion = 4;
     private const int ApplicationId = 0x44654343; // "DeCC": tells this file from any other SQLite database
 
     private const string Schema = """
@@ -43,7 +43,13 @@ public abstract class ChainDatabase : IDisposable
         """;
 
     /// <summary>All tables of a new database, in SQLite's dialect.</summary>
-    internal const string Tables = $"{Schema} {Peer.NetworkLog.Schema} {Peer.NetworkLog.SchemaSince3}";
+    internal const string Tables = $"{Schema} {Peer.NetworkLog.Schema} {Peer.NetworkLog.SchemaSince3} {SchemaSince4}";
+
+    /// <summary>What schema 4 added: lengths of epochs, and what was made of evidence.</summary>
+    private const string SchemaSince4 = $"""
+        CREATE TABLE epoch_segments (block INTEGER NOT NULL, first_epoch INTEGER PRIMARY KEY, start_s INTEGER NOT NULL, seconds INTEGER NOT NULL) WITHOUT ROWID;
+        {Dispute.DisputeLog.Schema}
+        """;
 
     /// <summary>Opens or creates the file. Throws <see cref="SettingsException"/> when it is damaged, newer, or another program's.</summary>
     public static ChainDatabase Open(string folder)
@@ -62,8 +68,8 @@ public abstract class ChainDatabase : IDisposable
                 Sql.Execute(connection, $"BEGIN IMMEDIATE; {Tables} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (application != ApplicationId)
                 throw new SettingsException($"{path} is another program's database. Give the gateway a data folder of its own (--data).");
-            else if (version == 2)
-                Sql.Execute(connection, $"BEGIN IMMEDIATE; {Peer.NetworkLog.SchemaSince3} PRAGMA user_version = {SchemaVersion}; COMMIT");
+            else if (version is 2 or 3)
+                Sql.Execute(connection, $"BEGIN IMMEDIATE; {(version == 2 ? Peer.NetworkLog.SchemaSince3 : "")} {SchemaSince4} PRAGMA user_version = {SchemaVersion}; COMMIT");
             else if (version != SchemaVersion)
                 throw new SettingsException($"{path} has schema {version}; this gateway knows {SchemaVersion}. Install the gateway version that wrote it.");
             return new ChainFile(connection);

@@ -102,7 +102,7 @@ public sealed class GatewayFacts : IDisposable
 
     /// <summary>Late is: three times what batching and two epochs (one to wait for, one to be confirmed in) take, and a minute.</summary>
     public HealthVerdict Judge(HealthFacts facts) => HealthRules.Judge(facts, new HealthLimits(
-        UnanchoredMaxMs: 3 * (_settings.Batch.AgeMaxS + 2 * _settings.Chain.EpochSeconds) * 1000L + 60_000,
+        UnanchoredMaxMs: 3 * (_settings.Batch.AgeMaxS + 2 * (long)_follower.EpochSeconds) * 1000L + 60_000,
         UnbatchedMaxMs: 3 * _settings.Batch.AgeMaxS * 1000L + 10_000,
         ClockErrorMaxMs: 60_000 + _settings.Chain.PollIntervalMs));
 
@@ -115,6 +115,9 @@ public sealed class GatewayFacts : IDisposable
             new QueuesJson(f.VerifyInFlight, f.StoreQueue, f.FramesUnbatched, f.CertificatesPending),
             f.NowMs - f.OldestUnanchoredMs, f.NowMs - f.LastFrameMs, f.ClockErrorMs, f.StoreWritable, Chain(), f.Connections);
     }
+
+    /// <summary>Length of an epoch now, seconds.</summary>
+    public ulong EpochSeconds => _follower.EpochSeconds;
 
     /// <summary>How far the chain is read; endpoints without path and query, where API keys are.</summary>
     public ChainJson Chain() => new(_settings.Chain.ChainId, _follower.Head?.Number, _follower.Head?.TimeS, _registry.Last?.Number, _follower.IsCurrent,

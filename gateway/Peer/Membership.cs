@@ -21,9 +21,10 @@ public sealed record Membership(ulong Version, GatewaySet Active, IReadOnlyList<
 /// <summary>The chain as of one followed block: everything in it belongs to that block.</summary>
 /// <param name="Block">The block's number.</param>
 /// <param name="TimeS">Chain time, seconds since the Unix epoch.</param>
+/// <param name="Epochs">When epochs begin, as of that block.</param>
 /// <param name="Network">The membership that rules the present epoch: that of the last block before the epoch began, so that a change takes effect at a border.</param>
-/// <param name="Latest">The set the ledger judges by in the next block.</param>
+/// <param name="Latest">The set the ledger judges by in the present epoch: that of <paramref name="Network"/>, for a change is in force from the border after it.</param>
 /// <param name="Entries">Entries of the ledger.</param>
 /// <param name="Head">Hash of the last one; zero when there is none.</param>
 /// <param name="LastEpoch">Epoch of the last one; null when there is none.</param>
-public sealed record ChainSnapshot(ulong Block, ulong TimeS, Membership Network, GatewaySet Latest, ulong Entries, Hash32 Head, ulong? LastEpoch);
+public sealed record ChainSnapshot(ulong Block, ulong TimeS, EpochSchedule Epochs, Membership Network, GatewaySet Latest, ulong Entries, Hash32 Head, ulong? LastEpoch);

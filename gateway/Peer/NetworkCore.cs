@@ -134,7 +134,7 @@ public sealed class NetworkCore
         _network.Chain = chain;
         if (chain is null) return;
         _network.Network = chain.Network;
-        _network.Epoch = chain.TimeS / _network.Rules.EpochSeconds;
+        _network.Epoch = chain.Epochs.EpochAt(chain.TimeS);
         _repairing.OnChain();
         _repairing.Resolve(); // what was proposed on the old head explains the new one; after that it is forgotten
         _anchoring.OnChain();

@@ -5,10 +5,9 @@ namespace DePIN.Gateway.Peer;
 /// <summary>Limits and patience of the network core. Times in ms unless the name says otherwise.</summary>
 /// <param name="Self">This gateway.</param>
 /// <param name="Domain">EIP-712 domain of the ledger.</param>
-/// <param name="EpochSeconds">Length of an epoch.</param>
-public sealed record NetworkRules(Address Self, Eip712Domain Domain, ulong EpochSeconds)
+public sealed record NetworkRules(Address Self, Eip712Domain Domain)
 {
-    /// <summary>The next leader in an epoch's order may begin after this, seconds of chain time.</summary>
+    /// <summary>The next leader in an epoch's order may begin after this, seconds of chain time; in short epochs after half of one, so that a second one can lead.</summary>
     public ulong LeaderTimeoutS { get; init; } = 30;
 
     /// <summary>Batches in one anchor at most.</summary>
@@ -49,5 +48,6 @@ public sealed record NetworkRules(Address Self, Eip712Domain Domain, ulong Epoch
 
     /// <summary>How old the oldest frame of a batch that is not full is at least when it is cut, ms. 0: as the gateway likes.</summary>
     /// <param name="active">Active gateways.</param>
-    public long BatchAgeLeastMs(int active) => active <= CommitteeAbove ? 0 : (long)active * (long)EpochSeconds * 1000 / BatchesPerEpoch;
+    /// <param name="epochSeconds">Length of an epoch.</param>
+    public long BatchAgeLeastMs(int active, ulong epochSeconds) => active <= CommitteeAbove ? 0 : (long)active * (long)epochSeconds * 1000 / BatchesPerEpoch;
 }

@@ -89,6 +89,9 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     /// <summary>True while no frame may be taken: own batches come back from peers, or it is not known yet whether there are any.</summary>
     public bool IsRestoring => _isRestoring;
 
+    /// <summary>Who is told what a peer signed of rewards; on the core's thread, must not block.</summary>
+    public Action<Address, PayoutMessage>? Payouts { get; set; }
+
     /// <summary>Completes when own batches may be cut: nothing is left to be restored.</summary>
     public Task SafeAsync(CancellationToken stopping) => _safe.Task.WaitAsync(stopping);
 
@@ -142,7 +145,11 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
 
     void IPeerEvents.Disconnected(Address peer) => _core.Disconnected(peer);
 
-    void IPeerEvents.Received(Address peer, PeerMessage message) => _core.Received(peer, message);
+    void IPeerEvents.Received(Address peer, PeerMessage message)
+    {
+        if (message is PayoutMessage payout) Payouts?.Invoke(peer, payout);
+        else _core.Received(peer, message);
+    }
 
     long INetworkHost.NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 

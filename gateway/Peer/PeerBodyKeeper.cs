@@ -11,12 +11,14 @@ namespace DePIN.Gateway.Peer;
 /// <param name="store">Peers' bodies.</param>
 /// <param name="transfer">Gets them.</param>
 /// <param name="check">Checks them.</param>
-/// <param name="keyOf">A device's public key (X ‖ Y) from the followed registry, or null.</param>
+/// <param name="keysOf">A device's public keys (X ‖ Y) from the followed registry, the present one first; none when it does not know it.</param>
+/// <param name="keysNow">Asks the chain itself for them; throws when it cannot be asked.</param>
 /// <param name="isOwn">True when the batch is this gateway's own and its frames are in the frame store.</param>
 /// <param name="log">For what fails.</param>
 /// <param name="watch">Hears of each checked body; null: nobody.</param>
 /// <param name="time">For <paramref name="watch"/>.</param>
-public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyCheck check, Func<Address, ReadOnlyMemory<byte>?> keyOf, Func<BatchSummary, bool> isOwn, ILogger log,
+public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyCheck check, Func<Address, IReadOnlyList<ReadOnlyMemory<byte>>> keysOf,
+    Func<Address, CancellationToken, ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>>> keysNow, Func<BatchSummary, bool> isOwn, ILogger log,
     IBodyWatch? watch = null, TimeProvider? time = null) : IBodies
 {
     /// <summary>Headers remembered as checked; then half of them is forgotten.</summary>
@@ -52,7 +54,7 @@ public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyC
             }
 
             if (store.Read(batch.FramesHash) is not { } bytes) return (BodyVerdict.Unavailable, default);
-            BodyFinding found = await check.CheckAsync(batch, bytes, keyOf, stopping).ConfigureAwait(false);
+            BodyFinding found = await check.CheckAsync(batch, bytes, keysOf, stopping).ConfigureAwait(false);
             if (found.Verdict == BodyVerdict.NotTheBody) // damaged on this disk: the transfer had compared it
             {
                 store.DiscardPart(batch.FramesHash);
@@ -61,13 +63,14 @@ public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyC
                 return (BodyVerdict.Unavailable, default);
             }
 
+            if (found.IsUnsigned && await MayBeSignedAsync(found.BadFrame, stopping).ConfigureAwait(false)) return (BodyVerdict.DeviceUnknown, default); // its author read the chain further: asked again later
             if (found.Verdict == BodyVerdict.BadFrame)
             {
                 log.LogWarning("batch {Number} of {Gateway}: {Reason}", batch.Header.Number, batch.Header.Gateway, found.Reason);
                 store.DiscardPart(batch.FramesHash);
             }
 
-            if (found.Verdict != BodyVerdict.Good) return (found.Verdict, found.BadFrame);
+            if (found.Verdict != BodyVerdict.Good) return (found.Verdict, found.Path is { } path ? Dispute.FrameInBatch.Encode(found.BadFrame, path) : default);
             if (!store.Has(batch.FramesHash)) store.Keep(batch.FramesHash);
             watch?.Checked(batch, bytes, begun);
         }
@@ -84,5 +87,19 @@ public sealed class PeerBodyKeeper(BodyStore store, BodyTransfer transfer, BodyC
         }
 
         return (BodyVerdict.Good, default);
+    }
+
+    /// <summary>Whether a key that was not followed yet signed the frame, or may have: nobody is accused on a view that is behind.</summary>
+    private async Task<bool> MayBeSignedAsync(ReadOnlyMemory<byte> frame, CancellationToken stopping)
+    {
+        try
+        {
+            IReadOnlyList<ReadOnlyMemory<byte>> keys = await keysNow(FrameSpans.Key(frame.Span).Device, stopping).ConfigureAwait(false);
+            return keys.Any(key => ProofVerifier.VerifyFrame(key.Span, frame.Span));
+        }
+        catch (Exception away) when (away is RpcException or Registry.TryLaterException)
+        {
+            return true;
+        }
     }
 }

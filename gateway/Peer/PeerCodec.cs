@@ -12,7 +12,7 @@ namespace DePIN.Gateway.Peer;
 public static class PeerCodec
 {
     private const byte Status = 1, Offer = 2, Attested = 3, Refused = 4, Certificates = 5, GetBatches = 6, GetMine = 7, Yours = 8, Proposal = 9, Vote = 10,
-        AnchorRefused = 11, GetEntry = 12, Entry = 13, MisconductKind = 14, GetBody = 15, BodyPart = 16, GetProposal = 17;
+        AnchorRefused = 11, GetEntry = 12, Entry = 13, MisconductKind = 14, GetBody = 15, BodyPart = 16, GetProposal = 17, Payout = 18;
 
     /// <summary>The bytes of a message.</summary>
     public static byte[] Write(PeerMessage message)
@@ -122,6 +122,14 @@ public static class PeerCodec
                 U8(to, m.Compressed ? (byte)1 : (byte)0);
                 Blob(to, m.Part.Span);
                 break;
+            case PayoutMessage m:
+                U8(to, Payout);
+                U64(to, m.Payout.Epoch);
+                Hash(to, m.Payout.Previous);
+                Hash(to, m.Payout.Root);
+                to.Write(new AbiEncoder().UInt(m.Payout.Total).ToArray()); // a word of 32 bytes
+                to.Write(m.Attestation.ToArray());
+                break;
             default:
                 throw new ArgumentException($"No encoding of {message.GetType().Name}.", nameof(message));
         }
@@ -153,6 +161,7 @@ public static class PeerCodec
                 Encoding.UTF8.GetString(r.Blob(PeerLimits.EvidenceTextMax)))),
             GetBody => new GetBodyMessage(r.Hash(), r.U32()),
             BodyPart => new BodyPartMessage(r.Hash(), r.U32(), r.U32(), r.U8() == 1, r.Blob(PeerLimits.MessageBytesMax)),
+            Payout => new PayoutMessage(new DePIN.Contracts.Rewards.Payout(r.U64(), r.Hash(), r.Hash(), new System.Numerics.BigInteger(r.Hash().ToArray(), isUnsigned: true, isBigEndian: true)), r.Attestation()),
             _ => null,
         };
         return r.IsDone ? message : null;

@@ -64,6 +64,9 @@ public sealed record EntryMessage(ulong Ordinal, Hash32 Anchor, uint FromLeaf, u
 /// <summary>Evidence against a gateway.</summary>
 public sealed record MisconductMessage(Misconduct Misconduct) : PeerMessage;
 
+/// <summary>What the sender computed of everybody's rewards, with its own signature; said again and again until a root is on the chain.</summary>
+public sealed record PayoutMessage(DePIN.Contracts.Rewards.Payout Payout, Attestation Attestation) : PeerMessage;
+
 /// <summary>Asks for a part of a body by its SHA-256, from an offset on.</summary>
 public sealed record GetBodyMessage(Hash32 FramesHash, uint Offset) : PeerMessage;
 

@@ -92,7 +92,7 @@ public sealed class AgreeingChainReader(IReadOnlyList<(string Name, IChainReader
     /// <inheritdoc/>
     public Task<RegisteredDevice?> DeviceAsync(DeviceIdValue device, CancellationToken stopping) => AgreeAsync(
         reader => reader.DeviceAsync(device, stopping),
-        found => found is null ? "unknown" : $"{Convert.ToHexString(found.PublicKey.Span)} {found.KeyKind} {found.RegisteredAt} {found.RevokedAt}", $"device {device}");
+        found => found is null ? "unknown" : $"{Convert.ToHexString(found.PublicKey.Span)} {found.KeyKind} {found.RegisteredAt} {found.RevokedAt} {string.Join(' ', found.FormerKeys.Select(key => Convert.ToHexString(key.Span)))}", $"device {device}");
 
     /// <summary>Asks as many as are needed, then one more at a time until enough say the same.</summary>
     private async Task<T> AgreeAsync<T>(Func<IChainReader, Task<T>> ask, Func<T, string> text, string what)
@@ -146,6 +146,7 @@ public sealed class AgreeingChainReader(IReadOnlyList<(string Name, IChainReader
     private static string Text(ChainEvent happened) => happened switch
     {
         DeviceRegistered e => $"{e with { PublicKey = [] }} {Convert.ToHexString(e.PublicKey)}",
+        DeviceKeyRotated e => $"{e with { PublicKey = [] }} {Convert.ToHexString(e.PublicKey)}",
         GatewaySetChanged e => $"{e with { Signers = [] }} {string.Join(' ', e.Signers)}",
         _ => happened.ToString(),
     };

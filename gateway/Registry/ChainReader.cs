@@ -17,8 +17,8 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
 
     private static readonly IReadOnlyList<Hash32> Topics =
     [
-        DeviceRegistry.DeviceRegisteredEvent.Topic, DeviceRegistry.DeviceRevokedEvent.Topic, DeviceRegistry.TransferEvent.Topic,
-        GatewayRegistry.ActiveSetChangedEvent.Topic, GatewayRegistry.GatewayAddedEvent.Topic, GatewayRegistry.GatewayUpdatedEvent.Topic, Ledger.AnchoredEvent.Topic,
+        DeviceRegistry.DeviceRegisteredEvent.Topic, DeviceRegistry.DeviceRevokedEvent.Topic, DeviceRegistry.TransferEvent.Topic, DeviceRegistry.KeyRotatedEvent.Topic,
+        GatewayRegistry.ActiveSetChangedEvent.Topic, GatewayRegistry.GatewayAddedEvent.Topic, GatewayRegistry.GatewayUpdatedEvent.Topic, Ledger.AnchoredEvent.Topic, Ledger.EpochLengthChangedEvent.Topic,
     ];
 
     /// <inheritdoc/>
@@ -34,9 +34,10 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
                     "Correct the addresses (chain.deployment); on a development chain that was started anew, deploy again.");
         }
 
-        ulong epochSeconds = await _ledger.ReadEpochSecondsAsync(stopping).ConfigureAwait(false);
+        // Later lengths are governance's and are followed; the first one tells a record of another ledger.
+        ulong epochSeconds = (await _ledger.ReadEpochsAsync(default, stopping).ConfigureAwait(false)).Segments[0].Seconds;
         if (epochSeconds != at.EpochSeconds)
-            throw new ChainMismatchException($"the ledger's epochs are {epochSeconds} s long, not {at.EpochSeconds}.", "Correct chain.epochSeconds, or use the deployment record of this ledger.");
+            throw new ChainMismatchException($"the ledger's first epochs were {epochSeconds} s long, not {at.EpochSeconds}.", "Correct chain.epochSeconds, or use the deployment record of this ledger.");
     }
 
     /// <inheritdoc/>
@@ -72,6 +73,10 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
                 {
                     events.Add(new DeviceTransferred(log.BlockNumber, position, DeviceOfToken(moved.Id), moved.To));
                 }
+                else if (DeviceRegistry.KeyRotatedEvent.TryDecode(log.Topics, log.Data, out var rotated))
+                {
+                    events.Add(new DeviceKeyRotated(log.BlockNumber, position, new DeviceIdValue(rotated.Device), [.. rotated.X.ToArray(), .. rotated.Y.ToArray()]));
+                }
                 else
                 {
                     throw Misshapen("DeviceRegistry event");
@@ -96,6 +101,10 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
                 if (header.Hash() != anchored.Hash) throw Misshapen("Anchored event");
                 events.Add(new LedgerAppended(log.BlockNumber, position, anchored.Ordinal, header, log.TransactionHash));
             }
+            else if (log.Address == at.Ledger && Ledger.EpochLengthChangedEvent.TryDecode(log.Topics, log.Data, out var length))
+            {
+                events.Add(new EpochLengthChanged(log.BlockNumber, position, length.FirstEpoch, length.StartTime, length.EpochSeconds));
+            }
             else
             {
                 throw Misshapen("event");
@@ -119,6 +128,10 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
     public async Task<RegisteredDevice?> DeviceAsync(DeviceIdValue device, CancellationToken stopping) =>
         await _devices.ReadDeviceAsync(device.ToArray(), default, stopping).ConfigureAwait(false) is { } found
             ? new RegisteredDevice(device, (byte[])[.. found.X.ToArray(), .. found.Y.ToArray()], found.KeyKind, ReadOnlyMemory<byte>.Empty, found.RegisteredAt, found.RevokedAt)
+            {
+                // The present key comes first, then the others from the first one on.
+                FormerKeys = [.. (await _devices.ReadKeysAsync(device.ToArray(), default, stopping).ConfigureAwait(false)).Skip(1)],
+            }
             : null;
 
     /// <summary>tokenId = uint160(device id): the low 20 bytes.</summary>

@@ -33,6 +33,7 @@ public sealed class ChainRegistry(
 
     private readonly Signal _changed = new();
     private volatile ChainSnapshot? _snapshot;
+    private volatile EpochSchedule? _epochs; // null: to be read from the log
     private bool _checked;
     private bool _fed;
     private int _behindPolls;
@@ -48,6 +49,12 @@ public sealed class ChainRegistry(
 
     /// <summary>The chain as of the newest block, for the network core; null while it is not read up to there.</summary>
     public ChainSnapshot? Snapshot() => IsCurrent ? _snapshot : null;
+
+    /// <summary>When epochs begin, as far as the chain is read; before its first block the length at deployment for ever.</summary>
+    public EpochSchedule Epochs => _epochs ??= log.Epochs() ?? EpochSchedule.Fixed((ulong)settings.EpochSeconds);
+
+    /// <summary>Length of an epoch at the newest block, seconds.</summary>
+    public ulong EpochSeconds => Epochs.SecondsAt(Head?.TimeS ?? ulong.MaxValue);
 
     /// <summary>Completes at the next change of what was read.</summary>
     public Task ChangedAsync(CancellationToken stopping) => _changed.WaitAsync(stopping);
@@ -102,6 +109,7 @@ public sealed class ChainRegistry(
             if (await MovedAsync(to, end.Hash, stopping).ConfigureAwait(false)) return;
             if (log.Last is { } before && await MovedAsync(before.Number, before.Hash, stopping).ConfigureAwait(false)) return;
             log.Apply(events, end);
+            if (events.Any(happened => happened is EpochLengthChanged)) _epochs = null;
             ledger.Refresh();
             await FeedAsync(events.Select(DeviceOf).OfType<DeviceIdValue>().Distinct()).ConfigureAwait(false);
             if (to < head.Number) health.Report(Part, PartState.Waiting, $"reading blocks: {to} of {head.Number}");
@@ -118,21 +126,30 @@ public sealed class ChainRegistry(
     /// <inheritdoc/>
     public async ValueTask<RegisteredDevice?> FindAsync(DeviceIdValue device, CancellationToken cancellationToken)
     {
-        if (log.Device(device) is { } known) return known;
+        return log.Device(device) ?? await AskAsync(device, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Throws when the chain cannot be asked, or was asked too often in this second.</summary>
+    private async ValueTask<RegisteredDevice?> AskAsync(DeviceIdValue device, CancellationToken cancellationToken)
+    {
         using System.Threading.RateLimiting.RateLimitLease lease = _lookups.AttemptAcquire();
         if (!lease.IsAcquired) throw new TryLaterException("too many look-ups of unknown devices in this second");
         return await chain.DeviceAsync(device, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>The keys a device has or had as of the newest block, whatever was followed; none when the registry does not know it. Throws when the chain cannot be asked, or was asked too often in this second.</summary>
+    public async ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> KeysNowAsync(Address device, CancellationToken cancellationToken) =>
+        (await AskAsync(new DeviceIdValue(device.ToArray()), cancellationToken).ConfigureAwait(false))?.Keys ?? [];
 
     /// <inheritdoc/>
     public void Dispose() => _lookups.Dispose();
 
     private ChainSnapshot? Look(BlockMark head, ulong timeS)
     {
-        ulong epochStartS = settings.EpochSeconds == 0 ? timeS : timeS - timeS % (ulong)settings.EpochSeconds;
-        if (log.MembershipBefore(epochStartS) is not { } network || log.ActiveSet() is not { } latest) return null;
+        EpochSchedule epochs = Epochs;
+        if (log.MembershipBefore(epochs.StartOf(epochs.EpochAt(timeS))) is not { } network) return null;
         LedgerEntry? last = log.LedgerHead();
-        return new ChainSnapshot(head.Number, timeS, network, latest.Set, last is null ? 0 : last.Ordinal + 1, last?.Hash ?? Hash32.Zero, last?.Header.Epoch);
+        return new ChainSnapshot(head.Number, timeS, epochs, network, network.Active, last is null ? 0 : last.Ordinal + 1, last?.Hash ?? Hash32.Zero, last?.Header.Epoch);
     }
 
     /// <summary>True when what was read is on the chain (perhaps after going back); false when it is better to ask again.</summary>
@@ -168,6 +185,7 @@ public sealed class ChainRegistry(
         IsCurrent = false;
         ulong? kept = low < marks.Count ? marks[low].Number : null;
         (IReadOnlyList<DeviceIdValue> devices, int entries) = log.TakeBack(kept);
+        _epochs = null;
         ledger.Refresh();
         health.Report(Part, PartState.Waiting, $"the chain reorganised: read again from block {kept ?? deployedAtBlock} ({devices.Count} devices, {entries} anchors taken back)");
         await FeedAsync(devices).ConfigureAwait(false);
@@ -199,6 +217,7 @@ public sealed class ChainRegistry(
         DeviceRegistered e => e.Device,
         DeviceRevoked e => e.Device,
         DeviceTransferred e => e.Device,
+        DeviceKeyRotated e => e.Device,
         _ => null,
     };
 

@@ -5,7 +5,7 @@ using DePIN.Gateway.Store;
 namespace DePIN.Gateway.Registry;
 
 /// <summary>The ledger as retention asks for it: an entry counts when it lies as many blocks deep as the operator asks for (chain.confirmations).</summary>
-public sealed class LedgerTimes(Address self, NetworkLog network, RegistryLog registry, ChainRegistry follower, int confirmations, long epochSeconds) : ILedgerTimes
+public sealed class LedgerTimes(Address self, NetworkLog network, RegistryLog registry, ChainRegistry follower, int confirmations) : ILedgerTimes
 {
     /// <inheritdoc/>
     public long? NowS => follower.IsCurrent ? (long?)follower.Head?.TimeS : null;
@@ -14,7 +14,7 @@ public sealed class LedgerTimes(Address self, NetworkLog network, RegistryLog re
     public long? AnchoredS(ulong number)
     {
         if (network.Find(new BatchId(self, number)) is not { State: BatchState.Anchored, Ordinal: { } ordinal } || registry.Ledger(ordinal, 1) is not [var entry] || registry.Last is not var (head, _)) return null;
-        return head >= entry.Block && head - entry.Block + 1 >= (ulong)confirmations ? (long)entry.Header.Epoch * epochSeconds : null;
+        return head >= entry.Block && head - entry.Block + 1 >= (ulong)confirmations ? (long)follower.Epochs.StartOf(entry.Header.Epoch) : null;
     }
 
     /// <inheritdoc/>

@@ -19,7 +19,7 @@ public sealed class RegistryLog(ChainDatabase database)
     /// <summary>Checkpoints kept; with one per poll they reach back far beyond any reorganisation.</summary>
     public const int CheckpointsMax = 512;
 
-    private const int Registered = 1, Transferred = 2, Revoked = 3;
+    private const int Registered = 1, Transferred = 2, Revoked = 3, Rotated = 4;
 
     /// <summary>The last block whose events are stored, or null before the first.</summary>
     public (ulong Number, Hash32 Hash)? Last => database.Read(c => Checkpoints(c, 1).Cast<(ulong, Hash32)?>().FirstOrDefault());
@@ -28,7 +28,7 @@ public sealed class RegistryLog(ChainDatabase database)
     public IReadOnlyList<(ulong Number, Hash32 Hash)> RecentCheckpoints() => database.Read(c => Checkpoints(c, CheckpointsMax));
 
     /// <summary>
-    /// Stores the events of the blocks after the last checkpoint up to <paramref name="last"/>. Throws <see cref="InvalidDataException"/> when a ledger entry does not follow the stored ones.
+    /// Stores the events of the blocks after the last checkpoint up to <paramref name="last"/>. Throws <see cref="InvalidDataException"/> when a ledger entry or a length of epochs does not follow the stored ones.
     /// </summary>
     public void Apply(IReadOnlyList<ChainEvent> events, BlockMark last) => database.Write(c =>
     {
@@ -51,6 +51,7 @@ public sealed class RegistryLog(ChainDatabase database)
             Sql.Execute(c, "DELETE FROM device_events WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM gateway_sets WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM gateway_records WHERE block > $0", after);
+            Sql.Execute(c, "DELETE FROM epoch_segments WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM checkpoints WHERE block > $0", after);
         });
         return (devices, entries);
@@ -64,6 +65,9 @@ public sealed class RegistryLog(ChainDatabase database)
     public IReadOnlyList<RegisteredDevice> Devices() => database.Read(c => Sql.Rows(c, ReadDeviceEvent,
             "SELECT device, kind, public_key, key_kind, owner, at FROM device_events ORDER BY device, block, position"))
         .GroupBy(e => e.Device).Select(g => Fold(g.Key, g)).OfType<RegisteredDevice>().ToList();
+
+    /// <summary>When epochs begin, as the followed events say; null before the first.</summary>
+    public EpochSchedule? Epochs() => database.Read(Epochs);
 
     /// <summary>The newest active set that was followed, or null before the first.</summary>
     public (ulong Version, GatewaySet Set)? ActiveSet() => database.Read(c => Sql.Rows(c, r =>
@@ -100,6 +104,20 @@ public sealed class RegistryLog(ChainDatabase database)
     public LedgerEntry? LedgerHead() => database.Read(c => Sql.First(c, ReadLedgerEntry,
         "SELECT ordinal, header, block, transaction_hash FROM ledger ORDER BY ordinal DESC LIMIT 1"));
 
+    private static EpochSchedule? Epochs(DbConnection c)
+    {
+        List<EpochSegment> segments = Sql.Rows(c, r => new EpochSegment((ulong)r.GetInt64(0), (ulong)r.GetInt64(1), (ulong)r.GetInt64(2)),
+            "SELECT first_epoch, start_s, seconds FROM epoch_segments ORDER BY first_epoch");
+        try
+        {
+            return segments.Count == 0 ? null : new EpochSchedule(segments);
+        }
+        catch (ArgumentException missing)
+        {
+            throw new InvalidDataException($"the endpoint reports lengths of epochs that do not continue each other: events are missing ({missing.Message})", missing);
+        }
+    }
+
     private static void Insert(DbConnection c, ChainEvent happened)
     {
         (long block, long position) = ((long)happened.Block, happened.Position);
@@ -113,6 +131,14 @@ public sealed class RegistryLog(ChainDatabase database)
                 break;
             case DeviceRevoked e:
                 InsertDevice(c, block, position, e.Device, Revoked, [], 0, [], e.AtS);
+                break;
+            case DeviceKeyRotated e:
+                InsertDevice(c, block, position, e.Device, Rotated, e.PublicKey, 0, [], 0);
+                break;
+            case EpochLengthChanged e:
+                Sql.Execute(c, "INSERT INTO epoch_segments VALUES ($0, $1, $2, $3) ON CONFLICT (first_epoch) DO UPDATE SET block = excluded.block, start_s = excluded.start_s, seconds = excluded.seconds",
+                    block, (long)e.FirstEpoch, (long)e.StartS, (long)e.Seconds);
+                _ = Epochs(c); // what does not fit is not kept
                 break;
             case GatewaySetChanged e:
                 Sql.Execute(c, "INSERT INTO gateway_sets VALUES ($0, $1, $2, $3) ON CONFLICT (version) DO UPDATE SET block = excluded.block, signers = excluded.signers, at = excluded.at", block, (long)e.Version, e.Signers.SelectMany(s => s.ToArray()).ToArray(), (long)e.AtS);
@@ -166,6 +192,7 @@ public sealed class RegistryLog(ChainDatabase database)
                 // The token is minted in the same transaction, before the event: an owner that a Transfer set stays.
                 Registered => new RegisteredDevice(id, e.Key, e.KeyKind, e.Owner, e.At, 0),
                 Transferred => device is null ? null : device with { Owner = e.Owner },
+                Rotated => device is null ? null : device with { PublicKey = e.Key, FormerKeys = [.. device.FormerKeys, device.PublicKey] },
                 _ => device is null ? null : device with { RevokedAt = e.At == 0 ? 1 : e.At },
             };
         }

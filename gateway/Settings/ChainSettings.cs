@@ -24,7 +24,7 @@ public sealed class ChainSettings
     [Setting("Address of the Ledger contract.")]
     public string Ledger { get; set; } = "";
 
-    [Setting("The ledger's epoch length: at most one anchor is made in each.", Unit = "s", Min = 0, Max = 31_536_000)]
+    [Setting("Length of the ledger's epochs when it was deployed: at most one anchor is made in each. What the community votes later is read from the chain.", Unit = "s", Min = 0, Max = 31_536_000)]
     public long EpochSeconds { get; set; }
 
     [Setting("The block the contracts were deployed in; events are read from there.", Min = 0, Max = 9_007_199_254_740_991)]

@@ -42,6 +42,9 @@ internal sealed class DeviceLane(KnownDevice device) : KeyHolder(device.Registra
 
     public KnownDevice Device => device;
 
+    /// <summary>The key the registry says now: a frame that comes in is judged by it, whatever key the device had before.</summary>
+    public override ReadOnlyMemory<byte> PublicKey => device.Registration.PublicKey;
+
     /// <summary>The last sequence that is durable or about to be.</summary>
     public ulong LastAccepted()
     {

@@ -51,12 +51,12 @@ public sealed class DeviceTable
     /// <summary>Whether the owner revoked the device of this id (40 hex digits).</summary>
     public bool IsRevoked(string id) => DeviceIdValue.TryParse(id, out DeviceIdValue value) && Find(value) is { Registration.IsRevoked: true };
 
-    /// <summary>A device's public key, X ‖ Y, 64 bytes, or null when the registry does not know it.</summary>
-    public ReadOnlyMemory<byte>? KeyOf(Evidence.Address device)
+    /// <summary>Every key that signs or signed for a device, X ‖ Y, 64 bytes each, the present one first; empty when the registry does not know it.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> KeysOf(Evidence.Address device)
     {
         Span<byte> id = stackalloc byte[DeviceIdValue.Bytes];
         device.CopyTo(id);
-        return Find(new DeviceIdValue(id))?.Registration.PublicKey;
+        return Find(new DeviceIdValue(id))?.Registration.Keys ?? [];
     }
 
     /// <summary>
@@ -83,13 +83,13 @@ public sealed class DeviceTable
         return true;
     }
 
-    // The registry contract guarantees it; an RPC node that lies does not.
+    // The registry contract guarantees it of a device's first key; an RPC node that lies does not. A later key rests on the registry's word (chain.rpcAgree).
     private static bool KeyMatches(RegisteredDevice device)
     {
         if (device.PublicKey.Length != 64)
             return false;
         Span<byte> hash = stackalloc byte[32];
-        SHA256.HashData(device.PublicKey.Span, hash);
+        SHA256.HashData((device.FormerKeys.Count == 0 ? device.PublicKey : device.FormerKeys[0]).Span, hash);
         return new DeviceIdValue(hash[12..]) == device.Id;
     }
 }
@@ -136,8 +136,13 @@ public sealed class KnownDevice
         while (true)
         {
             RegisteredDevice now = Registration;
-            RegisteredDevice merged = next with { PublicKey = now.PublicKey, RevokedAt = Math.Max(now.RevokedAt, next.RevokedAt) };
-            if (merged.RevokedAt == now.RevokedAt && merged.RegisteredAt == now.RegisteredAt && merged.KeyKind == now.KeyKind && merged.Owner.Span.SequenceEqual(now.Owner.Span))
+            bool sameKey = next.PublicKey.Span.SequenceEqual(now.PublicKey.Span);
+            RegisteredDevice merged = next with
+            {
+                RevokedAt = Math.Max(now.RevokedAt, next.RevokedAt),
+                FormerKeys = sameKey && next.FormerKeys.Count == 0 ? now.FormerKeys : next.FormerKeys, // the store keeps the present key alone
+            };
+            if (sameKey && merged.FormerKeys.Count == now.FormerKeys.Count && merged.RevokedAt == now.RevokedAt && merged.RegisteredAt == now.RegisteredAt && merged.KeyKind == now.KeyKind && merged.Owner.Span.SequenceEqual(now.Owner.Span))
                 return false;
             if (Interlocked.CompareExchange(ref registration, merged, now) == now)
                 return true;

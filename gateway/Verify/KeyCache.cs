@@ -18,6 +18,14 @@ internal sealed class KeyCache(int keysMax) : IDisposable
     {
         lock (gate)
         {
+            // A device that changed its key: the old one is of no use any more. Nobody uses it, for who does holds the lane.
+            if (lane.Key is not null && !lane.Imported.Span.SequenceEqual(lane.PublicKey.Span))
+            {
+                byUse.Remove(lane.KeyNode!);
+                lane.Key.Dispose();
+                lane.Key = null;
+            }
+
             if (lane.Key is not null)
             {
                 lane.KeyInUse = true;
@@ -31,9 +39,10 @@ internal sealed class KeyCache(int keysMax) : IDisposable
         }
 
         ECDsa key;
+        ReadOnlyMemory<byte> imported = lane.PublicKey;
         try
         {
-            ReadOnlySpan<byte> point = lane.PublicKey.Span;
+            ReadOnlySpan<byte> point = imported.Span;
             key = ECDsa.Create(new ECParameters { Curve = ECCurve.NamedCurves.nistP256, Q = new ECPoint { X = point[..32].ToArray(), Y = point[32..].ToArray() } });
         }
         catch (CryptographicException)
@@ -43,7 +52,7 @@ internal sealed class KeyCache(int keysMax) : IDisposable
         ECDsa? evicted = null;
         lock (gate)
         {
-            (lane.Key, lane.KeyInUse) = (key, true);
+            (lane.Key, lane.Imported, lane.KeyInUse) = (key, imported, true);
             lane.KeyNode ??= new LinkedListNode<KeyHolder>(lane);
             byUse.AddFirst(lane.KeyNode);
             if (byUse.Count > keysMax)
@@ -93,6 +102,9 @@ internal class KeyHolder(ReadOnlyMemory<byte> publicKey)
     public bool KeyInUse;
     public LinkedListNode<KeyHolder>? KeyNode;
 
+    /// <summary>What <see cref="Key"/> was made of.</summary>
+    public ReadOnlyMemory<byte> Imported;
+
     /// <summary>X ‖ Y, 64 bytes.</summary>
-    public ReadOnlyMemory<byte> PublicKey => publicKey;
+    public virtual ReadOnlyMemory<byte> PublicKey => publicKey;
 }

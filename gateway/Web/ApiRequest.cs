@@ -88,4 +88,7 @@ internal static class ApiRequest
     private static ulong Parse(string name, string text, ulong min, ulong max) =>
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) && value >= min && value <= max ? value
         : throw Bad(name, $"'{Shown(text)}' is no whole number from {min} to {max}", "Correct it.");
+
+    /// <summary>An enumeration's value as JSON has names: the first letter small.</summary>
+    internal static string Name<T>(T value) where T : struct, Enum => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

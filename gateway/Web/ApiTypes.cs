@@ -134,6 +134,53 @@ public sealed record NetworkAnchorJson(
 /// <summary>Evidence against a gateway. Height: batch number or epoch.</summary>
 public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, string Text);
 
+/// <summary>/api/rewards: the payouts that this gateway computed, the newest first; amounts in the token's smallest unit.</summary>
+public sealed record RewardsJson(IReadOnlyList<PayoutJson> Payouts);
+
+/// <summary>A payout: the last epoch that counts, the root before, its own, and the sum of all accounts.</summary>
+public sealed record PayoutJson(ulong Epoch, string Previous, string Root, string Total, int Accounts);
+
+/// <summary>/api/rewards/payouts/{epoch}: what each account earned since the beginning, ascending by account; Next is the place to go on from.</summary>
+public sealed record PayoutAccountsJson(PayoutJson Payout, IReadOnlyList<EarnedJson> Accounts, int? Next)
+{
+    /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
+    public static PayoutAccountsJson Read(ReadOnlySpan<byte> json) =>
+        System.Text.Json.JsonSerializer.Deserialize(json, ApiJsonContext.Default.PayoutAccountsJson) ?? throw new System.Text.Json.JsonException("The answer is null.");
+}
+
+/// <summary>One account's sum.</summary>
+public sealed record EarnedJson(string Account, string Cumulative);
+
+/// <summary>/api/rewards/{account}: its leaf in each payout that has it, the newest first.</summary>
+public sealed record ClaimsJson(string Account, IReadOnlyList<ClaimJson> Claims)
+{
+    /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
+    public static ClaimsJson Read(ReadOnlySpan<byte> json) =>
+        System.Text.Json.JsonSerializer.Deserialize(json, ApiJsonContext.Default.ClaimsJson) ?? throw new System.Text.Json.JsonException("The answer is null.");
+}
+
+/// <summary>What the Rewards contract's claim takes, for one root.</summary>
+public sealed record ClaimJson(ulong Epoch, string Root, string Cumulative, IReadOnlyList<string> Path);
+
+/// <summary>/api/disputes: what this gateway brought before the Disputes contract, the newest first.</summary>
+public sealed record DisputesJson(IReadOnlyList<DisputeJson> Disputes)
+{
+    /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
+    public static DisputesJson Read(ReadOnlySpan<byte> json) =>
+        System.Text.Json.JsonSerializer.Deserialize(json, ApiJsonContext.Default.DisputesJson) ?? throw new System.Text.Json.JsonException("The answer is null.");
+}
+
+/// <summary>One of them.</summary>
+/// <param name="Kind">twoBatches, twoAnchors, badFrame or twoFrames.</param>
+/// <param name="Accused">The gateway; of twoFrames the device id, as an address.</param>
+/// <param name="Offence">The contract's name for it.</param>
+/// <param name="State">open, committed, reported, judged or refused.</param>
+/// <param name="Reporter">Who reports; once it is judged, on whose evidence; null when that is not known.</param>
+/// <param name="MadeMs">When the evidence was taken up.</param>
+/// <param name="Transactions">Sent for it.</param>
+/// <param name="Text">In words.</param>
+public sealed record DisputeJson(string Kind, string Accused, string Offence, string State, string? Reporter, long MadeMs, int Transactions, string Text);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthJson))]
@@ -148,4 +195,8 @@ public sealed record EvidenceJson(string Kind, string Gateway, ulong Height, str
 [JsonSerializable(typeof(AnchoredBatchesJson))]
 [JsonSerializable(typeof(LedgerPathJson))]
 [JsonSerializable(typeof(NetworkJson))]
+[JsonSerializable(typeof(RewardsJson))]
+[JsonSerializable(typeof(PayoutAccountsJson))]
+[JsonSerializable(typeof(ClaimsJson))]
+[JsonSerializable(typeof(DisputesJson))]
 internal sealed partial class ApiJsonContext : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DePIN.Evidence;
+using DePIN.Gateway.Dispute;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Settings;
@@ -8,10 +9,10 @@ namespace DePIN.Gateway.Web;
 
 /// <summary>
 /// What is behind the ledger's entries, for whoever is no member of the network: the batches of an anchor, own and peers', and the bodies of batches by
-/// their SHA-256. Nobody needs to believe it: an anchor's root is over its batches' hashes, a batch's header commits to its body. Bodies are up to 76 MB and
+/// their SHA-256; and what this gateway made of evidence. Nobody needs to believe it: an anchor's root is over its batches' hashes, a batch's header commits to its body. Bodies are up to 76 MB and
 /// read from the disk, so only a few are sent at once.
 /// </summary>
-public sealed class EvidenceApi(WebSettings settings, NetworkLog network, RegistryLog registry, IReadOnlyList<IBodySource> bodies)
+public sealed class EvidenceApi(WebSettings settings, NetworkLog network, RegistryLog registry, DisputeLog disputes, IReadOnlyList<IBodySource> bodies)
 {
     /// <summary>Bodies sent at once; who comes then is told to come again.</summary>
     public const int BodiesAtOnceMax = 4;
@@ -24,8 +25,21 @@ public sealed class EvidenceApi(WebSettings settings, NetworkLog network, Regist
     public void Map(IEndpointRouteBuilder routes)
     {
         ReadApi.Get(routes, "/api/anchors/{ordinal}/batches", Batches);
+        ReadApi.Get(routes, "/api/anchors/{ordinal}/spans/{leaf}", Spans);
         ReadApi.Get(routes, "/api/bodies/{hash}", BodyAsync);
+        ReadApi.Get(routes, "/api/disputes", Disputes);
     }
+
+    private Task Disputes(HttpContext context)
+    {
+        ApiRequest.Allow(context, "limit");
+        int limit = (int)ApiRequest.Number(context, "limit", (ulong)Math.Min(ReadApi.PageDefault, settings.PageMax), 1, (ulong)settings.PageMax);
+        return ApiRequest.WriteAsync(context, new DisputesJson([.. disputes.All(limit).Select(Json)]), ApiJsonContext.Default.DisputesJson);
+    }
+
+    /// <summary>A dispute without what must stay secret until it is reported.</summary>
+    internal static DisputeJson Json(DisputeRecord dispute) => new(
+        ApiRequest.Name(dispute.Kind), dispute.Accused.ToString(), dispute.Id.ToString(), ApiRequest.Name(dispute.State), dispute.Reporter?.ToString(), dispute.MadeMs, dispute.Attempts, dispute.Text);
 
     private Task Batches(HttpContext context)
     {
@@ -40,6 +54,16 @@ public sealed class EvidenceApi(WebSettings settings, NetworkLog network, Regist
         List<BatchRecord> page = [.. all.Skip(from).Take(limit)];
         return ApiRequest.WriteAsync(context, new AnchoredBatchesJson(ordinal, entry.Hash.ToString(), [.. page.Select(Json)], from + page.Count < all.Count ? from + page.Count : null),
             ApiJsonContext.Default.AnchoredBatchesJson);
+    }
+
+    /// <summary>Which frames a batch holds, as the bytes that its header commits to: kept for ever, where bodies are not.</summary>
+    private Task Spans(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        ulong ordinal = ApiRequest.PathNumber(context, "ordinal", 0), leaf = ApiRequest.PathNumber(context, "leaf", 0);
+        IReadOnlyList<BatchRecord> all = ordinal < network.KnownEntries ? network.BatchesIn(ordinal) : [];
+        if (leaf >= (ulong)all.Count) throw ApiRequest.NotFound($"Batch {leaf} of anchor {ordinal} is not known here.", "See /api/anchors/{ordinal}/batches; ask again later, or another gateway.");
+        return ApiRequest.WriteAsync(context, all[(int)leaf].Summary.Spans.ToArray(), "application/octet-stream");
     }
 
     private async Task BodyAsync(HttpContext context)

@@ -8,7 +8,7 @@ namespace DePIN.Gateway.Web;
 /// /network: how the network of gateways stands as this one sees it. The core is asked on its own thread and answers between two of its turns; what
 /// the transport knows of the connections is put beside it.
 /// </summary>
-public sealed class NetworkApi(Address self, ulong epochSeconds, Func<CancellationToken, Task<NetworkState>> state, IPeerTransport transport, TimeProvider time, Leadership? leadership = null)
+public sealed class NetworkApi(Address self, Func<CancellationToken, Task<NetworkState>> state, IPeerTransport transport, TimeProvider time, Leadership? leadership = null)
 {
     /// <summary>The core's turns take milliseconds; one that takes longer waits for the disk.</summary>
     public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
@@ -54,15 +54,15 @@ public sealed class NetworkApi(Address self, ulong epochSeconds, Func<Cancellati
         foreach (RefusalState refused in (now.Offer?.Refusals ?? []).Concat(now.Anchor?.Refusals ?? [])) refusals[refused.Gateway] = refused.Reason; // the anchor's weighs more
         Dictionary<Address, int> places = now.Order.Index().ToDictionary(p => p.Item, p => p.Index + 1);
         return new NetworkJson(
-            self.ToString(), now.Epoch, now.Chain is null ? null : (now.Epoch + 1) * epochSeconds, now.Chain?.TimeS, now.Chain?.Block, now.Chain?.Network.Version,
+            self.ToString(), now.Epoch, now.Chain?.Epochs.StartOf(now.Epoch + 1), now.Chain?.TimeS, now.Chain?.Block, now.Chain?.Network.Version,
             [.. (now.Chain?.Network.Members ?? []).Select(m => Json(m, now, places.TryGetValue(m.Gateway, out int place) ? place : null,
-                connections.GetValueOrDefault(m.Gateway), words.GetValueOrDefault(m.Gateway), refusals.TryGetValue(m.Gateway, out Refusal refusal) ? Name(refusal) : null))],
+                connections.GetValueOrDefault(m.Gateway), words.GetValueOrDefault(m.Gateway), refusals.TryGetValue(m.Gateway, out Refusal refusal) ? ApiRequest.Name(refusal) : null))],
             now.Chain?.Latest.Quorum, now.KnownEntries, now.Chain?.Entries, now.Pending, now.Void,
             now.Offer is not { } offer ? null : new OfferJson(offer.Number, Names(offer.Attesters), offer.Needed, Json(offer.Refusals)),
             now.Anchor is not { } anchor ? null : new NetworkAnchorJson(anchor.Epoch, anchor.Hash.ToString(), anchor.Proposer?.ToString(), anchor.Batches, anchor.Frames,
                 Names(anchor.Attesters), anchor.Needed, Json(anchor.Refusals)),
             now.Waits,
-            [.. now.Evidence.Select(e => new EvidenceJson(Name(e.Kind), e.Accused.ToString(), e.Height, e.Text))]);
+            [.. now.Evidence.Select(e => new EvidenceJson(ApiRequest.Name(e.Kind), e.Accused.ToString(), e.Height, e.Text))]);
     }
 
     private MemberJson Json(Member member, NetworkState now, int? place, PeerState? connection, PeerWord? word, string? refusal)
@@ -77,10 +77,7 @@ public sealed class NetworkApi(Address self, ulong epochSeconds, Func<Cancellati
 
     private static IReadOnlyList<string> Names(IReadOnlyList<Address> gateways) => [.. gateways.Select(g => g.ToString())];
 
-    private static IReadOnlyList<RefusalJson> Json(IReadOnlyList<RefusalState> refusals) => [.. refusals.Select(r => new RefusalJson(r.Gateway.ToString(), Name(r.Reason)))];
+    private static IReadOnlyList<RefusalJson> Json(IReadOnlyList<RefusalState> refusals) => [.. refusals.Select(r => new RefusalJson(r.Gateway.ToString(), ApiRequest.Name(r.Reason)))];
 
     private static long? Time(long? ms) => ms is null or 0 ? null : ms;
-
-    /// <summary>An enumeration's value as JSON has names: the first letter small.</summary>
-    private static string Name<T>(T value) where T : struct, Enum => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

@@ -58,7 +58,7 @@ public sealed class ReadApi(
         string version = typeof(ReadApi).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
         return new StatusJson(
             version, self.ToChecksumString(), active?.Contains(self) ?? false, active?.Count ?? 0, active?.Quorum ?? 0, (long)contracts.ChainId,
-            contracts.Ledger.ToString(), contracts.DeviceRegistry.ToString(), contracts.GatewayRegistry.ToString(), contracts.EpochSeconds,
+            contracts.Ledger.ToString(), contracts.DeviceRegistry.ToString(), contracts.GatewayRegistry.ToString(), facts.EpochSeconds,
             devices.Count, frames.LastRow, frames.LastBatch()?.Number ?? 0, network.HighestNumber(self), network.Counts().Pending,
             head is null ? 0 : head.Ordinal + 1, head?.Header.Epoch, facts.Chain());
     }
@@ -134,11 +134,19 @@ public sealed class ReadApi(
                 "Ask again later: peers are asked for them.");
         Proof json = new()
         {
-            ChainId = contracts.ChainId, Ledger = contracts.Ledger, Frame = frame.Frame, PublicKey = device.Registration.PublicKey,
+            ChainId = contracts.ChainId, Ledger = contracts.Ledger, Frame = frame.Frame, PublicKey = KeyOf(device, frame),
             BatchPath = [.. proof.Path], Batch = BatchReader.Header(proof.Batch), AnchorPath = [.. tree.Proof(Array.FindIndex(leaves, l => l.Gateway == self && l.Number == batch?.Number))],
             Anchor = entry.Header, Ordinal = ordinal.Value, LedgerSize = (ulong)range.Size, LedgerPath = [.. range.Path],
         };
         return ApiRequest.WriteAsync(context, json.ToJson(), "application/json");
+    }
+
+    /// <summary>The key that signed the frame: what the device has now, or one it had when the frame was made.</summary>
+    private ReadOnlyMemory<byte> KeyOf(KnownDevice device, StoredFrame frame)
+    {
+        ReadOnlyMemory<byte> now = device.Registration.PublicKey;
+        if (registry.Device(device.Registration.Id) is not { FormerKeys: [_, ..] former } || ProofVerifier.VerifyFrame(now.Span, frame.Frame)) return now;
+        return former.FirstOrDefault(key => ProofVerifier.VerifyFrame(key.Span, frame.Frame), now);
     }
 
     private Task Batches(HttpContext context)

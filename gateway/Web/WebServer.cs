@@ -14,7 +14,7 @@ namespace DePIN.Gateway.Web;
 /// headers and connections, because anything on the network may try it. Every error is problem+json with a remedy.
 /// </summary>
 public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi network, GatewayFacts facts, MetricsExporter metrics, ILoggerFactory logs,
-    UpdateApi? updates = null, EvidenceApi? evidence = null, WebPage? page = null)
+    UpdateApi? updates = null, EvidenceApi? evidence = null, WebPage? page = null, RewardApi? rewards = null)
 {
     // What a browser may do with anything from here: nothing of other sites, no frames, no inline script or style.
     private const string ContentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -62,6 +62,7 @@ public sealed class WebServer(WebSettings settings, ReadApi api, NetworkApi netw
         api.Map(application);
         network.Map(application);
         evidence?.Map(application);
+        rewards?.Map(application);
         updates?.Map(application);
         page?.Site.Map(application);
         try

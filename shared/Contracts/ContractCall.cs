@@ -4,10 +4,12 @@ using DePIN.Evidence;
 namespace DePIN.Contracts;
 
 /// <summary>One view call: encode, eth_call, decode.</summary>
-internal static class ContractCall
+public static class ContractCall
 {
+    /// <summary>Reads what a function returned; false when that is not its encoding.</summary>
     public delegate bool TryDecode<T>(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out T result);
 
+    /// <summary>Calls and decodes.</summary>
     /// <exception cref="RpcAnswerException">What came back is not this function's result: usually no such contract is there.</exception>
     public static async Task<T> ReadAsync<T>(
         EthereumClient client, Address contract, string what, byte[] call, TryDecode<T> decode, BlockTag at, CancellationToken ct)

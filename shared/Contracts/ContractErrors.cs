@@ -12,5 +12,11 @@ public static class ContractErrors
         DeviceRegistry.AddErrors(reverts);
         GatewayRegistry.AddErrors(reverts);
         Ledger.AddErrors(reverts);
+        Disputes.AddErrors(reverts);
+        Rewards.AddErrors(reverts);
+        Parameters.AddErrors(reverts);
+        NetworkToken.AddErrors(reverts);
+        NetworkTimelock.AddErrors(reverts);
+        NetworkGovernor.AddErrors(reverts);
     }
 }

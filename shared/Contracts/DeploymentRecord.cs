@@ -6,13 +6,14 @@ namespace DePIN.Contracts;
 
 /// <summary>
 /// Where a network's contracts are: what an operator, a device and a verifier must agree on. As JSON:
-/// <c>{"chainId":…,"deviceRegistry":"0x…","gatewayRegistry":"0x…","ledger":"0x…","epochSeconds":…,"deployedAtBlock":…}</c>.
+/// <c>{"chainId":…,"deviceRegistry":"0x…","gatewayRegistry":"0x…","ledger":"0x…","epochSeconds":…,"deployedAtBlock":…}</c>, and
+/// <c>"token"</c>, <c>"timelock"</c>, <c>"governor"</c>, <c>"parameters"</c>, <c>"disputes"</c>, <c>"rewards"</c>: all of them or, in a record of before, none.
 /// </summary>
 /// <param name="ChainId">EIP-155 chain id.</param>
 /// <param name="DeviceRegistry">Address.</param>
 /// <param name="GatewayRegistry">Address.</param>
 /// <param name="Ledger">Address.</param>
-/// <param name="EpochSeconds">Length of an epoch, seconds.</param>
+/// <param name="EpochSeconds">Length of an epoch at deployment, seconds.</param>
 /// <param name="DeployedAtBlock">Block of the first of them: nothing of the network is before it.</param>
 public sealed record DeploymentRecord(
     ulong ChainId,
@@ -22,10 +23,16 @@ public sealed record DeploymentRecord(
     ulong EpochSeconds,
     ulong DeployedAtBlock)
 {
+    /// <summary>Where stake, rewards and votes are; null in a record that does not say.</summary>
+    public CommunityContracts? Community { get; init; }
+
     /// <summary>The JSON text, with a newline at the end.</summary>
     public string ToJson() =>
         JsonSerializer.Serialize(
-            new DeploymentJson(ChainId, DeviceRegistry.ToString(), GatewayRegistry.ToString(), Ledger.ToString(), EpochSeconds, DeployedAtBlock),
+            new DeploymentJson(
+                ChainId, DeviceRegistry.ToString(), GatewayRegistry.ToString(), Ledger.ToString(), EpochSeconds, DeployedAtBlock,
+                Community?.Token.ToString(), Community?.Timelock.ToString(), Community?.Governor.ToString(),
+                Community?.Parameters.ToString(), Community?.Disputes.ToString(), Community?.Rewards.ToString()),
             DeploymentJsonContext.Default.DeploymentJson) + "\n";
 
     /// <summary>Reads the JSON text.</summary>
@@ -53,7 +60,18 @@ public sealed record DeploymentRecord(
             & TryAddress(read?.GatewayRegistry, "gatewayRegistry", ref problem, out Address gateways)
             & TryAddress(read?.Ledger, "ledger", ref problem, out Address ledger))
         {
-            return new DeploymentRecord(read!.ChainId, devices, gateways, ledger, read.EpochSeconds, read.DeployedAtBlock);
+            DeploymentRecord record = new(read!.ChainId, devices, gateways, ledger, read.EpochSeconds, read.DeployedAtBlock);
+            if (read.Token is null)
+                return record;
+            if (TryAddress(read.Token, "token", ref problem, out Address token)
+                & TryAddress(read.Timelock, "timelock", ref problem, out Address timelock)
+                & TryAddress(read.Governor, "governor", ref problem, out Address governor)
+                & TryAddress(read.Parameters, "parameters", ref problem, out Address parameters)
+                & TryAddress(read.Disputes, "disputes", ref problem, out Address disputes)
+                & TryAddress(read.Rewards, "rewards", ref problem, out Address rewards))
+            {
+                return record with { Community = new CommunityContracts(token, timelock, governor, parameters, disputes, rewards) };
+            }
         }
         return null;
     }
@@ -68,8 +86,19 @@ public sealed record DeploymentRecord(
     }
 }
 
-internal sealed record DeploymentJson(ulong ChainId, string DeviceRegistry, string GatewayRegistry, string Ledger, ulong EpochSeconds, ulong DeployedAtBlock);
+/// <summary>The contracts of stake, rewards and votes.</summary>
+/// <param name="Token">NetworkToken.</param>
+/// <param name="Timelock">NetworkTimelock: whom all contracts obey.</param>
+/// <param name="Governor">NetworkGovernor.</param>
+/// <param name="Parameters">Parameters.</param>
+/// <param name="Disputes">Disputes.</param>
+/// <param name="Rewards">Rewards.</param>
+public sealed record CommunityContracts(Address Token, Address Timelock, Address Governor, Address Parameters, Address Disputes, Address Rewards);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, NewLine = "\n")]
+internal sealed record DeploymentJson(
+    ulong ChainId, string DeviceRegistry, string GatewayRegistry, string Ledger, ulong EpochSeconds, ulong DeployedAtBlock,
+    string? Token = null, string? Timelock = null, string? Governor = null, string? Parameters = null, string? Disputes = null, string? Rewards = null);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, NewLine = "\n")]
 [JsonSerializable(typeof(DeploymentJson))]
 internal sealed partial class DeploymentJsonContext : JsonSerializerContext;

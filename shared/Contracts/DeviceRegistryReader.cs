@@ -51,6 +51,17 @@ public sealed class DeviceRegistryReader
         return found.RegisteredAt == 0 ? null : found;
     }
 
+    /// <summary>Every key a device has or had, X ‖ Y, the present one first, then from the first one on; empty when it is not registered.</summary>
+    /// <param name="device">Device id, 20 bytes.</param>
+    /// <param name="at">Block to read at.</param>
+    /// <param name="ct">Ends the call.</param>
+    public async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadKeysAsync(ReadOnlyMemory<byte> device, BlockTag at = default, CancellationToken ct = default)
+    {
+        DeviceRegistry.Key[] keys = await ContractCall.ReadAsync<DeviceRegistry.Key[]>(
+            _client, Address, "keysOf()", DeviceRegistry.EncodeKeysOf(device.Span), DeviceRegistry.TryDecodeKeysOf, at, ct).ConfigureAwait(false);
+        return [.. keys.Select(key => (ReadOnlyMemory<byte>)(byte[])[.. key.X.ToArray(), .. key.Y.ToArray()])];
+    }
+
     /// <summary>The owner of a registered device.</summary>
     /// <param name="device">Device id, 20 bytes.</param>
     /// <param name="at">Block to read at.</param>

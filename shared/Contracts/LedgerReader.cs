@@ -45,7 +45,22 @@ public sealed class LedgerReader
     public Task<Ledger.StateResult> ReadStateAsync(BlockTag at = default, CancellationToken ct = default) =>
         ContractCall.ReadAsync<Ledger.StateResult>(_client, Address, "state()", Ledger.EncodeState(), Ledger.TryDecodeState, at, ct);
 
-    /// <summary>Length of an epoch, seconds; fixed at deployment.</summary>
+    /// <summary>Every length epochs had or will have, as the contract keeps it.</summary>
+    /// <exception cref="RpcAnswerException">They are not what the contract can have.</exception>
+    public async Task<EpochSchedule> ReadEpochsAsync(BlockTag at = default, CancellationToken ct = default)
+    {
+        Ledger.Segment[] segments = await ContractCall.ReadAsync<Ledger.Segment[]>(_client, Address, "segments()", Ledger.EncodeSegments(), Ledger.TryDecodeSegments, at, ct).ConfigureAwait(false);
+        try
+        {
+            return new EpochSchedule(segments.Select(segment => new EpochSegment(segment.FirstEpoch, segment.StartTime, segment.EpochSeconds)));
+        }
+        catch (ArgumentException impossible)
+        {
+            throw new RpcAnswerException("result", $"{Address.ToChecksumString()} gives epochs that the contract cannot have: {impossible.Message}");
+        }
+    }
+
+    /// <summary>Length of an epoch now, seconds.</summary>
     public Task<ulong> ReadEpochSecondsAsync(CancellationToken ct = default) =>
         ContractCall.ReadAsync<ulong>(_client, Address, "epochSeconds()", Ledger.EncodeEpochSeconds(), Ledger.TryDecodeEpochSeconds, default, ct);
 
@@ -142,7 +157,7 @@ public sealed class LedgerReader
         return true;
     }
 
-    private static LedgerEntry ToEntry(EventLog log)
+    internal static LedgerEntry ToEntry(EventLog log)
     {
         if (!Ledger.AnchoredEvent.TryDecode(log.Topics, log.Data, out Ledger.AnchoredEvent? anchored))
             throw new RpcAnswerException("result.data", $"a log of block {log.BlockNumber} is no Anchored event");

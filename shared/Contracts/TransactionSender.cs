@@ -25,6 +25,12 @@ public sealed class TransactionSender
 
     private const int GasMarginPercent = 20;
 
+    /// <summary>
+    /// One new storage slot: an estimate is made in the newest block's second, and what is counted by the second (a checkpoint of ERC20Votes) is changed in place there, but
+    /// written anew in the block that mines it.
+    /// </summary>
+    private const int GasMarginSlot = 22_100;
+
     private readonly EthereumClient _client;
     private readonly IEthereumSigner _signer;
     private readonly TimeProvider _clock;
@@ -73,7 +79,7 @@ public sealed class TransactionSender
         BigInteger tip = await _client.GetMaxPriorityFeeAsync(ct).ConfigureAwait(false);
         ulong nonce = await _client.GetTransactionCountAsync(Account, BlockTag.Pending, ct).ConfigureAwait(false);
         Transaction transaction = new(
-            _chainId.Value, nonce, tip, (2 * head.BaseFeePerGas) + tip, gas + (gas * GasMarginPercent / 100), to, BigInteger.Zero, data);
+            _chainId.Value, nonce, tip, (2 * head.BaseFeePerGas) + tip, gas + (gas * GasMarginPercent / 100) + GasMarginSlot, to, BigInteger.Zero, data);
         SignedTransaction signed = transaction.Sign(_signer);
 
         SendResult sent = await _client.SendRawTransactionAsync(signed.Raw, ct).ConfigureAwait(false);

@@ -15,7 +15,7 @@ public enum ProofOutcome
     /// <summary>It does not.</summary>
     Failed,
 
-    /// <summary>What it builds on failed.</summary>
+    /// <summary>What it builds on failed, or is not in the proof.</summary>
     NotChecked,
 }
 
@@ -33,6 +33,12 @@ public sealed record ProofReport(ImmutableArray<ProofStep> Steps, int PeakHeight
 {
     /// <summary>True when every step passed. The ledger's word on the peak is still needed: see <see cref="Peak"/>.</summary>
     public bool Passed => Steps.All(static step => step.Outcome == ProofOutcome.Passed);
+
+    /// <summary>
+    /// True when all that is left open is whether the key is the device's: its id is the hash of its first key, so of a device that changed its key only the chain can say
+    /// (Ledger.verify asks DeviceRegistry.isKeyOf).
+    /// </summary>
+    public bool NeedsKeyFromChain => Steps.All(static step => step.Outcome == ProofOutcome.Passed || (step.Name == ProofVerifier.DeviceStep && step.Outcome == ProofOutcome.NotChecked));
 }
 
 /// <summary>
@@ -45,7 +51,7 @@ public static class ProofVerifier
     /// <summary>The bytes are a well-formed frame with r, s in range and low s.</summary>
     public const string FrameStep = "frame";
 
-    /// <summary>The frame's device id is that of the public key.</summary>
+    /// <summary>The frame's device id is that of the public key; not checked when it is another key's, which the device may have changed to.</summary>
     public const string DeviceStep = "device";
 
     /// <summary>The device signed the frame.</summary>
@@ -146,7 +152,7 @@ public static class ProofVerifier
         string named = DeviceId.ToText(frame, FrameFormat.DeviceIdOffset);
         return frame.AsSpan(FrameFormat.DeviceIdOffset, DeviceId.Bytes).SequenceEqual(id)
             ? Pass(DeviceStep, named)
-            : Fail(DeviceStep, $"the frame names device {named}, the public key is that of {DeviceId.ToText(id, 0)}");
+            : new ProofStep(DeviceStep, ProofOutcome.NotChecked, $"the frame names device {named}, the public key is the first one of {DeviceId.ToText(id, 0)}: only the chain can say whether {named} changed to this key");
     }
 
     private static ProofStep CheckPath(

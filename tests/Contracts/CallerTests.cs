@@ -16,6 +16,12 @@ public sealed class CallerTests
         ["DeviceRegistry"] = typeof(DeviceRegistry),
         ["GatewayRegistry"] = typeof(GatewayRegistry),
         ["Ledger"] = typeof(Ledger),
+        ["Disputes"] = typeof(Disputes),
+        ["Rewards"] = typeof(Rewards),
+        ["Parameters"] = typeof(Parameters),
+        ["NetworkToken"] = typeof(NetworkToken),
+        ["NetworkTimelock"] = typeof(NetworkTimelock),
+        ["NetworkGovernor"] = typeof(NetworkGovernor),
     };
 
     public static IEnumerable<string> Contracts => ContractsBuild.Contracts;
@@ -128,6 +134,8 @@ public sealed class CallerTests
     {
         DeploymentRecord record = new(31337, Address.Parse("0x5FbDB2315678afecb367f032d93F642f64180aa3"), Address.Zero, Address.Zero, 900, 12);
         Assert.That(DeploymentRecord.FromJson(record.ToJson(), out string problem), Is.EqualTo(record), problem);
+        DeploymentRecord whole = record with { Community = new CommunityContracts(record.DeviceRegistry, Address.Zero, Address.Zero, Address.Zero, Address.Zero, record.DeviceRegistry) };
+        Assert.That(DeploymentRecord.FromJson(whole.ToJson(), out string none), Is.EqualTo(whole), none);
         Assert.Multiple(() =>
         {
             Assert.That(DeploymentRecord.FromJson("{}", out string missing), Is.Null);

@@ -7,7 +7,7 @@ namespace DePIN.Contracts.Tests;
 public sealed class FoundryTests
 {
     // Fewer would mean that forge did not find the suites.
-    private const int TestsMin = 100;
+    private const int TestsMin = 150;
 
     [Test]
     public async Task All_of_foundrys_unit_fuzz_and_invariant_tests_pass()
@@ -36,6 +36,16 @@ public sealed class FoundryTests
             Assert.That(passed, Is.GreaterThanOrEqualTo(TestsMin));
             Assert.That(result.ExitCode, Is.Zero);
         });
+    }
+
+    // Fuzz tests and those that read golden vectors cost another amount with each seed or vector.
+    [Test]
+    public async Task The_committed_gas_snapshot_is_what_the_unit_tests_cost()
+    {
+        ToolResult result = await Foundry.RunForgeAsync(
+            ["snapshot", "--check", "--tolerance", "1", "--no-match-contract", "Invariant", "--no-match-test", "testFuzz|vectors|each_broken|each_good"])
+            .ConfigureAwait(false);
+        Assert.That(result.ExitCode, Is.Zero, () => $"make it anew (shared/Contracts/README.md, Commands):\n{result.Output}\n{result.Error}");
     }
 
     [Test]

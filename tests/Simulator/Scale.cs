@@ -48,7 +48,7 @@ internal static class Scale
 
     public static Figures Measure(int gateways)
     {
-        long ageMs = Math.Max(BatchAgeMs, new NetworkRules(default, new Eip712Domain(1, default), EpochSeconds).BatchAgeLeastMs(gateways));
+        long ageMs = Math.Max(BatchAgeMs, new NetworkRules(default, new Eip712Domain(1, default)).BatchAgeLeastMs(gateways, EpochSeconds));
         int cycle = (int)Math.Ceiling(ageMs / 1000.0 / EpochSeconds);
         int epochs = Math.Max(EpochsLeast, cycle);
         Scenario scenario = new()

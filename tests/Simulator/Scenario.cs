@@ -116,7 +116,7 @@ internal sealed record Scenario
 
     public bool Has(FaultKind kind) => Faults.Contains(kind);
 
-    public NetworkRules RulesOf(Address self) => new(self, Domain, EpochSeconds)
+    public NetworkRules RulesOf(Address self) => new(self, Domain)
     {
         LeaderTimeoutS = LeaderTimeoutS, CertificatesMax = CertificatesMax, CommitteeAbove = CommitteeAbove, CommitteeSize = CommitteeSize, RetryMaxMs = 8_000, StartPatienceMs = 15_000,
     };

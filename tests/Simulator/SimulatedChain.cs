@@ -6,7 +6,7 @@ namespace DePIN.Simulator;
 /// <summary>One block of the simulated chain, with the state after it.</summary>
 internal sealed class Block(ulong number, ulong timeS, Block? parent, Membership members, AnchorHeader[] entries, ulong epochSeconds)
 {
-    private readonly Membership _epochMembers = parent is null || parent.TimeS / epochSeconds == timeS / epochSeconds ? parent?._epochMembers ?? members : parent.Members;
+    private readonly EpochSchedule _epochs = EpochSchedule.Fixed(epochSeconds);
     private ChainSnapshot? _snapshot;
 
     public ulong Number => number;
@@ -16,6 +16,12 @@ internal sealed class Block(ulong number, ulong timeS, Block? parent, Membership
     public Block? Parent => parent;
 
     public Membership Members => members;
+
+    /// <summary>Who is in force in this block's epoch: the members of the last block before it.</summary>
+    public Membership InForce { get; } = parent is null ? members : parent.InForceAt(timeS, epochSeconds);
+
+    /// <summary>The same of a block on top of this one.</summary>
+    public Membership InForceAt(ulong nextS, ulong seconds) => timeS / seconds == nextS / seconds ? InForce : members;
 
     public AnchorHeader[] Entries => entries;
 
@@ -27,7 +33,7 @@ internal sealed class Block(ulong number, ulong timeS, Block? parent, Membership
     /// <summary>Anchors mined in this block.</summary>
     public List<SubmittableAnchor> Anchors { get; } = [];
 
-    public ChainSnapshot Snapshot() => _snapshot ??= new ChainSnapshot(number, timeS, _epochMembers, members.Active, (ulong)entries.Length, Head, entries.Length == 0 ? null : entries[^1].Epoch);
+    public ChainSnapshot Snapshot() => _snapshot ??= new ChainSnapshot(number, timeS, _epochs, InForce, InForce.Active, (ulong)entries.Length, Head, entries.Length == 0 ? null : entries[^1].Epoch);
 }
 
 /// <summary>The chain: blocks every few seconds, a pool of transactions, the rules of the Ledger and GatewayRegistry contracts, reorganisations.</summary>
@@ -136,7 +142,7 @@ internal sealed class SimulatedChain(Simulation simulation, Membership genesis)
             simulation.World.Random.Shuffle(pool);
             foreach (SubmittableAnchor anchor in pool)
             {
-                if (!Takes(anchor, entries, members.Active, timeS))
+                if (!Takes(anchor, entries, Head.InForceAt(timeS, simulation.Scenario.EpochSeconds).Active, timeS))
                 {
                     simulation.World.Trace(-1, Happened.Reverted, anchor.Header, (long)anchor.Header.Epoch);
                     continue;
@@ -160,7 +166,7 @@ internal sealed class SimulatedChain(Simulation simulation, Membership genesis)
         }
     }
 
-    /// <summary>Ledger.anchor: the epoch rises and is not in the future, the head is named, a quorum of the latest set signed.</summary>
+    /// <summary>Ledger.anchor: the epoch rises and is not in the future, the head is named, a quorum of the set in force signed.</summary>
     private bool Takes(SubmittableAnchor anchor, AnchorHeader[] entries, GatewaySet active, ulong timeS)
     {
         AnchorHeader header = anchor.Header;

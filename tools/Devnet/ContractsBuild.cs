@@ -13,7 +13,10 @@ namespace DePIN.Devnet;
 public static class ContractsBuild
 {
     /// <summary>The contracts that have an artifact and a C# caller: each is src/&lt;Name&gt;.sol.</summary>
-    public static readonly IReadOnlyList<string> Contracts = ["DeviceRegistry", "GatewayRegistry", "Ledger"];
+    public static readonly IReadOnlyList<string> Contracts = 
+    [
+        "DeviceRegistry", "Disputes", "GatewayRegistry", "Ledger", "NetworkGovernor", "NetworkTimelock", "NetworkToken", "Parameters", "Rewards",
+    ];
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
 

@@ -69,8 +69,9 @@ public sealed class LocalNetwork : IDisposable
     /// <param name="node">Stays the caller's.</param>
     /// <param name="gateways">1 to <see cref="GatewaysMax"/>.</param>
     /// <param name="epochSeconds">Length of an epoch.</param>
+    /// <param name="plan">First values of what governance may change.</param>
     /// <param name="ct">Ends the wait.</param>
-    public static async Task<LocalNetwork> DeployAsync(AnvilNode node, int gateways = 1, ulong epochSeconds = 60, CancellationToken ct = default)
+    public static async Task<LocalNetwork> DeployAsync(AnvilNode node, int gateways = 1, ulong epochSeconds = 60, NetworkPlan? plan = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(gateways);
@@ -79,7 +80,7 @@ public sealed class LocalNetwork : IDisposable
         GatewaySigner[] keys = [.. Enumerable.Range(0, gateways).Select(CreateGatewayKey)];
         EthereumClient client = node.CreateClient();
         GatewayRegistry.Gateway[] first = [.. keys.Select((key, i) => new GatewayRegistry.Gateway(key.Address, Hash32.Zero, $"https://gateway-{i}.example"))];
-        DeploymentRecord record = await Deployment.DeployAsync(client, payer, first, epochSeconds, TimeProvider.System, ct).ConfigureAwait(false);
+        DeploymentRecord record = await Deployment.DeployAsync(client, payer, first, epochSeconds, TimeProvider.System, plan, ct).ConfigureAwait(false);
         return new LocalNetwork(node, payer, keys, client, record);
     }
 

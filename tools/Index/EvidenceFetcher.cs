@@ -54,11 +54,37 @@ public sealed class EvidenceFetcher : IDisposable
         return (null, attempts.ToGap(work.Ordinal, Gap.Contents));
     }
 
+    /// <summary>Which frames a batch holds, checked against what its header commits to; or the gap.</summary>
+    public async Task<(FrameSpans? Spans, Gap? Gap)> SpansAsync(ulong ordinal, int leaf, AnchoredBatch batch, CancellationToken stopping)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Attempts attempts = new();
+        foreach (GatewaySource source in Turn())
+        {
+            SourceAnswer<byte[]> answer = await source.SpansAsync(ordinal, leaf, (int)batch.Header.Frames * FrameSpan.Bytes, stopping).ConfigureAwait(false);
+            if (answer.Value is not { } bytes)
+            {
+                attempts.Add(source, answer.IsMissing, answer.IsLie, answer.Words);
+                continue;
+            }
+
+            if (FrameSpans.TryRead(bytes, out FrameSpans? spans) == FrameSpansFault.None && spans!.Hash() == batch.SpansHash)
+            {
+                source.Praise();
+                return (spans, null);
+            }
+
+            attempts.Add(source, missing: false, lied: true, Blame(source, $"the frames of batch {batch.Header.Number} of {batch.Header.Gateway} in anchor {ordinal} are not those that its header commits to"));
+        }
+
+        return (null, attempts.ToGap(ordinal, leaf));
+    }
+
     /// <summary>A batch's body, checked whole; or the gap.</summary>
     /// <param name="work">The batch.</param>
-    /// <param name="keysAt">Public keys of those of the devices that are registered at a block.</param>
+    /// <param name="keysAt">Public keys, the newest first, of those of the devices that are registered at a block.</param>
     /// <param name="stopping">Ends it.</param>
-    public async Task<(CheckedBatch? Batch, Gap? Gap)> BodyAsync(BatchWork work, Func<IReadOnlyCollection<Address>, ulong, Task<Dictionary<Address, byte[]>>> keysAt, CancellationToken stopping)
+    public async Task<(CheckedBatch? Batch, Gap? Gap)> BodyAsync(BatchWork work, Func<IReadOnlyCollection<Address>, ulong, Task<ILookup<Address, byte[]>>> keysAt, CancellationToken stopping)
     {
         ArgumentNullException.ThrowIfNull(work);
         ArgumentNullException.ThrowIfNull(keysAt);
@@ -90,15 +116,15 @@ public sealed class EvidenceFetcher : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _check.Dispose();
 
-    private async Task<(CheckedBatch? Batch, Gap? Gap)> JudgeAsync(BatchWork work, byte[] bytes, Func<IReadOnlyCollection<Address>, ulong, Task<Dictionary<Address, byte[]>>> keysAt, CancellationToken stopping)
+    private async Task<(CheckedBatch? Batch, Gap? Gap)> JudgeAsync(BatchWork work, byte[] bytes, Func<IReadOnlyCollection<Address>, ulong, Task<ILookup<Address, byte[]>>> keysAt, CancellationToken stopping)
     {
         if (BatchBody.TryParse(bytes, out BatchBody? body) is var fault && body is null) return (null, new Gap(work.Ordinal, work.Position, GapReason.BadFrame, $"it is no body ({fault})"));
         if (FrameSpans.Of(body) is not { } spans) return (null, new Gap(work.Ordinal, work.Position, GapReason.BadFrame, "a frame is in it twice"));
         HashSet<Address> devices = [.. spans.Runs.Select(run => run.Device)];
-        Dictionary<Address, byte[]> keys = await keysAt(devices, work.Block).ConfigureAwait(false);
-        if (devices.Where(device => !keys.ContainsKey(device)).ToList() is [var unknown, ..])
+        ILookup<Address, byte[]> keys = await keysAt(devices, work.Block).ConfigureAwait(false);
+        if (devices.Where(device => !keys.Contains(device)).ToList() is [var unknown, ..])
             return (null, new Gap(work.Ordinal, work.Position, GapReason.DeviceUnknown, $"device {unknown} is not registered at block {work.Block}"));
-        BodyFinding finding = await _check.CheckAsync(new BatchSummary(work.Header, work.FramesHash, spans), bytes, device => (ReadOnlyMemory<byte>)keys[device], stopping).ConfigureAwait(false);
+        BodyFinding finding = await _check.CheckAsync(new BatchSummary(work.Header, work.FramesHash, spans), bytes, device => [.. keys[device].Select(key => (ReadOnlyMemory<byte>)key)], stopping).ConfigureAwait(false);
         return finding.Verdict == BodyVerdict.Good ? (new CheckedBatch(work, body), null) : (null, new Gap(work.Ordinal, work.Position, GapReason.BadFrame, finding.Reason));
     }
 

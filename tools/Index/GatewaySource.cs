@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Numerics;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
@@ -105,6 +107,32 @@ public sealed class GatewaySource : IDisposable
 
     /// <summary>A body as this gateway sends it, not checked.</summary>
     public Task<SourceAnswer<byte[]>> BodyAsync(Hash32 framesHash, int bytesMax, CancellationToken stopping) => GetAsync($"/api/bodies/{framesHash}", bytesMax, stopping);
+
+    /// <summary>Which frames a batch of an anchor holds, as this gateway sends it, not checked.</summary>
+    public Task<SourceAnswer<byte[]>> SpansAsync(ulong ordinal, int leaf, int bytesMax, CancellationToken stopping) => GetAsync($"/api/anchors/{ordinal}/spans/{leaf}", bytesMax, stopping);
+
+    /// <summary>What every account earned up to an epoch, as this gateway says; null when it does not keep that or did not answer.</summary>
+    public async Task<SourceAnswer<Dictionary<Address, BigInteger>>> EarnedAsync(ulong epoch, CancellationToken stopping)
+    {
+        Dictionary<Address, BigInteger> all = [];
+        for (int? from = 0; from is not null;)
+        {
+            SourceAnswer<byte[]> page = await GetAsync($"/api/rewards/payouts/{epoch}?from={from}&limit={PageBatches}", PageBytesMax, stopping).ConfigureAwait(false);
+            if (page.Value is null) return new(null, page.IsMissing, page.Words, page.IsLie);
+            try
+            {
+                PayoutAccountsJson read = PayoutAccountsJson.Read(page.Value);
+                foreach (EarnedJson one in read.Accounts) all[Address.Parse(one.Account)] = BigInteger.Parse(one.Cumulative, NumberStyles.None, CultureInfo.InvariantCulture);
+                from = read.Next > from ? read.Next : null;
+            }
+            catch (Exception wrong) when (wrong is JsonException or FormatException or ArgumentException or NullReferenceException)
+            {
+                return new(null, false, Away($"answered with what is no list of accounts: {wrong.Message}"));
+            }
+        }
+
+        return new(all, false, "");
+    }
 
     /// <summary>What it sent was checked and holds.</summary>
     public void Praise()

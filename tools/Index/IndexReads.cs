@@ -57,11 +57,12 @@ public sealed class IndexReads(NpgsqlDataSource database, DeploymentRecord netwo
         await using NpgsqlConnection connection = await database.OpenConnectionAsync(stopping).ConfigureAwait(false);
         await using NpgsqlTransaction snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, stopping).ConfigureAwait(false);
         List<FrameEvidence> found = await RowsAsync(Command(connection, """
-            SELECT f.frame, f.ordinal, f.batch, f.place, b.header, r.public_key, a.epoch, a.previous, a.root, a.batches, a.frames
+            SELECT f.frame, f.ordinal, f.batch, f.place, b.header, r.public_key, a.epoch, a.previous, a.root, a.batches, a.frames,
+                   ARRAY(SELECT k.public_key FROM depin.rotations k WHERE k.device = f.device ORDER BY k.block DESC, k.log_index DESC)
             FROM depin.frames f JOIN depin.anchors a USING (ordinal) JOIN depin.batches b ON b.ordinal = f.ordinal AND b.position = f.batch JOIN depin.registrations r ON r.device = f.device
             WHERE f.device = $1 AND f.sequence = $2 ORDER BY f.ordinal LIMIT 1
             """, device, sequence), r => new FrameEvidence(r.GetFieldValue<byte[]>(0), r.GetInt64(1), r.GetInt32(2), r.GetInt32(3), BatchHeader.Read(r.GetFieldValue<byte[]>(4)), r.GetFieldValue<byte[]>(5),
-                new AnchorHeader((ulong)r.GetInt64(6), Hash(r, 7), Hash(r, 8), (uint)r.GetInt64(9), (ulong)r.GetInt64(10))), stopping).ConfigureAwait(false);
+                new AnchorHeader((ulong)r.GetInt64(6), Hash(r, 7), Hash(r, 8), (uint)r.GetInt64(9), (ulong)r.GetInt64(10)), r.GetFieldValue<byte[][]>(11)), stopping).ConfigureAwait(false);
         if (found is not [var frame]) return null;
         List<Hash32> batches = await RowsAsync(Command(connection, "SELECT hash FROM depin.batches WHERE ordinal = $1 ORDER BY position", frame.Ordinal), r => Hash(r, 0), stopping).ConfigureAwait(false);
         await _turn.WaitAsync(stopping).ConfigureAwait(false);
@@ -71,7 +72,7 @@ public sealed class IndexReads(NpgsqlDataSource database, DeploymentRecord netwo
             await ExtendRangeAsync(connection, stopping).ConfigureAwait(false);
             return new Proof
             {
-                ChainId = network.ChainId, Ledger = network.Ledger, Frame = frame.Frame, PublicKey = frame.PublicKey, BatchPath = [.. tree.Proof(frame.Place)], Batch = frame.Header,
+                ChainId = network.ChainId, Ledger = network.Ledger, Frame = frame.Frame, PublicKey = frame.SigningKey(), BatchPath = [.. tree.Proof(frame.Place)], Batch = frame.Header,
                 AnchorPath = [.. new MerkleTree(batches.ToArray()).Proof(frame.Batch)], Anchor = frame.Anchor, Ordinal = (ulong)frame.Ordinal, LedgerSize = (ulong)_range.Count,
                 LedgerPath = [.. _range.Proof(frame.Ordinal)],
             };
@@ -164,7 +165,12 @@ public sealed class IndexReads(NpgsqlDataSource database, DeploymentRecord netwo
 
     private static long? Number(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);
 
-    private sealed record FrameEvidence(byte[] Frame, long Ordinal, int Batch, int Place, BatchHeader Header, byte[] PublicKey, AnchorHeader Anchor);
+    private sealed record FrameEvidence(byte[] Frame, long Ordinal, int Batch, int Place, BatchHeader Header, byte[] PublicKey, AnchorHeader Anchor, byte[][] LaterKeys)
+    {
+        /// <summary>The first key, or of a device that changed it the one that signed this frame.</summary>
+        public byte[] SigningKey() => LaterKeys.FirstOrDefault(key => ProofVerifier.VerifyFrame(key, Frame)) ?? PublicKey;
+    }
+
 }
 
 /// <summary>A device as the registry has it.</summary>

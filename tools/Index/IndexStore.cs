@@ -26,7 +26,7 @@ public sealed class IndexStore(NpgsqlDataSource database, DeploymentRecord netwo
     /// <summary>Times that far away are clamped: a device may sign any.</summary>
     public const long TimeMsMax = 1L << 60;
 
-    private const int SchemaVersion = 1;
+    private const int SchemaVersion = 2;
     private const long WriterLock = 0x646570696e; // "depin"
     private const string UniqueViolation = "23505";
 
@@ -95,7 +95,7 @@ public sealed class IndexStore(NpgsqlDataSource database, DeploymentRecord netwo
         await using NpgsqlTransaction transaction = await Connection.BeginTransactionAsync(stopping).ConfigureAwait(false);
         await ExecuteAsync("DELETE FROM depin.frames WHERE ordinal >= (SELECT min(ordinal) FROM depin.anchors WHERE block > $1)", stopping, after).ConfigureAwait(false);
         long anchors = await ExecuteAsync("DELETE FROM depin.anchors WHERE block > $1", stopping, after).ConfigureAwait(false); // its batches and gaps go with it
-        foreach (string table in (string[])["registrations", "transfers", "revocations", "gateway_records", "active_sets"])
+        foreach (string table in (string[])["registrations", "rotations", "transfers", "revocations", "gateway_records", "active_sets"])
             await ExecuteAsync($"DELETE FROM depin.{table} WHERE block > $1", stopping, after).ConfigureAwait(false);
         await ExecuteAsync("DELETE FROM depin.blocks WHERE number > $1", stopping, after).ConfigureAwait(false);
         await ExecuteAsync("UPDATE depin.network SET block = $1, block_hash = $2, final_block = least(final_block, $3), updated = now()", stopping,
@@ -118,12 +118,16 @@ public sealed class IndexStore(NpgsqlDataSource database, DeploymentRecord netwo
         WHERE NOT b.indexed AND (g.next_try IS NULL OR g.next_try <= now()) ORDER BY b.ordinal, b.position LIMIT $1
         """, r => new BatchWork((ulong)r.GetInt64(0), Hash(r, 1), (ulong)r.GetInt64(2), r.GetInt32(3), BatchHeader.Read(r.GetFieldValue<byte[]>(4)), Hash(r, 5)), stopping, limit);
 
-    /// <summary>The public keys of those of these devices that are registered at a block.</summary>
-    public async Task<Dictionary<Address, byte[]>> KeysAsync(IReadOnlyCollection<Address> devices, ulong block, CancellationToken stopping)
+    /// <summary>The public keys that those of these devices have or had which are registered at a block, the newest first.</summary>
+    public async Task<ILookup<Address, byte[]>> KeysAsync(IReadOnlyCollection<Address> devices, ulong block, CancellationToken stopping)
     {
-        List<(Address Device, byte[] Key)> rows = await ReadAsync("SELECT device, public_key FROM depin.registrations WHERE device = ANY ($1) AND block <= $2",
+        List<(Address Device, byte[] Key)> rows = await ReadAsync("""
+            SELECT device, public_key FROM (
+                SELECT device, public_key, block, -1 AS log_index FROM depin.registrations UNION ALL SELECT device, public_key, block, log_index FROM depin.rotations) AS keys
+            WHERE device = ANY ($1) AND block <= $2 ORDER BY block DESC, log_index DESC
+            """,
             r => (new Address(r.GetFieldValue<byte[]>(0)), r.GetFieldValue<byte[]>(1)), stopping, devices.Select(device => device.ToArray()).ToArray(), (long)block).ConfigureAwait(false);
-        return rows.ToDictionary(row => row.Device, row => row.Key);
+        return rows.ToLookup(row => row.Device, row => row.Key);
     }
 
     /// <summary>Stores the checked batches of an anchor.</summary>
@@ -271,6 +275,11 @@ public sealed class IndexStore(NpgsqlDataSource database, DeploymentRecord netwo
             case DeviceRevoked e:
                 await ExecuteAsync("INSERT INTO depin.revocations VALUES ($1, $2, $3)", stopping, e.Device.ToArray(), (long)e.AtS, block).ConfigureAwait(false);
                 break;
+            case DeviceKeyRotated e:
+                await ExecuteAsync("INSERT INTO depin.rotations VALUES ($1, $2, $3, $4)", stopping, block, (long)e.Position, e.Device.ToArray(), e.PublicKey).ConfigureAwait(false);
+                break;
+            case EpochLengthChanged:
+                break; // anchors carry their epoch
             case GatewayRecorded e:
                 await ExecuteAsync("INSERT INTO depin.gateway_records VALUES ($1, $2, $3, $4, $5, $6)", stopping, block, (long)e.Position, e.Gateway.ToArray(), e.TlsKeyHash.ToArray(),
                     e.Endpoint.Replace("\0", "", StringComparison.Ordinal), (long)e.AtS).ConfigureAwait(false);

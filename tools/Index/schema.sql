@@ -25,6 +25,8 @@ CREATE TABLE depin.blocks (number bigint PRIMARY KEY, hash bytea NOT NULL);
 -- What the registries said, each row with its block.
 CREATE TABLE depin.registrations (
     device bytea PRIMARY KEY, public_key bytea NOT NULL, key_kind smallint NOT NULL, owner bytea NOT NULL, at_s bigint NOT NULL, block bigint NOT NULL);
+CREATE TABLE depin.rotations (block bigint, log_index bigint, device bytea NOT NULL, public_key bytea NOT NULL, PRIMARY KEY (block, log_index));
+CREATE INDEX rotations_device ON depin.rotations (device, block, log_index);
 CREATE TABLE depin.transfers (block bigint, log_index bigint, device bytea NOT NULL, owner bytea NOT NULL, PRIMARY KEY (block, log_index));
 CREATE INDEX transfers_device ON depin.transfers (device, block, log_index);
 CREATE TABLE depin.revocations (device bytea PRIMARY KEY, at_s bigint NOT NULL, block bigint NOT NULL);
@@ -120,7 +122,8 @@ CREATE FUNCTION depin.samples(frame bytea, time_ms bigint, clock_synchronised bo
 $$;
 
 CREATE VIEW depin.devices AS
-SELECT encode(r.device, 'hex') AS device, r.device AS device_id, r.public_key, r.key_kind,
+SELECT encode(r.device, 'hex') AS device, r.device AS device_id,
+       coalesce((SELECT k.public_key FROM depin.rotations k WHERE k.device = r.device ORDER BY k.block DESC, k.log_index DESC LIMIT 1), r.public_key) AS public_key, r.key_kind,
        coalesce((SELECT t.owner FROM depin.transfers t WHERE t.device = r.device ORDER BY t.block DESC, t.log_index DESC LIMIT 1), r.owner) AS owner,
        r.at_s AS registered_at_s, r.block AS registered_block, v.at_s AS revoked_at_s
 FROM depin.registrations r LEFT JOIN depin.revocations v USING (device);

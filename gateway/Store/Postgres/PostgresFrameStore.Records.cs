@@ -58,7 +58,7 @@ public sealed partial class PostgresFrameStore
     public StoredFrame? Find(int device, ulong sequence) => sequence > long.MaxValue ? null
         : _database.Read(c => Sql.First(c, Frame, SelectFrame + "WHERE device = $0 AND sequence = $1 AND found", device, (long)sequence));
 
-    /// <summary>A follower adds devices and revokes them; only the leader, which follows the chain, changes owners.</summary>
+    /// <summary>A follower adds devices and revokes them; only the leader, which follows the chain, changes owners and keys.</summary>
     public Task<int> SaveDeviceAsync(RegisteredDevice device) => Task.Run(() => _database.Write(c =>
     {
         byte[] key = device.Id.ToArray();
@@ -69,7 +69,7 @@ public sealed partial class PostgresFrameStore
         if (known == 0 && Sql.Scalar(c, "SELECT count(*) FROM devices") >= _options.DevicesMax) return 0;
         return (int)Sql.Scalar(c,
             "INSERT INTO devices (device_id, public_key, key_kind, owner, registered_at, revoked_at, changed) VALUES ($0, $1, $2, $3, $4, $5, nextval('device_changes')) ON CONFLICT (device_id) DO UPDATE SET " +
-            (leads ? "owner = excluded.owner, registered_at = excluded.registered_at, " : "") + "revoked_at = greatest(devices.revoked_at, excluded.revoked_at), changed = excluded.changed RETURNING id",
+            (leads ? "public_key = excluded.public_key, owner = excluded.owner, registered_at = excluded.registered_at, " : "") + "revoked_at = greatest(devices.revoked_at, excluded.revoked_at), changed = excluded.changed RETURNING id",
             key, device.PublicKey.ToArray(), (short)device.KeyKind, device.Owner.ToArray(), (long)device.RegisteredAt, (long)device.RevokedAt);
     }));
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using DePIN.Gateway.Dispute;
 using DePIN.Gateway.Operate;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
@@ -12,7 +13,7 @@ namespace DePIN.Gateway.Web.Page;
 /// The gateway's page for people: written here, whole, from the same records as the API's answers, so it works without JavaScript; the scripts of
 /// assets/ add live values, plots and the proof's check. Strict Content-Security-Policy: no inline script or style, nothing from elsewhere.
 /// </summary>
-internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, PageDoor door, TimeProvider time, ILogger log)
+internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, DisputeLog disputes, PageDoor door, TimeProvider time, ILogger log)
 {
     /// <summary>Rows of a table at most.</summary>
     public const int RowsMax = 100;
@@ -307,11 +308,16 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         ApiRequest.Allow(context, "from");
         long from = (long)ApiRequest.Number(context, "from", 0);
         Html html = Begin(context, "Disputes", "/disputes");
-        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here. Nothing of it is taken to the chain by this page, and disputes that others opened at the contract are not shown.</p>");
+        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here, and what it brought before the contract. Disputes that others opened are shown by <code>depin disputes</code>.</p>");
         Table(html, $"Gateways, the newest {RowsMax} at most", "Gateway", "What", "Height", "In words");
         foreach (EvidenceJson evidence in now.Evidence.Take(RowsMax))
             html.Add($"""<tr><th scope="row" data-label="Gateway" class="id">{evidence.Gateway}</th><td data-label="What">{evidence.Kind}</td><td data-label="Height">{evidence.Height}</td><td data-label="In words">{evidence.Text}</td></tr>""");
         EndTable(html, now.Evidence.Count, "None that this gateway has seen.");
+        IReadOnlyList<DisputeRecord> brought = disputes.All(RowsMax);
+        Table(html, $"Brought before the contract, the newest {RowsMax} at most", "Accused", "What", "State", "By", "In words");
+        foreach (DisputeJson one in brought.Select(EvidenceApi.Json))
+            html.Add($"""<tr><th scope="row" data-label="Accused" class="id">{one.Accused}</th><td data-label="What">{one.Kind}</td><td data-label="State">{one.State}</td><td data-label="By" class="id">{one.Reporter ?? "unknown"}</td><td data-label="In words">{one.Text}</td></tr>""");
+        EndTable(html, brought.Count, "None.");
         List<StoredEquivocation> twice = frames.Equivocations(from, RowsMax + 1);
         Dictionary<int, string> names = devices.All.ToDictionary(device => device.Log.Device, device => device.Registration.Id.ToString());
         Table(html, "Devices that signed two frames under one sequence, the oldest first", "Device", "Sequence", "Received");

@@ -11,6 +11,29 @@ namespace DePIN.Contracts;
 /// <summary>The DeviceRegistry contract: how its calls, results, events and errors are encoded.</summary>
 public static partial class DeviceRegistry
 {
+    /// <summary>What a deployment sends: code, then the constructor's arguments (constructor(address,address)).</summary>
+    public static byte[] EncodeDeployment(Address parameters, Address disputes)
+    {
+        byte[] code = ContractArtifact.Bytecode("DeviceRegistry");
+        byte[] arguments = new AbiEncoder().Address(parameters).Address(disputes).ToArray();
+        return [.. code, .. arguments];
+    }
+
+    /// <summary>Selector of <c>KEY_KIND_ATTESTED()</c>.</summary>
+    public const uint KeyKindAttestedSelector = 0x0c0f552d;
+
+    /// <summary>Call data of <c>KEY_KIND_ATTESTED()</c>.</summary>
+    public static byte[] EncodeKeyKindAttested() =>
+        new AbiEncoder().ToCall(KeyKindAttestedSelector);
+
+    /// <summary>Reads what <c>KEY_KIND_ATTESTED()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeKeyKindAttested(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out byte result)
+    {
+        AbiDecoder d = new(data);
+        result = (byte)d.UInt64(8);
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>KEY_KIND_SECURE_ELEMENT()</c>.</summary>
     public const uint KeyKindSecureElementSelector = 0x720751e7;
 
@@ -41,6 +64,73 @@ public static partial class DeviceRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>LOCATION_MAX()</c>.</summary>
+    public const uint LocationMaxSelector = 0xf06329ab;
+
+    /// <summary>Call data of <c>LOCATION_MAX()</c>.</summary>
+    public static byte[] EncodeLocationMax() =>
+        new AbiEncoder().ToCall(LocationMaxSelector);
+
+    /// <summary>Reads what <c>LOCATION_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeLocationMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out uint result)
+    {
+        AbiDecoder d = new(data);
+        result = (uint)d.UInt64(32);
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>PATH_MAX()</c>.</summary>
+    public const uint PathMaxSelector = 0x6b958c59;
+
+    /// <summary>Call data of <c>PATH_MAX()</c>.</summary>
+    public static byte[] EncodePathMax() =>
+        new AbiEncoder().ToCall(PathMaxSelector);
+
+    /// <summary>Reads what <c>PATH_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodePathMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>ROTATIONS_MAX()</c>.</summary>
+    public const uint RotationsMaxSelector = 0xafe7cfe4;
+
+    /// <summary>Call data of <c>ROTATIONS_MAX()</c>.</summary>
+    public static byte[] EncodeRotationsMax() =>
+        new AbiEncoder().ToCall(RotationsMaxSelector);
+
+    /// <summary>Reads what <c>ROTATIONS_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeRotationsMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>URI_BYTES_MAX()</c>.</summary>
+    public const uint UriBytesMaxSelector = 0xe2b63f40;
+
+    /// <summary>Call data of <c>URI_BYTES_MAX()</c>.</summary>
+    public static byte[] EncodeUriBytesMax() =>
+        new AbiEncoder().ToCall(UriBytesMaxSelector);
+
+    /// <summary>Reads what <c>URI_BYTES_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeUriBytesMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>acceptKey(bytes20)</c>.</summary>
+    public const uint AcceptKeySelector = 0xeb7fcfbc;
+
+    /// <summary>Call data of <c>acceptKey(bytes20)</c>.</summary>
+    public static byte[] EncodeAcceptKey(ReadOnlySpan<byte> device) =>
+        new AbiEncoder().FixedBytes(device).ToCall(AcceptKeySelector);
+
     /// <summary>Selector of <c>approve(address,uint256)</c>.</summary>
     public const uint ApproveSelector = 0x095ea7b3;
 
@@ -63,6 +153,58 @@ public static partial class DeviceRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>batchOf(uint256)</c>.</summary>
+    public const uint BatchOfSelector = 0x18c10885;
+
+    /// <summary>Call data of <c>batchOf(uint256)</c>.</summary>
+    public static byte[] EncodeBatchOf(BigInteger batch) =>
+        new AbiEncoder().UInt(batch).ToCall(BatchOfSelector);
+
+    /// <summary>Reads what <c>batchOf(uint256)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeBatchOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Batch result)
+    {
+        AbiDecoder d = new(data);
+        result = ReadBatch(d);
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>checkMember(uint256,(uint8,bytes32,bytes32,bytes32,bytes32),bytes32[])</c>.</summary>
+    public const uint CheckMemberSelector = 0x61146dac;
+
+    /// <summary>Call data of <c>checkMember(uint256,(uint8,bytes32,bytes32,bytes32,bytes32),bytes32[])</c>.</summary>
+    public static byte[] EncodeCheckMember(BigInteger batch, Claim claim, IReadOnlyCollection<Hash32> path) =>
+        new AbiEncoder().UInt(batch).Tuple(e => WriteClaim(e, claim)).Array(path, static (e, item) => e.Bytes32(item)).ToCall(CheckMemberSelector);
+
+    /// <summary>Reads what <c>checkMember(uint256,(uint8,bytes32,bytes32,bytes32,bytes32),bytes32[])</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeCheckMember(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out bool result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Bool();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>describe(bytes20,uint16,uint32)</c>.</summary>
+    public const uint DescribeSelector = 0xaa77cd19;
+
+    /// <summary>Call data of <c>describe(bytes20,uint16,uint32)</c>.</summary>
+    public static byte[] EncodeDescribe(ReadOnlySpan<byte> device, ushort profile, uint location) =>
+        new AbiEncoder().FixedBytes(device).UInt(profile).UInt(location).ToCall(DescribeSelector);
+
+    /// <summary>Selector of <c>detailsOf(bytes20)</c>.</summary>
+    public const uint DetailsOfSelector = 0x2f43f4d9;
+
+    /// <summary>Call data of <c>detailsOf(bytes20)</c>.</summary>
+    public static byte[] EncodeDetailsOf(ReadOnlySpan<byte> device) =>
+        new AbiEncoder().FixedBytes(device).ToCall(DetailsOfSelector);
+
+    /// <summary>Reads what <c>detailsOf(bytes20)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeDetailsOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Details result)
+    {
+        AbiDecoder d = new(data);
+        result = ReadDetails(d);
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>deviceOf(bytes20)</c>.</summary>
     public const uint DeviceOfSelector = 0xcba60ecf;
 
@@ -75,6 +217,36 @@ public static partial class DeviceRegistry
     {
         AbiDecoder d = new(data);
         result = ReadDevice(d);
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>disputes()</c>.</summary>
+    public const uint DisputesSelector = 0xd4c5b252;
+
+    /// <summary>Call data of <c>disputes()</c>.</summary>
+    public static byte[] EncodeDisputes() =>
+        new AbiEncoder().ToCall(DisputesSelector);
+
+    /// <summary>Reads what <c>disputes()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeDisputes(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>domainSeparator()</c>.</summary>
+    public const uint DomainSeparatorSelector = 0xf698da25;
+
+    /// <summary>Call data of <c>domainSeparator()</c>.</summary>
+    public static byte[] EncodeDomainSeparator() =>
+        new AbiEncoder().ToCall(DomainSeparatorSelector);
+
+    /// <summary>Reads what <c>domainSeparator()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeDomainSeparator(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Hash32 result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Bytes32();
         return d.Fault == AbiFault.None;
     }
 
@@ -108,6 +280,36 @@ public static partial class DeviceRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>isKeyOf(bytes20,bytes32,bytes32)</c>.</summary>
+    public const uint IsKeyOfSelector = 0xdbf14c7b;
+
+    /// <summary>Call data of <c>isKeyOf(bytes20,bytes32,bytes32)</c>.</summary>
+    public static byte[] EncodeIsKeyOf(ReadOnlySpan<byte> device, Hash32 x, Hash32 y) =>
+        new AbiEncoder().FixedBytes(device).Bytes32(x).Bytes32(y).ToCall(IsKeyOfSelector);
+
+    /// <summary>Reads what <c>isKeyOf(bytes20,bytes32,bytes32)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeIsKeyOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out bool result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Bool();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>keysOf(bytes20)</c>.</summary>
+    public const uint KeysOfSelector = 0xda72c3e8;
+
+    /// <summary>Call data of <c>keysOf(bytes20)</c>.</summary>
+    public static byte[] EncodeKeysOf(ReadOnlySpan<byte> device) =>
+        new AbiEncoder().FixedBytes(device).ToCall(KeysOfSelector);
+
+    /// <summary>Reads what <c>keysOf(bytes20)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeKeysOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Key[] result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Array(4096, static e => ReadKey(e));
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>name()</c>.</summary>
     public const uint NameSelector = 0x06fdde03;
 
@@ -120,6 +322,21 @@ public static partial class DeviceRegistry
     {
         AbiDecoder d = new(data);
         result = d.String(65536);
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>nonces(address)</c>.</summary>
+    public const uint NoncesSelector = 0x7ecebe00;
+
+    /// <summary>Call data of <c>nonces(address)</c>.</summary>
+    public static byte[] EncodeNonces(Address owner) =>
+        new AbiEncoder().Address(owner).ToCall(NoncesSelector);
+
+    /// <summary>Reads what <c>nonces(address)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeNonces(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
         return d.Fault == AbiFault.None;
     }
 
@@ -138,6 +355,28 @@ public static partial class DeviceRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>parameters()</c>.</summary>
+    public const uint ParametersSelector = 0x89035730;
+
+    /// <summary>Call data of <c>parameters()</c>.</summary>
+    public static byte[] EncodeParameters() =>
+        new AbiEncoder().ToCall(ParametersSelector);
+
+    /// <summary>Reads what <c>parameters()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeParameters(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>proposeKey(bytes20,bytes32,bytes32)</c>.</summary>
+    public const uint ProposeKeySelector = 0x6b89084c;
+
+    /// <summary>Call data of <c>proposeKey(bytes20,bytes32,bytes32)</c>.</summary>
+    public static byte[] EncodeProposeKey(ReadOnlySpan<byte> device, Hash32 x, Hash32 y) =>
+        new AbiEncoder().FixedBytes(device).Bytes32(x).Bytes32(y).ToCall(ProposeKeySelector);
+
     /// <summary>Selector of <c>register(uint8,bytes32,bytes32,bytes32,bytes32,address)</c>.</summary>
     public const uint RegisterSelector = 0x2fe00c1a;
 
@@ -153,12 +392,64 @@ public static partial class DeviceRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>registerBatch(bytes32,uint32,address,uint16,string)</c>.</summary>
+    public const uint RegisterBatchSelector = 0x5fcdddf1;
+
+    /// <summary>Call data of <c>registerBatch(bytes32,uint32,address,uint16,string)</c>.</summary>
+    public static byte[] EncodeRegisterBatch(Hash32 root, uint count, Address owner, ushort profile, string uri) =>
+        new AbiEncoder().Bytes32(root).UInt(count).Address(owner).UInt(profile).String(uri).ToCall(RegisterBatchSelector);
+
+    /// <summary>Reads what <c>registerBatch(bytes32,uint32,address,uint16,string)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeRegisterBatch(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>registerMember(uint256,(uint8,bytes32,bytes32,bytes32,bytes32),bytes32[])</c>.</summary>
+    public const uint RegisterMemberSelector = 0xee90f33b;
+
+    /// <summary>Call data of <c>registerMember(uint256,(uint8,bytes32,bytes32,bytes32,bytes32),bytes32[])</c>.</summary>
+    public static byte[] EncodeRegisterMember(BigInteger batch, Claim claim, IReadOnlyCollection<Hash32> path) =>
+        new AbiEncoder().UInt(batch).Tuple(e => WriteClaim(e, claim)).Array(path, static (e, item) => e.Bytes32(item)).ToCall(RegisterMemberSelector);
+
+    /// <summary>Reads what <c>registerMember(uint256,(uint8,bytes32,bytes32,bytes32,bytes32),bytes32[])</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeRegisterMember(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out byte[] result)
+    {
+        AbiDecoder d = new(data);
+        result = d.FixedBytes(20);
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>registerSponsored((uint8,bytes32,bytes32,bytes32,bytes32),address,uint16,uint32,uint64,bytes)</c>.</summary>
+    public const uint RegisterSponsoredSelector = 0xc482f556;
+
+    /// <summary>Call data of <c>registerSponsored((uint8,bytes32,bytes32,bytes32,bytes32),address,uint16,uint32,uint64,bytes)</c>.</summary>
+    public static byte[] EncodeRegisterSponsored(Claim claim, Address owner, ushort profile, uint location, ulong deadline, ReadOnlySpan<byte> consent) =>
+        new AbiEncoder().Tuple(e => WriteClaim(e, claim)).Address(owner).UInt(profile).UInt(location).UInt(deadline).Bytes(consent).ToCall(RegisterSponsoredSelector);
+
+    /// <summary>Reads what <c>registerSponsored((uint8,bytes32,bytes32,bytes32,bytes32),address,uint16,uint32,uint64,bytes)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeRegisterSponsored(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out byte[] result)
+    {
+        AbiDecoder d = new(data);
+        result = d.FixedBytes(20);
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>revoke(bytes20)</c>.</summary>
     public const uint RevokeSelector = 0xb28484c0;
 
     /// <summary>Call data of <c>revoke(bytes20)</c>.</summary>
     public static byte[] EncodeRevoke(ReadOnlySpan<byte> device) =>
         new AbiEncoder().FixedBytes(device).ToCall(RevokeSelector);
+
+    /// <summary>Selector of <c>rotate(bytes20,bytes32,bytes32,bytes32,bytes32)</c>.</summary>
+    public const uint RotateSelector = 0x2dd07f46;
+
+    /// <summary>Call data of <c>rotate(bytes20,bytes32,bytes32,bytes32,bytes32)</c>.</summary>
+    public static byte[] EncodeRotate(ReadOnlySpan<byte> device, Hash32 x, Hash32 y, Hash32 r, Hash32 s) =>
+        new AbiEncoder().FixedBytes(device).Bytes32(x).Bytes32(y).Bytes32(r).Bytes32(s).ToCall(RotateSelector);
 
     /// <summary>Selector of <c>safeTransferFrom(address,address,uint256)</c>.</summary>
     public const uint SafeTransferFromSelector = 0x42842e0e;
@@ -196,6 +487,13 @@ public static partial class DeviceRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>suspend(bytes20)</c>.</summary>
+    public const uint SuspendSelector = 0x66c1d3cb;
+
+    /// <summary>Call data of <c>suspend(bytes20)</c>.</summary>
+    public static byte[] EncodeSuspend(ReadOnlySpan<byte> device) =>
+        new AbiEncoder().FixedBytes(device).ToCall(SuspendSelector);
+
     /// <summary>Selector of <c>symbol()</c>.</summary>
     public const uint SymbolSelector = 0x95d89b41;
 
@@ -232,6 +530,13 @@ public static partial class DeviceRegistry
     /// <summary>Call data of <c>transferFrom(address,address,uint256)</c>.</summary>
     public static byte[] EncodeTransferFrom(Address @from, Address to, BigInteger id) =>
         new AbiEncoder().Address(@from).Address(to).UInt(id).ToCall(TransferFromSelector);
+
+    /// <summary>Selector of <c>withdrawKey(bytes20)</c>.</summary>
+    public const uint WithdrawKeySelector = 0xa20c90b4;
+
+    /// <summary>Call data of <c>withdrawKey(bytes20)</c>.</summary>
+    public static byte[] EncodeWithdrawKey(ReadOnlySpan<byte> device) =>
+        new AbiEncoder().FixedBytes(device).ToCall(WithdrawKeySelector);
 
     /// <summary>Event <c>Approval(address,address,uint256)</c>.</summary>
     public sealed record ApprovalEvent(Address Owner, Address Account, BigInteger Id)
@@ -271,6 +576,47 @@ public static partial class DeviceRegistry
             AbiDecoder d = new(data);
             ApprovalForAllEvent read = new(t0.Address(), t1.Address(), d.Bool());
             if (t0.Fault != AbiFault.None || t1.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>BatchRegistered(uint256,address,bytes32,uint32,uint16,string)</c>.</summary>
+    public sealed record BatchRegisteredEvent(BigInteger Batch, Address Owner, Hash32 Root, uint Count, ushort Profile, string Uri)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0xa8c1b51a38edfd230339b3f00082d23fbf1f11922aa8b28612fe6449c73e142e");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out BatchRegisteredEvent? result)
+        {
+            result = null;
+            if (topics.Count != 3 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder t1 = new(topics[2].ToArray());
+            AbiDecoder d = new(data);
+            BatchRegisteredEvent read = new(t0.UInt256(), t1.Address(), d.Bytes32(), (uint)d.UInt64(32), (ushort)d.UInt64(16), d.String(65536));
+            if (t0.Fault != AbiFault.None || t1.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>DeviceDescribed(bytes20,uint16,uint32)</c>.</summary>
+    public sealed record DeviceDescribedEvent(byte[] Device, ushort Profile, uint Location)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x83a4a0764f89e5c45c2ba075c8bd3b7c39e1252034a6280ae0cdfc28dd57065c");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out DeviceDescribedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            DeviceDescribedEvent read = new(t0.FixedBytes(20), (ushort)d.UInt64(16), (uint)d.UInt64(32));
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
             result = read;
             return true;
         }
@@ -317,6 +663,86 @@ public static partial class DeviceRegistry
         }
     }
 
+    /// <summary>Event <c>DeviceSuspended(bytes20,uint64)</c>.</summary>
+    public sealed record DeviceSuspendedEvent(byte[] Device, ulong At)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x5f5497b7f32fb7e0b5ff3f6853cc0ce665a64f5ea4e2770e8b360c689039e8b7");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out DeviceSuspendedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            DeviceSuspendedEvent read = new(t0.FixedBytes(20), d.UInt64());
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>KeyProposed(bytes20,bytes32,bytes32,uint64)</c>.</summary>
+    public sealed record KeyProposedEvent(byte[] Device, Hash32 X, Hash32 Y, ulong From)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0xa81ec2e1063d9141263b50db06b51732fa17634143c77f29c187a426d1404850");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out KeyProposedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            KeyProposedEvent read = new(t0.FixedBytes(20), d.Bytes32(), d.Bytes32(), d.UInt64());
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>KeyRotated(bytes20,bytes32,bytes32,uint32)</c>.</summary>
+    public sealed record KeyRotatedEvent(byte[] Device, Hash32 X, Hash32 Y, uint Rotation)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x17ef7b80d45a47d6ff920cc2fbd73eb268af863d7f4cfc1fc5d82a986c1cb564");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out KeyRotatedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            KeyRotatedEvent read = new(t0.FixedBytes(20), d.Bytes32(), d.Bytes32(), (uint)d.UInt64(32));
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>KeyWithdrawn(bytes20)</c>.</summary>
+    public sealed record KeyWithdrawnEvent(byte[] Device)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x94c217d6fe5a65921c99b92f3361487f9d274ac70f9a043fb3b30b8f2248d3ff");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out KeyWithdrawnEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            KeyWithdrawnEvent read = new(t0.FixedBytes(20));
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
     /// <summary>Event <c>Transfer(address,address,uint256)</c>.</summary>
     public sealed record TransferEvent(Address From, Address To, BigInteger Id)
     {
@@ -339,10 +765,31 @@ public static partial class DeviceRegistry
         }
     }
 
+    /// <summary>Solidity's <c>struct DeviceRegistry.Batch</c>.</summary>
+    public sealed record Batch(Hash32 Root, Address Owner, uint Count, ushort Profile, BigInteger RegisteredAt);
+
+    private static Batch ReadBatch(AbiDecoder d) => new(d.Bytes32(), d.Address(), (uint)d.UInt64(32), (ushort)d.UInt64(16), d.UInt256());
+
+    /// <summary>Solidity's <c>struct DeviceRegistry.Claim</c>.</summary>
+    public sealed record Claim(byte KeyKind, Hash32 X, Hash32 Y, Hash32 R, Hash32 S);
+
+    private static void WriteClaim(AbiEncoder e, Claim value) =>
+        e.UInt(value.KeyKind).Bytes32(value.X).Bytes32(value.Y).Bytes32(value.R).Bytes32(value.S);
+
+    /// <summary>Solidity's <c>struct DeviceRegistry.Details</c>.</summary>
+    public sealed record Details(ushort Profile, uint Location, bool Suspended, uint Rotations, ulong PendingAt, Hash32 PendingX, Hash32 PendingY);
+
+    private static Details ReadDetails(AbiDecoder d) => new((ushort)d.UInt64(16), (uint)d.UInt64(32), d.Bool(), (uint)d.UInt64(32), d.UInt64(), d.Bytes32(), d.Bytes32());
+
     /// <summary>Solidity's <c>struct DeviceRegistry.Device</c>.</summary>
     public sealed record Device(Hash32 X, Hash32 Y, byte KeyKind, ulong RegisteredAt, ulong RevokedAt);
 
     private static Device ReadDevice(AbiDecoder d) => new(d.Bytes32(), d.Bytes32(), (byte)d.UInt64(8), d.UInt64(), d.UInt64());
+
+    /// <summary>Solidity's <c>struct DeviceRegistry.Key</c>.</summary>
+    public sealed record Key(Hash32 X, Hash32 Y);
+
+    private static Key ReadKey(AbiDecoder d) => new(d.Bytes32(), d.Bytes32());
 
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
@@ -355,16 +802,40 @@ public static partial class DeviceRegistry
         public const uint AlreadyRegistered = 0x94810672;
         /// <summary><c>DeviceRegistry_AlreadyRevoked(bytes20)</c></summary>
         public const uint AlreadyRevoked = 0xb57739cf;
+        /// <summary><c>DeviceRegistry_BadConsent(address)</c></summary>
+        public const uint BadConsent = 0xc7240735;
+        /// <summary><c>DeviceRegistry_BadKey(bytes32,bytes32)</c></summary>
+        public const uint BadKey = 0x8821a004;
+        /// <summary><c>DeviceRegistry_BadLocation(uint32)</c></summary>
+        public const uint BadLocation = 0xd103f066;
         /// <summary><c>DeviceRegistry_BadSignature(bytes20)</c></summary>
         public const uint BadSignature = 0xd1cd3f1b;
+        /// <summary><c>DeviceRegistry_BatchEmpty()</c></summary>
+        public const uint BatchEmpty = 0x2e1b91d1;
+        /// <summary><c>DeviceRegistry_ConsentExpired(uint64)</c></summary>
+        public const uint ConsentExpired = 0x90933f41;
+        /// <summary><c>DeviceRegistry_KeyNotDue(bytes20,uint64)</c></summary>
+        public const uint KeyNotDue = 0x4e327f5d;
+        /// <summary><c>DeviceRegistry_NoKeyPending(bytes20)</c></summary>
+        public const uint NoKeyPending = 0x5a53a181;
+        /// <summary><c>DeviceRegistry_NotDisputes(address)</c></summary>
+        public const uint NotDisputes = 0x89a79a9c;
+        /// <summary><c>DeviceRegistry_NotInBatch(uint256,bytes20)</c></summary>
+        public const uint NotInBatch = 0xcff87489;
         /// <summary><c>DeviceRegistry_NotOwner(bytes20,address)</c></summary>
         public const uint NotOwner = 0xf702c8fa;
         /// <summary><c>DeviceRegistry_NotRegistered(bytes20)</c></summary>
         public const uint NotRegistered = 0x4fa117bd;
         /// <summary><c>DeviceRegistry_OwnerZero()</c></summary>
         public const uint OwnerZero = 0x2d7c3e8f;
+        /// <summary><c>DeviceRegistry_TooManyRotations(bytes20)</c></summary>
+        public const uint TooManyRotations = 0xbb260ada;
+        /// <summary><c>DeviceRegistry_UnknownBatch(uint256)</c></summary>
+        public const uint UnknownBatch = 0x698b0369;
         /// <summary><c>DeviceRegistry_UnknownKeyKind(uint8)</c></summary>
         public const uint UnknownKeyKind = 0x4c8c2c84;
+        /// <summary><c>DeviceRegistry_UriTooLong(uint256,uint256)</c></summary>
+        public const uint UriTooLong = 0x0c420360;
         /// <summary><c>NotOwnerNorApproved()</c></summary>
         public const uint NotOwnerNorApproved = 0x4b6e7f18;
         /// <summary><c>TokenAlreadyExists()</c></summary>
@@ -386,11 +857,23 @@ public static partial class DeviceRegistry
         reverts.Add("BalanceQueryForZeroAddress()");
         reverts.Add("DeviceRegistry_AlreadyRegistered(bytes20)");
         reverts.Add("DeviceRegistry_AlreadyRevoked(bytes20)");
+        reverts.Add("DeviceRegistry_BadConsent(address)");
+        reverts.Add("DeviceRegistry_BadKey(bytes32,bytes32)");
+        reverts.Add("DeviceRegistry_BadLocation(uint32)");
         reverts.Add("DeviceRegistry_BadSignature(bytes20)");
+        reverts.Add("DeviceRegistry_BatchEmpty()");
+        reverts.Add("DeviceRegistry_ConsentExpired(uint64)");
+        reverts.Add("DeviceRegistry_KeyNotDue(bytes20,uint64)");
+        reverts.Add("DeviceRegistry_NoKeyPending(bytes20)");
+        reverts.Add("DeviceRegistry_NotDisputes(address)");
+        reverts.Add("DeviceRegistry_NotInBatch(uint256,bytes20)");
         reverts.Add("DeviceRegistry_NotOwner(bytes20,address)");
         reverts.Add("DeviceRegistry_NotRegistered(bytes20)");
         reverts.Add("DeviceRegistry_OwnerZero()");
+        reverts.Add("DeviceRegistry_TooManyRotations(bytes20)");
+        reverts.Add("DeviceRegistry_UnknownBatch(uint256)");
         reverts.Add("DeviceRegistry_UnknownKeyKind(uint8)");
+        reverts.Add("DeviceRegistry_UriTooLong(uint256,uint256)");
         reverts.Add("NotOwnerNorApproved()");
         reverts.Add("TokenAlreadyExists()");
         reverts.Add("TokenDoesNotExist()");

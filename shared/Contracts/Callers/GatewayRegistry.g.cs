@@ -11,12 +11,27 @@ namespace DePIN.Contracts;
 /// <summary>The GatewayRegistry contract: how its calls, results, events and errors are encoded.</summary>
 public static partial class GatewayRegistry
 {
-    /// <summary>What a deployment sends: code, then the constructor's arguments (constructor((address,bytes32,string)[])).</summary>
-    public static byte[] EncodeDeployment(IReadOnlyCollection<Gateway> initial)
+    /// <summary>What a deployment sends: code, then the constructor's arguments (constructor((address,bytes32,string)[],(address,address,address,address,uint64))).</summary>
+    public static byte[] EncodeDeployment(IReadOnlyCollection<Gateway> initial, Wiring wiring)
     {
         byte[] code = ContractArtifact.Bytecode("GatewayRegistry");
-        byte[] arguments = new AbiEncoder().Array(initial, static (e, item) => e.Tuple(e => WriteGateway(e, item))).ToArray();
+        byte[] arguments = new AbiEncoder().Array(initial, static (e, item) => e.Tuple(e => WriteGateway(e, item))).Tuple(e => WriteWiring(e, wiring)).ToArray();
         return [.. code, .. arguments];
+    }
+
+    /// <summary>Selector of <c>BOOTSTRAP_SECONDS_MAX()</c>.</summary>
+    public const uint BootstrapSecondsMaxSelector = 0x472fd29a;
+
+    /// <summary>Call data of <c>BOOTSTRAP_SECONDS_MAX()</c>.</summary>
+    public static byte[] EncodeBootstrapSecondsMax() =>
+        new AbiEncoder().ToCall(BootstrapSecondsMaxSelector);
+
+    /// <summary>Reads what <c>BOOTSTRAP_SECONDS_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeBootstrapSecondsMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
     }
 
     /// <summary>Selector of <c>ENDPOINT_BYTES_MAX()</c>.</summary>
@@ -28,6 +43,21 @@ public static partial class GatewayRegistry
 
     /// <summary>Reads what <c>ENDPOINT_BYTES_MAX()</c> returned; false when that is not its encoding.</summary>
     public static bool TryDecodeEndpointBytesMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>JOINS_PER_EPOCH_MAX()</c>.</summary>
+    public const uint JoinsPerEpochMaxSelector = 0xf173aeca;
+
+    /// <summary>Call data of <c>JOINS_PER_EPOCH_MAX()</c>.</summary>
+    public static byte[] EncodeJoinsPerEpochMax() =>
+        new AbiEncoder().ToCall(JoinsPerEpochMaxSelector);
+
+    /// <summary>Reads what <c>JOINS_PER_EPOCH_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeJoinsPerEpochMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
     {
         AbiDecoder d = new(data);
         result = d.UInt256();
@@ -64,12 +94,64 @@ public static partial class GatewayRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>addStake(address,uint96)</c>.</summary>
+    public const uint AddStakeSelector = 0x2824f012;
+
+    /// <summary>Call data of <c>addStake(address,uint96)</c>.</summary>
+    public static byte[] EncodeAddStake(Address signer, BigInteger amount) =>
+        new AbiEncoder().Address(signer).UInt(amount).ToCall(AddStakeSelector);
+
+    /// <summary>Selector of <c>bootstrapUntil()</c>.</summary>
+    public const uint BootstrapUntilSelector = 0xd6b6b659;
+
+    /// <summary>Call data of <c>bootstrapUntil()</c>.</summary>
+    public static byte[] EncodeBootstrapUntil() =>
+        new AbiEncoder().ToCall(BootstrapUntilSelector);
+
+    /// <summary>Reads what <c>bootstrapUntil()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeBootstrapUntil(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>change((address,bytes32,string)[],address[],uint256,bytes)</c>.</summary>
     public const uint ChangeSelector = 0x7c349249;
 
     /// <summary>Call data of <c>change((address,bytes32,string)[],address[],uint256,bytes)</c>.</summary>
     public static byte[] EncodeChange(IReadOnlyCollection<Gateway> added, IReadOnlyCollection<Address> removed, BigInteger signers, ReadOnlySpan<byte> signatures) =>
         new AbiEncoder().Array(added, static (e, item) => e.Tuple(e => WriteGateway(e, item))).Array(removed, static (e, item) => e.Address(item)).UInt(signers).Bytes(signatures).ToCall(ChangeSelector);
+
+    /// <summary>Selector of <c>configDigest(uint64)</c>.</summary>
+    public const uint ConfigDigestSelector = 0x81c2b1be;
+
+    /// <summary>Call data of <c>configDigest(uint64)</c>.</summary>
+    public static byte[] EncodeConfigDigest(ulong setVersion) =>
+        new AbiEncoder().UInt(setVersion).ToCall(ConfigDigestSelector);
+
+    /// <summary>Reads what <c>configDigest(uint64)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeConfigDigest(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Hash32 result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Bytes32();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>disputes()</c>.</summary>
+    public const uint DisputesSelector = 0xd4c5b252;
+
+    /// <summary>Call data of <c>disputes()</c>.</summary>
+    public static byte[] EncodeDisputes() =>
+        new AbiEncoder().ToCall(DisputesSelector);
+
+    /// <summary>Reads what <c>disputes()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeDisputes(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
 
     /// <summary>Selector of <c>domainSeparator()</c>.</summary>
     public const uint DomainSeparatorSelector = 0xf698da25;
@@ -86,6 +168,28 @@ public static partial class GatewayRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>epochOf(uint64)</c>.</summary>
+    public const uint EpochOfSelector = 0xfadb4768;
+
+    /// <summary>Call data of <c>epochOf(uint64)</c>.</summary>
+    public static byte[] EncodeEpochOf(ulong setVersion) =>
+        new AbiEncoder().UInt(setVersion).ToCall(EpochOfSelector);
+
+    /// <summary>Reads what <c>epochOf(uint64)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeEpochOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>exit(address)</c>.</summary>
+    public const uint ExitSelector = 0xb42652e9;
+
+    /// <summary>Call data of <c>exit(address)</c>.</summary>
+    public static byte[] EncodeExit(Address signer) =>
+        new AbiEncoder().Address(signer).ToCall(ExitSelector);
+
     /// <summary>Selector of <c>gateways()</c>.</summary>
     public const uint GatewaysSelector = 0x093a86d3;
 
@@ -100,6 +204,13 @@ public static partial class GatewayRegistry
         result = d.Array(4096, static e => e.DynamicTuple(static e => ReadGateway(e)));
         return d.Fault == AbiFault.None;
     }
+
+    /// <summary>Selector of <c>hold(address,uint64)</c>.</summary>
+    public const uint HoldSelector = 0xde42e245;
+
+    /// <summary>Call data of <c>hold(address,uint64)</c>.</summary>
+    public static byte[] EncodeHold(Address signer, ulong until) =>
+        new AbiEncoder().Address(signer).UInt(until).ToCall(HoldSelector);
 
     /// <summary>Selector of <c>isActive(address)</c>.</summary>
     public const uint IsActiveSelector = 0x9f8a13d7;
@@ -116,6 +227,58 @@ public static partial class GatewayRegistry
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>join((address,bytes32,string),uint96,bytes)</c>.</summary>
+    public const uint JoinSelector = 0x33e98a4f;
+
+    /// <summary>Call data of <c>join((address,bytes32,string),uint96,bytes)</c>.</summary>
+    public static byte[] EncodeJoin(Gateway gateway, BigInteger amount, ReadOnlySpan<byte> consent) =>
+        new AbiEncoder().Tuple(e => WriteGateway(e, gateway)).UInt(amount).Bytes(consent).ToCall(JoinSelector);
+
+    /// <summary>Selector of <c>ledger()</c>.</summary>
+    public const uint LedgerSelector = 0x56397c35;
+
+    /// <summary>Call data of <c>ledger()</c>.</summary>
+    public static byte[] EncodeLedger() =>
+        new AbiEncoder().ToCall(LedgerSelector);
+
+    /// <summary>Reads what <c>ledger()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeLedger(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>nonces(address)</c>.</summary>
+    public const uint NoncesSelector = 0x7ecebe00;
+
+    /// <summary>Call data of <c>nonces(address)</c>.</summary>
+    public static byte[] EncodeNonces(Address signer) =>
+        new AbiEncoder().Address(signer).ToCall(NoncesSelector);
+
+    /// <summary>Reads what <c>nonces(address)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeNonces(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>parameters()</c>.</summary>
+    public const uint ParametersSelector = 0x89035730;
+
+    /// <summary>Call data of <c>parameters()</c>.</summary>
+    public static byte[] EncodeParameters() =>
+        new AbiEncoder().ToCall(ParametersSelector);
+
+    /// <summary>Reads what <c>parameters()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeParameters(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>quorum()</c>.</summary>
     public const uint QuorumSelector = 0x1703a018;
 
@@ -125,6 +288,80 @@ public static partial class GatewayRegistry
 
     /// <summary>Reads what <c>quorum()</c> returned; false when that is not its encoding.</summary>
     public static bool TryDecodeQuorum(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>rejoin(address)</c>.</summary>
+    public const uint RejoinSelector = 0xd6c54cc3;
+
+    /// <summary>Call data of <c>rejoin(address)</c>.</summary>
+    public static byte[] EncodeRejoin(Address signer) =>
+        new AbiEncoder().Address(signer).ToCall(RejoinSelector);
+
+    /// <summary>Selector of <c>removeUnderstaked(address)</c>.</summary>
+    public const uint RemoveUnderstakedSelector = 0x80f549f1;
+
+    /// <summary>Call data of <c>removeUnderstaked(address)</c>.</summary>
+    public static byte[] EncodeRemoveUnderstaked(Address signer) =>
+        new AbiEncoder().Address(signer).ToCall(RemoveUnderstakedSelector);
+
+    /// <summary>Selector of <c>slash(address,uint256)</c>.</summary>
+    public const uint SlashSelector = 0x02fb4d85;
+
+    /// <summary>Call data of <c>slash(address,uint256)</c>.</summary>
+    public static byte[] EncodeSlash(Address signer, BigInteger share) =>
+        new AbiEncoder().Address(signer).UInt(share).ToCall(SlashSelector);
+
+    /// <summary>Reads what <c>slash(address,uint256)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeSlash(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>stakeOf(address)</c>.</summary>
+    public const uint StakeOfSelector = 0x42623360;
+
+    /// <summary>Call data of <c>stakeOf(address)</c>.</summary>
+    public static byte[] EncodeStakeOf(Address signer) =>
+        new AbiEncoder().Address(signer).ToCall(StakeOfSelector);
+
+    /// <summary>Reads what <c>stakeOf(address)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeStakeOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Stake result)
+    {
+        AbiDecoder d = new(data);
+        result = ReadStake(d);
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>token()</c>.</summary>
+    public const uint TokenSelector = 0xfc0c546a;
+
+    /// <summary>Call data of <c>token()</c>.</summary>
+    public static byte[] EncodeToken() =>
+        new AbiEncoder().ToCall(TokenSelector);
+
+    /// <summary>Reads what <c>token()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeToken(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>totalStake()</c>.</summary>
+    public const uint TotalStakeSelector = 0x8b0e9f3f;
+
+    /// <summary>Call data of <c>totalStake()</c>.</summary>
+    public static byte[] EncodeTotalStake() =>
+        new AbiEncoder().ToCall(TotalStakeSelector);
+
+    /// <summary>Reads what <c>totalStake()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeTotalStake(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
     {
         AbiDecoder d = new(data);
         result = d.UInt256();
@@ -152,6 +389,13 @@ public static partial class GatewayRegistry
         result = d.UInt64();
         return d.Fault == AbiFault.None;
     }
+
+    /// <summary>Selector of <c>withdraw(address)</c>.</summary>
+    public const uint WithdrawSelector = 0x51cff8d9;
+
+    /// <summary>Call data of <c>withdraw(address)</c>.</summary>
+    public static byte[] EncodeWithdraw(Address signer) =>
+        new AbiEncoder().Address(signer).ToCall(WithdrawSelector);
 
     /// <summary>Event <c>ActiveSetChanged(uint64,address,uint256)</c>.</summary>
     public sealed record ActiveSetChangedEvent(ulong Version, Address List, BigInteger Count)
@@ -213,6 +457,26 @@ public static partial class GatewayRegistry
         }
     }
 
+    /// <summary>Event <c>GatewaySlashed(address,uint256,uint64)</c>.</summary>
+    public sealed record GatewaySlashedEvent(Address Signer, BigInteger Amount, ulong JailedUntil)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x9f7ff3766fd3e50bc08a3a8256cbdc268309df0f3acb96ad7b66212cc97890a9");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out GatewaySlashedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            GatewaySlashedEvent read = new(t0.Address(), d.UInt256(), d.UInt64());
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
     /// <summary>Event <c>GatewayUpdated(address,bytes32,string)</c>.</summary>
     public sealed record GatewayUpdatedEvent(Address Signer, Hash32 TlsKeyHash, string Endpoint)
     {
@@ -233,6 +497,68 @@ public static partial class GatewayRegistry
         }
     }
 
+    /// <summary>Event <c>StakeWithdrawn(address,address,uint256)</c>.</summary>
+    public sealed record StakeWithdrawnEvent(Address Signer, Address Operator, BigInteger Amount)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0xb7c918e0e249f999e965cafeb6c664271b3f4317d296461500e71da39f0cbda3");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out StakeWithdrawnEvent? result)
+        {
+            result = null;
+            if (topics.Count != 3 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder t1 = new(topics[2].ToArray());
+            AbiDecoder d = new(data);
+            StakeWithdrawnEvent read = new(t0.Address(), t1.Address(), d.UInt256());
+            if (t0.Fault != AbiFault.None || t1.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>Staked(address,address,uint256,uint256)</c>.</summary>
+    public sealed record StakedEvent(Address Signer, Address Operator, BigInteger Amount, BigInteger Stake)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x6c86f3fd5118b3aa8bb4f389a617046de0a3d3d477de1a1673d227f802f616dc");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out StakedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 3 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder t1 = new(topics[2].ToArray());
+            AbiDecoder d = new(data);
+            StakedEvent read = new(t0.Address(), t1.Address(), d.UInt256(), d.UInt256());
+            if (t0.Fault != AbiFault.None || t1.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>Unbonding(address,uint64)</c>.</summary>
+    public sealed record UnbondingEvent(Address Signer, ulong WithdrawableAt)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0xc725bbeb54bd5f4358a11978db4eafb744768dbff3c5a43fca0d806faa136456");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out UnbondingEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            UnbondingEvent read = new(t0.Address(), d.UInt64());
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
     /// <summary>Solidity's <c>struct GatewayRegistry.Gateway</c>.</summary>
     public sealed record Gateway(Address Signer, Hash32 TlsKeyHash, string Endpoint);
 
@@ -241,23 +567,62 @@ public static partial class GatewayRegistry
 
     private static Gateway ReadGateway(AbiDecoder d) => new(d.Address(), d.Bytes32(), d.String(65536));
 
+    /// <summary>Solidity's <c>struct GatewayRegistry.Stake</c>.</summary>
+    public sealed record Stake(Address Operator, BigInteger Amount, bool Active, ulong WithdrawableAt, ulong JailedUntil);
+
+    private static Stake ReadStake(AbiDecoder d) => new(d.Address(), d.UInt256(), d.Bool(), d.UInt64(), d.UInt64());
+
+    /// <summary>Solidity's <c>struct GatewayRegistry.Wiring</c>.</summary>
+    public sealed record Wiring(Address Token, Address Parameters, Address Ledger, Address Disputes, ulong BootstrapUntil);
+
+    private static void WriteWiring(AbiEncoder e, Wiring value) =>
+        e.Address(value.Token).Address(value.Parameters).Address(value.Ledger).Address(value.Disputes).UInt(value.BootstrapUntil);
+
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
     {
         /// <summary><c>GatewayRegistry_AlreadyActive(address)</c></summary>
         public const uint AlreadyActive = 0x37c0f887;
+        /// <summary><c>GatewayRegistry_AlreadyStaked(address)</c></summary>
+        public const uint AlreadyStaked = 0x27e1c354;
+        /// <summary><c>GatewayRegistry_BadConsent(address)</c></summary>
+        public const uint BadConsent = 0x5b66082c;
+        /// <summary><c>GatewayRegistry_BootstrapOver(uint64)</c></summary>
+        public const uint BootstrapOver = 0x1b9ca0cd;
+        /// <summary><c>GatewayRegistry_BootstrapRuns(uint64)</c></summary>
+        public const uint BootstrapRuns = 0x993b59e0;
+        /// <summary><c>GatewayRegistry_BootstrapTooLong(uint64)</c></summary>
+        public const uint BootstrapTooLong = 0x3d77704f;
         /// <summary><c>GatewayRegistry_EndpointTooLong(uint256,uint256)</c></summary>
         public const uint EndpointTooLong = 0xff585dd7;
+        /// <summary><c>GatewayRegistry_Jailed(address,uint64)</c></summary>
+        public const uint Jailed = 0xbe5b8c8e;
         /// <summary><c>GatewayRegistry_NotActive(address)</c></summary>
         public const uint NotActive = 0x70eae67d;
+        /// <summary><c>GatewayRegistry_NotDisputes(address)</c></summary>
+        public const uint NotDisputes = 0x1e1b4039;
+        /// <summary><c>GatewayRegistry_NotKnown(address)</c></summary>
+        public const uint NotKnown = 0x03c0e335;
+        /// <summary><c>GatewayRegistry_NotOperator(address,address)</c></summary>
+        public const uint NotOperator = 0xc8a20bb7;
+        /// <summary><c>GatewayRegistry_NotWithdrawable(address,uint64)</c></summary>
+        public const uint NotWithdrawable = 0x45edd9a5;
         /// <summary><c>GatewayRegistry_NothingChanged()</c></summary>
         public const uint NothingChanged = 0x6fb2461e;
         /// <summary><c>GatewayRegistry_SetEmpty()</c></summary>
         public const uint SetEmpty = 0xe37ed01d;
+        /// <summary><c>GatewayRegistry_SetFull(address,uint256)</c></summary>
+        public const uint SetFull = 0x7d02a226;
         /// <summary><c>GatewayRegistry_SetTooLarge(uint256,uint256)</c></summary>
         public const uint SetTooLarge = 0xe425ee30;
         /// <summary><c>GatewayRegistry_SignerZero()</c></summary>
         public const uint SignerZero = 0xcf2cf092;
+        /// <summary><c>GatewayRegistry_StakeEnough(address)</c></summary>
+        public const uint StakeEnough = 0x0bd58b4a;
+        /// <summary><c>GatewayRegistry_StakeTooLow(uint256,uint256)</c></summary>
+        public const uint StakeTooLow = 0xf6e18161;
+        /// <summary><c>GatewayRegistry_TooManyJoins(uint256)</c></summary>
+        public const uint TooManyJoins = 0x8c260e15;
         /// <summary><c>GatewayRegistry_UnknownVersion(uint64)</c></summary>
         public const uint UnknownVersion = 0x638a2dbb;
         /// <summary><c>Quorum_BadSignature(uint256,address)</c></summary>
@@ -274,12 +639,26 @@ public static partial class GatewayRegistry
     public static void AddErrors(RevertRegistry reverts)
     {
         reverts.Add("GatewayRegistry_AlreadyActive(address)");
+        reverts.Add("GatewayRegistry_AlreadyStaked(address)");
+        reverts.Add("GatewayRegistry_BadConsent(address)");
+        reverts.Add("GatewayRegistry_BootstrapOver(uint64)");
+        reverts.Add("GatewayRegistry_BootstrapRuns(uint64)");
+        reverts.Add("GatewayRegistry_BootstrapTooLong(uint64)");
         reverts.Add("GatewayRegistry_EndpointTooLong(uint256,uint256)");
+        reverts.Add("GatewayRegistry_Jailed(address,uint64)");
         reverts.Add("GatewayRegistry_NotActive(address)");
+        reverts.Add("GatewayRegistry_NotDisputes(address)");
+        reverts.Add("GatewayRegistry_NotKnown(address)");
+        reverts.Add("GatewayRegistry_NotOperator(address,address)");
+        reverts.Add("GatewayRegistry_NotWithdrawable(address,uint64)");
         reverts.Add("GatewayRegistry_NothingChanged()");
         reverts.Add("GatewayRegistry_SetEmpty()");
+        reverts.Add("GatewayRegistry_SetFull(address,uint256)");
         reverts.Add("GatewayRegistry_SetTooLarge(uint256,uint256)");
         reverts.Add("GatewayRegistry_SignerZero()");
+        reverts.Add("GatewayRegistry_StakeEnough(address)");
+        reverts.Add("GatewayRegistry_StakeTooLow(uint256,uint256)");
+        reverts.Add("GatewayRegistry_TooManyJoins(uint256)");
         reverts.Add("GatewayRegistry_UnknownVersion(uint64)");
         reverts.Add("Quorum_BadSignature(uint256,address)");
         reverts.Add("Quorum_SignatureBytes(uint256,uint256)");

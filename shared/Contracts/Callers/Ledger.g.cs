@@ -11,13 +11,80 @@ namespace DePIN.Contracts;
 /// <summary>The Ledger contract: how its calls, results, events and errors are encoded.</summary>
 public static partial class Ledger
 {
-    /// <summary>What a deployment sends: code, then the constructor's arguments (constructor(address,uint64)).</summary>
-    public static byte[] EncodeDeployment(Address registry, ulong epochSeconds)
+    /// <summary>What a deployment sends: code, then the constructor's arguments (constructor(address,address,address,uint64)).</summary>
+    public static byte[] EncodeDeployment(Address registry, Address devices, Address governance, ulong epochSeconds)
     {
         byte[] code = ContractArtifact.Bytecode("Ledger");
-        byte[] arguments = new AbiEncoder().Address(registry).UInt(epochSeconds).ToArray();
+        byte[] arguments = new AbiEncoder().Address(registry).Address(devices).Address(governance).UInt(epochSeconds).ToArray();
         return [.. code, .. arguments];
     }
+
+    /// <summary>Selector of <c>EPOCH_LEAD()</c>.</summary>
+    public const uint EpochLeadSelector = 0x446b491b;
+
+    /// <summary>Call data of <c>EPOCH_LEAD()</c>.</summary>
+    public static byte[] EncodeEpochLead() =>
+        new AbiEncoder().ToCall(EpochLeadSelector);
+
+    /// <summary>Reads what <c>EPOCH_LEAD()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeEpochLead(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>EPOCH_SECONDS_MAX()</c>.</summary>
+    public const uint EpochSecondsMaxSelector = 0x5e159aa8;
+
+    /// <summary>Call data of <c>EPOCH_SECONDS_MAX()</c>.</summary>
+    public static byte[] EncodeEpochSecondsMax() =>
+        new AbiEncoder().ToCall(EpochSecondsMaxSelector);
+
+    /// <summary>Reads what <c>EPOCH_SECONDS_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeEpochSecondsMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>PAUSE_GAP_SECONDS()</c>.</summary>
+    public const uint PauseGapSecondsSelector = 0x2bc7aea8;
+
+    /// <summary>Call data of <c>PAUSE_GAP_SECONDS()</c>.</summary>
+    public static byte[] EncodePauseGapSeconds() =>
+        new AbiEncoder().ToCall(PauseGapSecondsSelector);
+
+    /// <summary>Reads what <c>PAUSE_GAP_SECONDS()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodePauseGapSeconds(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>PAUSE_SECONDS_MAX()</c>.</summary>
+    public const uint PauseSecondsMaxSelector = 0xe847d6a1;
+
+    /// <summary>Call data of <c>PAUSE_SECONDS_MAX()</c>.</summary>
+    public static byte[] EncodePauseSecondsMax() =>
+        new AbiEncoder().ToCall(PauseSecondsMaxSelector);
+
+    /// <summary>Reads what <c>PAUSE_SECONDS_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodePauseSecondsMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>adoptSet(uint256)</c>.</summary>
+    public const uint AdoptSetSelector = 0x42d0208f;
+
+    /// <summary>Call data of <c>adoptSet(uint256)</c>.</summary>
+    public static byte[] EncodeAdoptSet(BigInteger most) =>
+        new AbiEncoder().UInt(most).ToCall(AdoptSetSelector);
 
     /// <summary>Selector of <c>anchor((uint64,bytes32,bytes32,uint32,uint64),uint256,bytes)</c>.</summary>
     public const uint AnchorSelector = 0xdf052750;
@@ -38,6 +105,21 @@ public static partial class Ledger
     {
         AbiDecoder d = new(data);
         result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>devices()</c>.</summary>
+    public const uint DevicesSelector = 0xc30a4d48;
+
+    /// <summary>Call data of <c>devices()</c>.</summary>
+    public static byte[] EncodeDevices() =>
+        new AbiEncoder().ToCall(DevicesSelector);
+
+    /// <summary>Reads what <c>devices()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeDevices(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
         return d.Fault == AbiFault.None;
     }
 
@@ -86,6 +168,36 @@ public static partial class Ledger
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>epochSecondsMin()</c>.</summary>
+    public const uint EpochSecondsMinSelector = 0x67f982df;
+
+    /// <summary>Call data of <c>epochSecondsMin()</c>.</summary>
+    public static byte[] EncodeEpochSecondsMin() =>
+        new AbiEncoder().ToCall(EpochSecondsMinSelector);
+
+    /// <summary>Reads what <c>epochSecondsMin()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeEpochSecondsMin(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>governance()</c>.</summary>
+    public const uint GovernanceSelector = 0x5aa6e675;
+
+    /// <summary>Call data of <c>governance()</c>.</summary>
+    public static byte[] EncodeGovernance() =>
+        new AbiEncoder().ToCall(GovernanceSelector);
+
+    /// <summary>Reads what <c>governance()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeGovernance(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>head()</c>.</summary>
     public const uint HeadSelector = 0x8f7dcfa3;
 
@@ -98,6 +210,28 @@ public static partial class Ledger
     {
         AbiDecoder d = new(data);
         result = d.Bytes32();
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>pause(uint64)</c>.</summary>
+    public const uint PauseSelector = 0x0357e370;
+
+    /// <summary>Call data of <c>pause(uint64)</c>.</summary>
+    public static byte[] EncodePause(ulong seconds) =>
+        new AbiEncoder().UInt(seconds).ToCall(PauseSelector);
+
+    /// <summary>Selector of <c>pausedUntil()</c>.</summary>
+    public const uint PausedUntilSelector = 0xda748b10;
+
+    /// <summary>Call data of <c>pausedUntil()</c>.</summary>
+    public static byte[] EncodePausedUntil() =>
+        new AbiEncoder().ToCall(PausedUntilSelector);
+
+    /// <summary>Reads what <c>pausedUntil()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodePausedUntil(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
         return d.Fault == AbiFault.None;
     }
 
@@ -146,6 +280,50 @@ public static partial class Ledger
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>resume()</c>.</summary>
+    public const uint ResumeSelector = 0x046f7da2;
+
+    /// <summary>Call data of <c>resume()</c>.</summary>
+    public static byte[] EncodeResume() =>
+        new AbiEncoder().ToCall(ResumeSelector);
+
+    /// <summary>Selector of <c>segments()</c>.</summary>
+    public const uint SegmentsSelector = 0xe2d6870a;
+
+    /// <summary>Call data of <c>segments()</c>.</summary>
+    public static byte[] EncodeSegments() =>
+        new AbiEncoder().ToCall(SegmentsSelector);
+
+    /// <summary>Reads what <c>segments()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeSegments(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Segment[] result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Array(4096, static e => ReadSegment(e));
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>setEpochSeconds(uint64)</c>.</summary>
+    public const uint SetEpochSecondsSelector = 0xa829244d;
+
+    /// <summary>Call data of <c>setEpochSeconds(uint64)</c>.</summary>
+    public static byte[] EncodeSetEpochSeconds(ulong seconds) =>
+        new AbiEncoder().UInt(seconds).ToCall(SetEpochSecondsSelector);
+
+    /// <summary>Selector of <c>setInForce()</c>.</summary>
+    public const uint SetInForceSelector = 0xb88a3549;
+
+    /// <summary>Call data of <c>setInForce()</c>.</summary>
+    public static byte[] EncodeSetInForce() =>
+        new AbiEncoder().ToCall(SetInForceSelector);
+
+    /// <summary>Reads what <c>setInForce()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeSetInForce(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out Address result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Address();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>state()</c>.</summary>
     public const uint StateSelector = 0xc19d93fb;
 
@@ -161,6 +339,21 @@ public static partial class Ledger
     {
         AbiDecoder d = new(data);
         result = new StateResult(d.UInt64(), d.UInt64(), d.UInt64(), d.UInt64(), d.Bytes32());
+        return d.Fault == AbiFault.None;
+    }
+
+    /// <summary>Selector of <c>timeOf(uint64)</c>.</summary>
+    public const uint TimeOfSelector = 0x843651f0;
+
+    /// <summary>Call data of <c>timeOf(uint64)</c>.</summary>
+    public static byte[] EncodeTimeOf(ulong epoch) =>
+        new AbiEncoder().UInt(epoch).ToCall(TimeOfSelector);
+
+    /// <summary>Reads what <c>timeOf(uint64)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeTimeOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out ulong result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt64();
         return d.Fault == AbiFault.None;
     }
 
@@ -204,6 +397,85 @@ public static partial class Ledger
         }
     }
 
+    /// <summary>Event <c>EpochLengthChanged(uint64,uint64,uint64)</c>.</summary>
+    public sealed record EpochLengthChangedEvent(ulong FirstEpoch, ulong StartTime, ulong EpochSeconds)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x7054b77bd3ea30615ee83fb0c6ba4615e4ffe2fa7ba73251dee5f68223f28a25");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out EpochLengthChangedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            EpochLengthChangedEvent read = new(t0.UInt64(), d.UInt64(), d.UInt64());
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>Paused(uint64)</c>.</summary>
+    public sealed record PausedEvent(ulong Until)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0xdb6a871e0ca1412b5a476ec1e7ec005fc584d1afa9bef37a3c64129332bb449b");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out PausedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 1 || topics[0] != Topic) return false;
+            AbiDecoder d = new(data);
+            PausedEvent read = new(d.UInt64());
+            if (d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>Resumed(uint64)</c>.</summary>
+    public sealed record ResumedEvent(ulong At)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0xf29fece88d6a28544f56074bac25668db03f9a27e6cd0be653f22cca8bca7580");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out ResumedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 1 || topics[0] != Topic) return false;
+            AbiDecoder d = new(data);
+            ResumedEvent read = new(d.UInt64());
+            if (d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
+    /// <summary>Event <c>SetAdopted(uint64,uint64,bytes32)</c>.</summary>
+    public sealed record SetAdoptedEvent(ulong Version, ulong Ordinal, Hash32 ConfigDigest)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x39cdc2bf26526b595cbae53e9ff820d78816e4650e58df5b5b347be90138ced1");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out SetAdoptedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 3 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder t1 = new(topics[2].ToArray());
+            AbiDecoder d = new(data);
+            SetAdoptedEvent read = new(t0.UInt64(), t1.UInt64(), d.Bytes32());
+            if (t0.Fault != AbiFault.None || t1.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
     private static void WriteAnchorHeader(AbiEncoder e, AnchorHeader value) =>
         e.UInt(value.Epoch).Bytes32(value.Previous).Bytes32(value.Root).UInt(value.Batches).UInt(value.Frames);
 
@@ -216,25 +488,40 @@ public static partial class Ledger
     private static void WriteFrameProof(AbiEncoder e, FrameProof value) =>
         e.Bytes(value.Frame).Bytes32(value.X).Bytes32(value.Y).Array(value.BatchPath, static (e, item) => e.Bytes32(item)).Tuple(e => WriteBatchHeader(e, value.Batch)).Array(value.AnchorPath, static (e, item) => e.Bytes32(item)).Tuple(e => WriteAnchorHeader(e, value.Anchor)).Array(value.LedgerPath, static (e, item) => e.Bytes32(item));
 
+    /// <summary>Solidity's <c>struct Ledger.Segment</c>.</summary>
+    public sealed record Segment(ulong FirstEpoch, ulong StartTime, ulong EpochSeconds);
+
+    private static Segment ReadSegment(AbiDecoder d) => new(d.UInt64(), d.UInt64(), d.UInt64());
+
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
     {
         /// <summary><c>Ledger_BadDeviceSignature(bytes20)</c></summary>
         public const uint BadDeviceSignature = 0x86644455;
+        /// <summary><c>Ledger_EpochChangePending(uint64)</c></summary>
+        public const uint EpochChangePending = 0xb225d776;
         /// <summary><c>Ledger_EpochInFuture(uint64,uint64)</c></summary>
         public const uint EpochInFuture = 0x69b83e12;
-        /// <summary><c>Ledger_EpochSecondsZero()</c></summary>
-        public const uint EpochSecondsZero = 0x680bd864;
+        /// <summary><c>Ledger_EpochSecondsOutOfBounds(uint64,uint64,uint64)</c></summary>
+        public const uint EpochSecondsOutOfBounds = 0x308e46df;
         /// <summary><c>Ledger_EpochTaken(uint64,uint64)</c></summary>
         public const uint EpochTaken = 0xcc13f756;
         /// <summary><c>Ledger_MalformedFrame(uint8)</c></summary>
         public const uint MalformedFrame = 0xcfdf4694;
+        /// <summary><c>Ledger_NotGovernance(address)</c></summary>
+        public const uint NotGovernance = 0x842414bf;
         /// <summary><c>Ledger_NotInAnchor(bytes32,bytes32)</c></summary>
         public const uint NotInAnchor = 0x7eb2117f;
         /// <summary><c>Ledger_NotInBatch(bytes32,bytes32)</c></summary>
         public const uint NotInBatch = 0x4ce1213b;
         /// <summary><c>Ledger_NotInLedger(bytes32,uint256)</c></summary>
         public const uint NotInLedger = 0x2adabc63;
+        /// <summary><c>Ledger_PauseOutOfBounds(uint64,uint64)</c></summary>
+        public const uint PauseOutOfBounds = 0x5fd504ca;
+        /// <summary><c>Ledger_Paused(uint64)</c></summary>
+        public const uint Paused = 0x74a8626d;
+        /// <summary><c>Ledger_PausedLately(uint64)</c></summary>
+        public const uint PausedLately = 0xa96a2e95;
         /// <summary><c>Ledger_RegistryEmpty(address)</c></summary>
         public const uint RegistryEmpty = 0x992667de;
         /// <summary><c>Ledger_WrongKey(bytes20,bytes20)</c></summary>
@@ -255,13 +542,18 @@ public static partial class Ledger
     public static void AddErrors(RevertRegistry reverts)
     {
         reverts.Add("Ledger_BadDeviceSignature(bytes20)");
+        reverts.Add("Ledger_EpochChangePending(uint64)");
         reverts.Add("Ledger_EpochInFuture(uint64,uint64)");
-        reverts.Add("Ledger_EpochSecondsZero()");
+        reverts.Add("Ledger_EpochSecondsOutOfBounds(uint64,uint64,uint64)");
         reverts.Add("Ledger_EpochTaken(uint64,uint64)");
         reverts.Add("Ledger_MalformedFrame(uint8)");
+        reverts.Add("Ledger_NotGovernance(address)");
         reverts.Add("Ledger_NotInAnchor(bytes32,bytes32)");
         reverts.Add("Ledger_NotInBatch(bytes32,bytes32)");
         reverts.Add("Ledger_NotInLedger(bytes32,uint256)");
+        reverts.Add("Ledger_PauseOutOfBounds(uint64,uint64)");
+        reverts.Add("Ledger_Paused(uint64)");
+        reverts.Add("Ledger_PausedLately(uint64)");
         reverts.Add("Ledger_RegistryEmpty(address)");
         reverts.Add("Ledger_WrongKey(bytes20,bytes20)");
         reverts.Add("Ledger_WrongPrevious(bytes32,bytes32)");

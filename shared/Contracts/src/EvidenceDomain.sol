@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {TypedDigest} from "./TypedDigest.sol";
+
 /// @title EvidenceDomain
 /// @notice The EIP-712 domain of everything gateways sign: name "DePIN Edge", version "1", this chain, this contract.
 /// @dev A signature for one ledger, one registry or one chain is worth nothing on another.
@@ -20,15 +22,8 @@ abstract contract EvidenceDomain {
     }
 
     /// @dev What gateways sign: EIP-712, "\x19\x01" then the separator then the struct's hash.
-    function _typedDigest(bytes32 structHash) internal view returns (bytes32 digest) {
-        bytes32 separator = domainSeparator();
-        assembly ("memory-safe") {
-            let pointer := mload(0x40)
-            mstore(pointer, hex"1901")
-            mstore(add(pointer, 0x02), separator)
-            mstore(add(pointer, 0x22), structHash)
-            digest := keccak256(pointer, 0x42)
-        }
+    function _typedDigest(bytes32 structHash) internal view returns (bytes32) {
+        return TypedDigest.hash(domainSeparator(), structHash);
     }
 
     function _computeSeparator() private view returns (bytes32) {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ECDSA} from "solady/utils/ECDSA.sol";
 import {ActiveSet} from "./ActiveSet.sol";
 
 /// @title Quorum
 /// @notice Checks that floor(2n/3) + 1 of the n active signers signed one digest.
 /// @dev `signers` is a mask: bit i set means signer i of the active set signed. `signatures` holds one 64-byte EIP-2098
 /// signature per set bit, in ascending order of the bits. A mask cannot name a signer twice, so there is nothing to sort or
-/// to remember; whoever submits pays about 4,000 gas a signature.
+/// to remember; whoever submits pays about 3,300 gas a signature, besides its call data.
 library Quorum {
     uint256 internal constant SIGNATURE_BYTES = 64;
     /// @dev n / 2 of secp256k1: a signature with a higher s is the same signature written twice (EIP-2).
@@ -33,17 +32,9 @@ library Quorum {
                     if (offset + SIGNATURE_BYTES > signatures.length) {
                         revert Quorum_SignatureBytes(signatures.length, offset + SIGNATURE_BYTES);
                     }
-                    bytes32 r;
-                    bytes32 vs;
-                    assembly ("memory-safe") {
-                        r := calldataload(add(signatures.offset, offset))
-                        vs := calldataload(add(add(signatures.offset, offset), 0x20))
-                    }
                     address expected = ActiveSet.signerAt(packed, index);
                     // No active signer is the zero address, so a failed recovery (zero) never matches.
-                    if ((uint256(vs) << 1) >> 1 > HALF_ORDER || ECDSA.tryRecover(digest, r, vs) != expected) {
-                        revert Quorum_BadSignature(index, expected);
-                    }
+                    if (recover(digest, signatures, offset) != expected) revert Quorum_BadSignature(index, expected);
                     offset += SIGNATURE_BYTES;
                 }
                 ++index;
@@ -52,6 +43,26 @@ library Quorum {
             uint256 needed = ActiveSet.quorumOf(count);
             if (signed < needed) revert Quorum_TooFewSigners(signed, needed);
             if (signatures.length != offset) revert Quorum_SignatureBytes(signatures.length, offset);
+        }
+    }
+
+    /// @dev Who made the EIP-2098 signature at `offset`; zero when it is none or its s is high.
+    function recover(bytes32 digest, bytes calldata signatures, uint256 offset) internal view returns (address signer) {
+        assembly ("memory-safe") {
+            let pointer := mload(0x40)
+            let at := add(signatures.offset, offset)
+            let vs := calldataload(add(at, 0x20))
+            let s := shr(1, shl(1, vs))
+            mstore(0x00, 0)
+            if iszero(gt(s, HALF_ORDER)) {
+                mstore(pointer, digest)
+                mstore(add(pointer, 0x20), add(27, shr(255, vs)))
+                mstore(add(pointer, 0x40), calldataload(at))
+                mstore(add(pointer, 0x60), s)
+                // A failed recovery returns nothing and leaves the zero.
+                pop(staticcall(gas(), 1, pointer, 0x80, 0x00, 0x20))
+            }
+            signer := mload(0x00)
         }
     }
 

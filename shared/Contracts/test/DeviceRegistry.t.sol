@@ -6,7 +6,6 @@ import {Network} from "./Network.sol";
 
 /// @notice Registration and revocation, with the precompile. The fallback's tests inherit these.
 contract DeviceRegistryTest is Network {
-    DeviceRegistry internal devices;
     address internal owner = makeAddr("owner");
 
     struct Claim {
@@ -19,8 +18,7 @@ contract DeviceRegistryTest is Network {
     }
 
     function setUp() public {
-        vm.warp(FIRST_TIME);
-        devices = new DeviceRegistry();
+        startNetwork(1);
     }
 
     function test_a_devices_own_signature_registers_it_for_the_owner_it_names() public {
@@ -53,7 +51,7 @@ contract DeviceRegistryTest is Network {
     function testFuzz_a_device_is_registered_once(uint8 kind, address second) public {
         vm.assume(second != address(0));
         register(claimOf(DEVICE_KEY, 1, owner));
-        Claim memory again = claimOf(DEVICE_KEY, uint8(bound(kind, 1, 2)), second);
+        Claim memory again = claimOf(DEVICE_KEY, uint8(bound(kind, 1, 3)), second);
         vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_AlreadyRegistered.selector, deviceOf(DEVICE_KEY)));
         register(again);
     }
@@ -65,7 +63,7 @@ contract DeviceRegistryTest is Network {
     }
 
     function test_a_claim_for_another_registry_chain_or_kind_is_refused() public {
-        DeviceRegistry other = new DeviceRegistry();
+        DeviceRegistry other = new DeviceRegistry(parameters, address(disputes));
         expectBadSignature(signClaim(DEVICE_KEY, messageOf(1, block.chainid, address(other), owner), 1, owner));
         expectBadSignature(signClaim(DEVICE_KEY, messageOf(1, block.chainid + 1, address(devices), owner), 1, owner));
         expectBadSignature(signClaim(DEVICE_KEY, messageOf(2, block.chainid, address(devices), owner), 1, owner));
@@ -100,7 +98,7 @@ contract DeviceRegistryTest is Network {
     }
 
     function testFuzz_an_unknown_key_kind_is_refused(uint8 kind) public {
-        vm.assume(kind == 0 || kind > 2);
+        vm.assume(kind == 0 || kind > 3);
         Claim memory claim = claimOf(DEVICE_KEY, kind, owner);
         vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_UnknownKeyKind.selector, kind));
         register(claim);

@@ -215,7 +215,7 @@ contract LedgerVerifyTest is Network {
 
     function test_nothing_is_proven_by_an_empty_ledger() public {
         Ledger.FrameProof memory proof = prove(buildFrame(DEVICE_KEY, 2, 1));
-        ledger = new Ledger(registry, EPOCH_SECONDS);
+        ledger = new Ledger(registry, devices, address(timelock), EPOCH_SECONDS);
         expectSelector(proof, Ledger.Ledger_NotInLedger.selector);
     }
 

@@ -3,8 +3,15 @@ pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
 import {ActiveSet} from "../src/ActiveSet.sol";
+import {DeviceRegistry} from "../src/DeviceRegistry.sol";
+import {Disputes} from "../src/Disputes.sol";
 import {GatewayRegistry} from "../src/GatewayRegistry.sol";
 import {Ledger} from "../src/Ledger.sol";
+import {NetworkGovernor} from "../src/NetworkGovernor.sol";
+import {NetworkTimelock} from "../src/NetworkTimelock.sol";
+import {NetworkToken} from "../src/NetworkToken.sol";
+import {Parameter, Parameters} from "../src/Parameters.sol";
+import {Rewards} from "../src/Rewards.sol";
 
 /// @notice A network for the tests: gateways with keys, their registry, a ledger, and what they and devices sign.
 abstract contract Network is Test {
@@ -14,13 +21,92 @@ abstract contract Network is Test {
     uint256 internal constant DEVICE_KEY = 0xDE71CE;
     uint256 internal constant P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551;
 
-    GatewayRegistry internal registry;
-    Ledger internal ledger;
+    uint256 internal constant ONE = 1e18;
+    uint48 internal constant VOTING_DELAY = 1 days;
+    uint32 internal constant VOTING_PERIOD = 5 days;
+    uint256 internal constant TIMELOCK_DELAY = 2 days;
+    uint256 internal constant BOOTSTRAP_SECONDS = 90 days;
 
+    NetworkTimelock internal timelock;
+    NetworkToken internal token;
+    NetworkGovernor internal governor;
+    Parameters internal parameters;
+    GatewayRegistry internal registry;
+    DeviceRegistry internal devices;
+    Ledger internal ledger;
+    Disputes internal disputes;
+    Rewards internal rewards;
+    /// @dev Has the first tokens.
+    address internal treasury = makeAddr("treasury");
+
+    /// @dev Deploys the whole set in the order the C# side does; who comes later is named by its address to be.
     function startNetwork(uint256 gateways) internal {
         vm.warp(FIRST_TIME);
-        registry = new GatewayRegistry(firstGateways(gateways));
-        ledger = new Ledger(registry, EPOCH_SECONDS);
+        vm.roll(100);
+        uint256 nonce = vm.getNonce(address(this));
+        address me = address(this);
+        address governor_ = vm.computeCreateAddress(me, nonce + 2);
+        address ledger_ = vm.computeCreateAddress(me, nonce + 6);
+        address disputes_ = vm.computeCreateAddress(me, nonce + 7);
+        address rewards_ = vm.computeCreateAddress(me, nonce + 8);
+
+        timelock = new NetworkTimelock(TIMELOCK_DELAY, governor_);
+        token = new NetworkToken(rewards_, only(treasury), only(100_000_000 * ONE));
+        governor = new NetworkGovernor(token, timelock, VOTING_DELAY, VOTING_PERIOD, 100_000 * ONE, 4);
+        parameters = new Parameters(address(timelock), firstParameters());
+        registry = new GatewayRegistry(firstGateways(gateways), wiring(ledger_, disputes_));
+        devices = new DeviceRegistry(parameters, disputes_);
+        ledger = new Ledger(registry, devices, address(timelock), EPOCH_SECONDS);
+        disputes = new Disputes(ledger, parameters, token, Rewards(rewards_));
+        rewards = new Rewards(ledger, parameters, token, disputes_);
+    }
+
+    function wiring(address ledger_, address disputes_) internal view returns (GatewayRegistry.Wiring memory) {
+        return GatewayRegistry.Wiring(
+            address(token), parameters, Ledger(ledger_), disputes_, uint64(block.timestamp + BOOTSTRAP_SECONDS)
+        );
+    }
+
+    function firstParameters() internal pure returns (uint256[] memory values) {
+        values = new uint256[](17);
+        values[uint256(Parameter.StakeMin)] = 1_000 * ONE;
+        values[uint256(Parameter.GatewaysMax)] = 64;
+        values[uint256(Parameter.UnbondingSeconds)] = 14 days;
+        values[uint256(Parameter.JailSeconds)] = 7 days;
+        values[uint256(Parameter.EquivocationSlash)] = 5_000;
+        values[uint256(Parameter.BadFrameSlash)] = 1_000;
+        values[uint256(Parameter.ReporterShare)] = 1_000;
+        values[uint256(Parameter.DisputeBond)] = 10 * ONE;
+        values[uint256(Parameter.ResponseSeconds)] = 1 days;
+        values[uint256(Parameter.DeviceBounty)] = ONE / 100;
+        values[uint256(Parameter.KeyDelaySeconds)] = 7 days;
+        values[uint256(Parameter.EmissionPerDay)] = 10_000 * ONE;
+        values[uint256(Parameter.EscrowSeconds)] = 1 hours;
+        values[uint256(Parameter.ClaimWindowSeconds)] = 365 days;
+        values[uint256(Parameter.DeviceShare)] = 7_000;
+        values[uint256(Parameter.FramesPerDeviceMax)] = 60;
+        values[uint256(Parameter.ApplicationFee)] = 0;
+    }
+
+    /// @dev Stakes for gateway `index` as its own operator; tokens come from the treasury.
+    function stake(uint256 index, uint96 amount) internal {
+        address signer = vm.addr(keyOf(index));
+        vm.prank(treasury);
+        token.transfer(signer, amount);
+        vm.startPrank(signer);
+        token.approve(address(registry), amount);
+        registry.join(gateway(index), amount, "");
+        vm.stopPrank();
+    }
+
+    function only(address one) internal pure returns (address[] memory list) {
+        list = new address[](1);
+        list[0] = one;
+    }
+
+    function only(uint256 one) internal pure returns (uint256[] memory list) {
+        list = new uint256[](1);
+        list[0] = one;
     }
 
     function firstGateways(uint256 count) internal pure returns (GatewayRegistry.Gateway[] memory all) {
@@ -102,7 +188,7 @@ abstract contract Network is Test {
     }
 
     function nextAnchor(bytes32 root) internal view returns (Ledger.Anchor memory) {
-        return Ledger.Anchor(uint64(block.timestamp / EPOCH_SECONDS), ledger.head(), root, 1, 1);
+        return Ledger.Anchor(ledger.epochNow(), ledger.head(), root, 1, 1);
     }
 
     /// @dev One epoch later, anchors `root` with a quorum.
@@ -127,13 +213,17 @@ abstract contract Network is Test {
     }
 
     function headerOf(uint256 key, uint64 sequence, uint256 payloadBytes) internal pure returns (bytes memory) {
+        return headerOf(deviceOf(key), sequence, payloadBytes);
+    }
+
+    function headerOf(bytes20 device, uint64 sequence, uint256 payloadBytes) internal pure returns (bytes memory) {
         return abi.encodePacked(
             "DF",
             uint8(1),
             uint8(1),
             uint16(1),
             uint16(payloadBytes),
-            deviceOf(key),
+            device,
             uint32(7),
             sequence,
             uint64(1_800_000_000_000),

@@ -1,15 +1,18 @@
+using System.Numerics;
+using DePIN.Contracts;
 using DePIN.Devnet;
+using DePIN.Evidence;
 
 namespace DePIN.EndToEnd.Tests.Peers;
 
-/// <summary>One of four gateways lies: its lies are refused, kept as evidence, and visible; the other three go on.</summary>
+/// <summary>One of four gateways lies: its lies are refused, kept as evidence, visible, and punished on chain without anybody's doing; the other three go on.</summary>
 public sealed class ByzantineTests
 {
     private const int Liar = 3;
 
     [TestCase("badFrame", "badBatch")]
     [TestCase("equivocate", "batchEquivocation")]
-    public async Task A_gateway_that_lies_is_refused_and_accused(string how, string kind)
+    public async Task A_gateway_that_lies_is_refused_accused_and_slashed_by_its_peers(string how, string kind)
     {
         string program = Path.Combine(Repository.Root, "tests", "Byzantine", "bin", Configuration(), "net10.0", "DePIN.Byzantine.dll");
         await using GatewayNetwork network = await GatewayNetwork.StartAsync(4, (i, options) => i != Liar ? options : options with
@@ -17,6 +20,10 @@ public sealed class ByzantineTests
             Program = program, Environment = new Dictionary<string, string> { ["DEPIN_BYZANTINE"] = how },
         });
         string liar = network.Gateways[Liar].Identity.Address.ToString();
+        BigInteger amount = 5_000 * BigInteger.Pow(10, 18);
+        CommunityContracts community = network.Chain.Deployment.Community!;
+        await network.SendAsAsync(Liar, community.Token, NetworkToken.EncodeApprove(network.Chain.Deployment.GatewayRegistry, amount));
+        await network.SendAsAsync(Liar, network.Chain.Deployment.GatewayRegistry, GatewayRegistry.EncodeJoin(network.Gateways[Liar].Identity.Record, amount, [])); // it was added at the deployment; now it has a stake, too
         network.StartLoad();
         await network.UntilAnchorsAsync(2, "the honest three anchor");
         await network.UntilAsync(async () =>
@@ -25,6 +32,10 @@ public sealed class ByzantineTests
                 if (!(await network.EvidenceAsync(i)).Contains((kind, liar))) return false;
             return true;
         }, "every honest gateway keeps the evidence");
+        await network.UntilAsync(async () => await StakeAsync(network) is { Active: false, JailedUntil: > 0 }, "it is slashed, jailed and out of the set");
+        Assert.That((await StakeAsync(network)).Amount, Is.EqualTo(amount - amount * (how == "badFrame" ? 1_000 : 5_000) / 10_000), "what the community set as the share of the stake");
+        await network.UntilAsync(async () => await network.ConnectedAsync(0) == 2, "from the next epoch on nobody speaks with it");
+        await network.UntilAnchorsAsync(1, "the honest three go on");
         await network.StopLoadAsync();
         await network.UntilAnchoredAsync(Enumerable.Range(0, Liar));
 
@@ -35,7 +46,18 @@ public sealed class ByzantineTests
             Assert.That((await network.EvidenceAsync(i)).Select(e => e.Gateway).Distinct(), Is.EqualTo(new[] { liar }), "nobody else is accused");
         Cli.CliProcess shown = await Cli.CliProcess.RunAsync(network.Folder(0), "network", "--gateway", network.Gateways[0].Api.Url.ToString());
         Assert.That(shown.Output, Does.Contain(liar[..8]).IgnoreCase, $"depin network shows it (exit {shown.ExitCode}: {shown.Errors})");
+        Cli.CliProcess judged = await Cli.CliProcess.RunAsync(network.Folder(0), "disputes", "--rpc", network.Chain.Node.RpcUrl.ToString(), "--deployment", network.Chain.DeploymentFile);
+        Assert.That(judged.Output, Does.Contain(liar).IgnoreCase.And.Contain(how == "badFrame" ? "badFrame" : "twoBatches"), $"depin disputes shows what was judged (exit {judged.ExitCode}: {judged.Errors})");
+        for (int i = 0; i < Liar; i++)
+        {
+            Cli.CliProcess brought = await Cli.CliProcess.RunAsync(network.Folder(0), "disputes", "--gateway", network.Gateways[i].Api.Url.ToString());
+            Assert.That(brought.Output, Does.Contain(liar).IgnoreCase, $"and what gateway {i} did (exit {brought.ExitCode}: {brought.Errors})");
+        }
     }
+
+    private static async Task<GatewayRegistry.Stake> StakeAsync(GatewayNetwork network) =>
+        GatewayRegistry.TryDecodeStakeOf(await network.Chain.Client.CallAsync(new CallRequest(network.Chain.Deployment.GatewayRegistry, GatewayRegistry.EncodeStakeOf(network.Gateways[Liar].Identity.Address))), out GatewayRegistry.Stake? stake)
+            ? stake : throw new InvalidOperationException("stakeOf()");
 
     private static string Configuration() => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Release{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Release" : "Debug";
 }

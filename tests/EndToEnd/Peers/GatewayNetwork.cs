@@ -34,7 +34,8 @@ public sealed class GatewayNetwork : IAsyncDisposable
     /// <param name="gateways">How many.</param>
     /// <param name="change">What is special about one; null nothing.</param>
     /// <param name="active">How many of them are the first active set; null all.</param>
-    public static async Task<GatewayNetwork> StartAsync(int gateways, Func<int, LocalGatewayOptions, LocalGatewayOptions>? change = null, int? active = null)
+    /// <param name="plan">First values of what governance may change; null as every network has them.</param>
+    public static async Task<GatewayNetwork> StartAsync(int gateways, Func<int, LocalGatewayOptions, LocalGatewayOptions>? change = null, int? active = null, NetworkPlan? plan = null)
     {
         int members = active ?? gateways;
         ILinks links = await NamespaceLinks.TryCreateAsync(gateways) is { } namespaces ? namespaces : new ProxyLinks(gateways);
@@ -43,7 +44,7 @@ public sealed class GatewayNetwork : IAsyncDisposable
         {
             List<GatewayIdentity> identities = [.. Enumerable.Range(0, gateways).Select(i => LocalGateway.CreateIdentity(network.Folder(i)) with { PeerHost = links.PeerHost(i) })];
             network.Chain = await LocalChain.StartAsync(network._folder.Sub("chain"), identities[..members], CancellationToken.None,
-                new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1), Host = links.ChainHost });
+                new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1), Host = links.ChainHost }, plan);
             (string, int)[] peers = [.. identities.Select(identity => (identity.Address.ToString(), identity.PeerPort))];
             for (int i = 0; i < gateways; i++)
             {
@@ -136,6 +137,14 @@ public sealed class GatewayNetwork : IAsyncDisposable
     {
         int before = (await AnchorsAsync()).Count;
         await UntilAsync(async () => (await AnchorsAsync()).Count >= before + more, what);
+    }
+
+    /// <summary>Sends a call from a gateway's own account; for when the gateway sends nothing itself.</summary>
+    public async Task SendAsAsync(int gateway, Address to, byte[] call)
+    {
+        string text = await File.ReadAllTextAsync(Path.Combine(Folder(gateway), "gateway.key"));
+        using GatewaySigner own = new(Hash32.Parse("0x" + text.Trim().Replace("0x", "", StringComparison.Ordinal)).ToArray());
+        await new TransactionSender(Chain.Client, own, TimeProvider.System).SendAsync(to, call);
     }
 
     /// <summary>Waits until everything that a device's gateway acknowledged is anchored.</summary>

@@ -32,7 +32,7 @@ internal sealed class AnchorCoreTests
         for (long now = 0; now < 24 * 3_600_000; now += 1_000)
         {
             // Every transaction is mined at once, and none gets the anchor onto the ledger.
-            ChainView view = new(1, 60_000, new GatewaySet([signer.Address]), Hash32.Zero, null, (ulong)attempts.Count, BigInteger.Pow(10, 20), 1_000_000_000);
+            ChainView view = new(1, 60_000, EpochSchedule.Fixed(60), new GatewaySet([signer.Address]), Hash32.Zero, null, (ulong)attempts.Count, BigInteger.Pow(10, 20), 1_000_000_000);
             switch (AnchorCore.Decide(new AnchorInput(view, anchor, attempts, now), rules))
             {
                 case AnchorAction.Submit submit: attempts.Add(new AnchorAttempt(EthereumCrypto.Keccak256(BitConverter.GetBytes(attempts.Count)), submit.Nonce, submit.MaxFeePerGas, submit.PriorityFeePerGas, 100_000, now, now, [])); break;
@@ -73,7 +73,7 @@ internal sealed class AnchorCoreTests
 
         public int PendingCount => _certificates.Count - AnchoredNumbers().Count;
 
-        public static AnchorRules Rules(Address self) => new(self, new Eip712Domain(1, self), 60, 100 * Gwei, Gwei, 60_000, 250);
+        public static AnchorRules Rules(Address self) => new(self, new Eip712Domain(1, self), 100 * Gwei, Gwei, 60_000, 250);
 
         public void Calm() => _baseFee = Gwei;
 
@@ -117,7 +117,7 @@ internal sealed class AnchorCoreTests
             if (Next() is not { } anchor) return;
             bool lost = _random.Next(6) == 0;
             List<AnchorHeader> ledger = Ledger();
-            ChainView view = new((ulong)_chain.Count, _time, _active, ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash(), ledger.Count == 0 ? null : ledger[^1].Epoch, Nonce(), BigInteger.Pow(10, 20), _baseFee);
+            ChainView view = new((ulong)_chain.Count, _time, EpochSchedule.Fixed(60), _active, ledger.Count == 0 ? Hash32.Zero : ledger[^1].Hash(), ledger.Count == 0 ? null : ledger[^1].Epoch, Nonce(), BigInteger.Pow(10, 20), _baseFee);
             switch (AnchorCore.Decide(new AnchorInput(view, new SubmittableAnchor(anchor.Header, []), anchor.Attempts, _clockMs), _rules))
             {
                 case AnchorAction.Submit submit when !lost:

@@ -34,8 +34,8 @@ internal sealed class ChainSide : INetworkHost, IDisposable
             network.Deployment.EpochSeconds, network.Deployment.DeployedAtBlock);
         Reader = new ChainReader(client, at);
         Registry = new ChainRegistry(new ChainSettings { LogRangeBlocks = 7, EpochSeconds = (long)at.EpochSeconds }, at.DeployedAtBlock, Reader, RegistryLog, Ledger, Feed, Health, Clock);
-        Rules = new AnchorRules(network.Gateway.Address, network.Domain, at.EpochSeconds, FeeCap, 1_000_000_000, 60_000, 250);
-        _core = new NetworkCore(new NetworkRules(network.Gateway.Address, network.Domain, at.EpochSeconds), new Peer.FaultyNetworkLog(Log, () => faults ?? new Faults()), this);
+        Rules = new AnchorRules(network.Gateway.Address, network.Domain, FeeCap, 1_000_000_000, 60_000, 250);
+        _core = new NetworkCore(new NetworkRules(network.Gateway.Address, network.Domain), new Peer.FaultyNetworkLog(Log, () => faults ?? new Faults()), this);
         Anchorer = new Anchorer(Rules, network.Gateway, faults is null ? Anchors : new FaultyAnchorLog(Anchors, faults), RegistryLog, Registry,
             new FaultyChain(new AnchorChain(client, at.Ledger), faults ?? new Faults()), () => new AnchorTask(_core.ToSubmit(), _core.AnchorWaits, _core.IsAnchoringInTheWay), Health, Clock, TimeSpan.FromMilliseconds(50));
     }

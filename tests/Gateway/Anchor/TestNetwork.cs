@@ -75,6 +75,29 @@ internal sealed class TestNetwork : IAsyncDisposable
             new Hash32(device.PublicKey.AsSpan(32)), new Hash32(signature.AsSpan(0, 32)), new Hash32(signature.AsSpan(32)), Owner.Address));
     }
 
+    /// <summary>What a vote would carry out: a call by the timelock, mined at once.</summary>
+    public async Task GovernAsync(Address to, byte[] call)
+    {
+        string timelock = Deployment.Community!.Timelock.ToString();
+        await SetBalanceAsync(Deployment.Community!.Timelock, BigInteger.Pow(10, 18));
+        await Node.CallAsync("anvil_impersonateAccount", [timelock]);
+        await Node.CallAsync("eth_sendTransaction", [new JsonObject { ["from"] = timelock, ["to"] = to.ToString(), ["data"] = "0x" + Convert.ToHexString(call) }]);
+    }
+
+    /// <summary>Gives a device another key, signed by the one it has.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="present">Signs: the key it has.</param>
+    /// <param name="next">The key it gets.</param>
+    /// <param name="rotations">How often it changed before.</param>
+    public Task RotateAsync(TestDevice device, TestDevice present, TestDevice next, uint rotations = 0)
+    {
+        byte[] count = [0, 0, 0, (byte)rotations], signature = new byte[64];
+        byte[] message = [0x44, 0x4b, 0x01, .. DeviceClaim.ChainIdWord(Deployment.ChainId), .. Deployment.DeviceRegistry.ToArray(), .. device.Id, .. next.PublicKey, .. count];
+        present.Signer.Sign(message, 0, message.Length, signature, 0);
+        return Sender.SendAsync(Deployment.DeviceRegistry, DeviceRegistry.EncodeRotate(device.Id, new Hash32(next.PublicKey.AsSpan(0, 32)), new Hash32(next.PublicKey.AsSpan(32)),
+            new Hash32(signature.AsSpan(0, 32)), new Hash32(signature.AsSpan(32))));
+    }
+
     public Task RevokeAsync(TestDevice device) => Sender.SendAsync(Deployment.DeviceRegistry, DeviceRegistry.EncodeRevoke(device.Id));
 
     public async ValueTask DisposeAsync()
@@ -110,13 +133,16 @@ internal sealed class TestDevice
 
     public string Text => DeviceId.ToText(Id, 0);
 
-    public byte[] NextFrame()
+    public byte[] NextFrame() => NextFrame(Signer);
+
+    /// <summary>The next frame, signed with a key that the device changed to.</summary>
+    public byte[] NextFrame(P256Signer signer)
     {
         _sequence++;
         _builder.Begin(1, true, 1, _sequence, 1_700_000_000_000 + _sequence * 1000, _sequence == 1 ? null : _previous);
         _builder.TryAdd(Channels.Temperature, -2, 0, 0, 2150);
         _builder.TryAdd(Channels.RelativeHumidity, -1, 0, 0, 455);
-        _builder.Sign(Signer);
+        _builder.Sign(signer);
         _builder.CopyDigest(_previous, 0);
         return _builder.Buffer.AsSpan(0, _builder.Count).ToArray();
     }

@@ -50,7 +50,7 @@ internal sealed class BatcherTests
         using Pipeline pipeline = new();
         await FillAsync(pipeline, 3);
         using CancellationTokenSource stop = new();
-        NetworkRules rules = new(Gateway, new Eip712Domain(1, Gateway), EpochSeconds: 60);
+        NetworkRules rules = new(Gateway, new Eip712Domain(1, Gateway));
         TaskCompletionSource asked = new();
         BatcherOptions options = new()
         {
@@ -58,7 +58,7 @@ internal sealed class BatcherTests
             AgeLeastMs = () =>
             {
                 asked.TrySetResult();
-                return rules.BatchAgeLeastMs(1_024);
+                return rules.BatchAgeLeastMs(1_024, 60);
             },
         };
         Batcher batcher = new(options, pipeline.Log);
@@ -74,10 +74,10 @@ internal sealed class BatcherTests
     [Test]
     public void How_long_a_gateway_collects_follows_from_the_size_of_the_network()
     {
-        NetworkRules rules = new(Gateway, new Eip712Domain(1, Gateway), EpochSeconds: 60);
-        Assert.That(rules.BatchAgeLeastMs(16), Is.Zero, "as each likes");
-        Assert.That(rules.BatchAgeLeastMs(64), Is.EqualTo(60_000), "64 batches an epoch");
-        Assert.That(rules.BatchAgeLeastMs(1_024), Is.EqualTo(16 * 60_000));
+        NetworkRules rules = new(Gateway, new Eip712Domain(1, Gateway));
+        Assert.That(rules.BatchAgeLeastMs(16, 60), Is.Zero, "as each likes");
+        Assert.That(rules.BatchAgeLeastMs(64, 60), Is.EqualTo(60_000), "64 batches an epoch");
+        Assert.That(rules.BatchAgeLeastMs(1_024, 60), Is.EqualTo(16 * 60_000));
     }
 
     [Test]

@@ -82,18 +82,21 @@ internal sealed class IdentityTests
         Assert.That(() => ChainDatabase.Open(_folder), Throws.TypeOf<SettingsException>().With.Message.Contains("in use by another process"));
     }
 
-    [Test]
-    public void The_records_of_the_version_before_are_upgraded_and_kept()
+    [TestCase(2, "DROP TABLE replaced_headers; DROP TABLE epoch_segments; DROP TABLE disputes;")]
+    [TestCase(3, "DROP TABLE epoch_segments; DROP TABLE disputes;")]
+    public void The_records_of_versions_before_are_upgraded_and_kept(int version, string without)
     {
         using (ChainDatabase before = ChainDatabase.Open(_folder))
         {
             before.Remember("a", "b");
-            before.Write(c => DePIN.Gateway.Store.Sql.Execute(c, "DROP TABLE replaced_headers; PRAGMA user_version = 2;"));
+            before.Write(c => DePIN.Gateway.Store.Sql.Execute(c, $"{without} PRAGMA user_version = {version};"));
         }
 
         using ChainDatabase now = ChainDatabase.Open(_folder);
         Assert.That(now.Recall("a"), Is.EqualTo("b"));
         Assert.That(new DePIN.Gateway.Peer.NetworkLog(now).Replaced(new DePIN.Gateway.Peer.BatchId(default, 1)), Is.Null);
+        Assert.That(new DePIN.Gateway.Registry.RegistryLog(now).Epochs(), Is.Null);
+        Assert.That(new DePIN.Gateway.Dispute.DisputeLog(now).All(1), Is.Empty);
     }
 
     [Test]

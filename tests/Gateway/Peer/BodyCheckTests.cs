@@ -54,7 +54,7 @@ internal sealed class BodyCheckTests
     public async Task A_device_that_the_registry_does_not_know_is_told()
     {
         (BatchSummary batch, byte[] body) = Batch(_frames);
-        BodyFinding found = await _check.CheckAsync(batch, body, id => id == new Address(_devices[1].Id) ? null : KeyOf(id), CancellationToken.None);
+        BodyFinding found = await _check.CheckAsync(batch, body, id => id == new Address(_devices[1].Id) ? [] : KeysOf(id), CancellationToken.None);
         Assert.That(found.Verdict, Is.EqualTo(BodyVerdict.DeviceUnknown));
         Assert.That(found.Reason, Does.Contain(new Address(_devices[1].Id).ToString()));
         Assert.That((await CheckAsync(batch, body)).Verdict, Is.EqualTo(BodyVerdict.Good), "known later");
@@ -76,6 +76,7 @@ internal sealed class BodyCheckTests
             BodyFinding found = await CheckAsync(batch, body);
             Assert.That(found.Verdict, Is.EqualTo(BodyVerdict.BadFrame), found.Reason);
             Assert.That(found.BadFrame.ToArray(), Is.EqualTo(bad));
+            Assert.That(MerkleTree.Verify(batch.Header.Root, FrameLeaf.Hash(bad), [.. found.Path!]), Is.True, "with its path, as the contract asks for it");
         }
     }
 
@@ -83,9 +84,39 @@ internal sealed class BodyCheckTests
     public async Task A_frame_of_another_device_under_a_registered_id_is_bad()
     {
         (BatchSummary batch, byte[] body) = Batch(_frames);
-        BodyFinding found = await _check.CheckAsync(batch, body, id => KeyOf(new Address(_devices[0].Id)), CancellationToken.None);
+        BodyFinding found = await _check.CheckAsync(batch, body, id => KeysOf(new Address(_devices[0].Id)), CancellationToken.None);
         Assert.That(found.Verdict, Is.EqualTo(BodyVerdict.BadFrame));
-        Assert.That((await new BodyCheck(workers: 1).CheckAsync(batch, body, _ => new byte[64], CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.BadFrame), "a key that is no point");
+        Assert.That((await new BodyCheck(workers: 1).CheckAsync(batch, body, _ => [new byte[64]], CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.BadFrame), "a key that is no point");
+    }
+
+    [Test]
+    public async Task Frames_of_every_key_that_a_device_had_are_good_and_nobody_is_accused_while_a_new_key_may_be_on_the_chain()
+    {
+        using TempFolder folder = new();
+        using SampleDevice next = new();
+        FrameBuilder builder = new(_devices[0].Id);
+        builder.Begin(Profiles.Environment, true, 1, 100, 1_800_000_000_000, new byte[32]);
+        builder.TryAdd(Channels.Temperature, -2, 0, 0, 2150);
+        builder.Sign(next);
+        _frames.Add(builder.Buffer[..builder.Count]);
+        (BatchSummary batch, byte[] body) = Batch(_frames);
+        IReadOnlyList<ReadOnlyMemory<byte>> Both(Address id) => id == new Address(_devices[0].Id) ? [next.PublicKey, _devices[0].PublicKey] : KeysOf(id);
+        Assert.That((await CheckAsync(batch, body)).Verdict, Is.EqualTo(BodyVerdict.BadFrame), "before the change is followed");
+        Assert.That((await _check.CheckAsync(batch, body, Both, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Good));
+
+        BodyStore store = BodyStore.Open(new BodyStoreOptions(folder.Sub("b")), TimeProvider.System, new TestLogs());
+        store.Append(batch.FramesHash, 0, body);
+        store.Keep(batch.FramesHash);
+        await using TransportNode node = new(1);
+        node.WithBodies(folder.Sub("a"));
+        PeerBodyKeeper Keeper(Func<Address, CancellationToken, ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>>> keysNow) => new(store, node.Transfer!, _check, KeysOf, keysNow, _ => false, node.Logs);
+        Assert.That((await Keeper((device, _) => new(Both(device))).FetchAsync(Author, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.DeviceUnknown), "the chain knows the key: later");
+        Assert.That((await Keeper((_, _) => throw new RpcUnreachableException("away", null)).FetchAsync(Author, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.DeviceUnknown), "it cannot be asked: later");
+        (BodyVerdict verdict, ReadOnlyMemory<byte> evidence) = await Keeper((device, _) => new(KeysOf(device))).FetchAsync(Author, batch, CancellationToken.None);
+        Assert.That(verdict, Is.EqualTo(BodyVerdict.BadFrame));
+        Assert.That(DePIN.Gateway.Dispute.FrameInBatch.TryDecode(evidence.Span, out byte[] frame, out Hash32[] path), Is.True);
+        Assert.That(frame, Is.EqualTo(_frames[^1]));
+        Assert.That(MerkleTree.Verify(batch.Header.Root, FrameLeaf.Hash(frame), path), Is.True);
     }
 
     [Test]
@@ -130,7 +161,7 @@ internal sealed class BodyCheckTests
         b.WithBodies(folder.Sub("b"));
         await TransportNode.FollowAllAsync(a, b);
         await TransportNode.ConnectedAsync(a, b);
-        PeerBodyKeeper keeper = new(a.Store!, a.Transfer!, _check, KeyOf, _ => false, a.Logs);
+        PeerBodyKeeper keeper = new(a.Store!, a.Transfer!, _check, KeysOf, (device, _) => new(KeysOf(device)), _ => false, a.Logs);
         Assert.That(keeper.Has(batch), Is.False);
         Assert.That((await keeper.FetchAsync(b.Self, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Good));
         Assert.That(keeper.Has(batch), Is.True);
@@ -139,7 +170,7 @@ internal sealed class BodyCheckTests
         Assert.That((await keeper.FetchAsync(b.Self, lie, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.BadFrame));
         Assert.That(keeper.Has(batch), Is.True, "the good one stays");
 
-        PeerBodyKeeper restarted = new(a.Store!, a.Transfer!, _check, KeyOf, _ => false, a.Logs);
+        PeerBodyKeeper restarted = new(a.Store!, a.Transfer!, _check, KeysOf, (device, _) => new(KeysOf(device)), _ => false, a.Logs);
         Assert.That(restarted.Has(batch), Is.False);
         await b.StopAsync();
         Assert.That((await restarted.FetchAsync(b.Self, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Good), "checked again from the disk, without the peer");
@@ -167,7 +198,7 @@ internal sealed class BodyCheckTests
             node.Store!.Append(batch.FramesHash, 0, body);
             node.Store.Keep(batch.FramesHash);
             using FrameTracer tracer = new(1, node.Self, TimeProvider.System);
-            PeerBodyKeeper keeper = new(node.Store, node.Transfer!, _check, KeyOf, _ => false, node.Logs, tracer, TimeProvider.System);
+            PeerBodyKeeper keeper = new(node.Store, node.Transfer!, _check, KeysOf, (device, _) => new(KeysOf(device)), _ => false, node.Logs, tracer, TimeProvider.System);
             Assert.That((await keeper.FetchAsync(node.Self, batch, CancellationToken.None)).Verdict, Is.EqualTo(BodyVerdict.Good));
             await keeper.FetchAsync(node.Self, batch, CancellationToken.None); // known by now: no second span
         }
@@ -189,7 +220,7 @@ internal sealed class BodyCheckTests
         return (new BatchSummary(body.ToHeader(Author, 1, Hash32.Zero, 1, 2), body.FramesHash(), FrameSpans.Of(body)!), body.Bytes.ToArray());
     }
 
-    private Task<BodyFinding> CheckAsync(BatchSummary batch, byte[] body) => _check.CheckAsync(batch, body, KeyOf, CancellationToken.None);
+    private Task<BodyFinding> CheckAsync(BatchSummary batch, byte[] body) => _check.CheckAsync(batch, body, KeysOf, CancellationToken.None);
 
-    private ReadOnlyMemory<byte>? KeyOf(Address id) => _devices.FirstOrDefault(d => new Address(d.Id) == id)?.PublicKey;
+    private IReadOnlyList<ReadOnlyMemory<byte>> KeysOf(Address id) => _devices.FirstOrDefault(d => new Address(d.Id) == id) is { } device ? [device.PublicKey] : [];
 }

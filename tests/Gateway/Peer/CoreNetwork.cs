@@ -36,7 +36,9 @@ internal sealed class CoreNetwork : IDisposable
 
     public long NowMs { get; private set; } = 1_000_000;
 
-    public ulong Epoch => TimeS / EpochSeconds;
+    public ulong Epoch => Epochs.EpochAt(TimeS);
+
+    public EpochSchedule Epochs { get; set; } = EpochSchedule.Fixed(EpochSeconds);
 
     /// <summary>Messages of these pass or not: for partitions.</summary>
     public Func<Node, Node, bool> Passes { get; set; } = (_, _) => true;
@@ -65,7 +67,7 @@ internal sealed class CoreNetwork : IDisposable
     }
 
     /// <summary>The next epoch begins.</summary>
-    public void NextEpoch() => TimeS = (Epoch + 1) * EpochSeconds;
+    public void NextEpoch() => TimeS = Epochs.StartOf(Epoch + 1);
 
     public void Until(Func<bool> condition, string what, int secondsMax = 600)
     {
@@ -120,7 +122,7 @@ internal sealed class CoreNetwork : IDisposable
         Assert.That(Ledger.Select(a => a.Epoch), Is.Unique.And.Ordered);
     }
 
-    public ChainSnapshot Snapshot() => new((ulong)(100 + Ledger.Count), TimeS, Members, Members.Active, (ulong)Ledger.Count,
+    public ChainSnapshot Snapshot() => new((ulong)(100 + Ledger.Count), TimeS, Epochs, Members, Members.Active, (ulong)Ledger.Count,
         Ledger.Count == 0 ? Hash32.Zero : Ledger[^1].Hash(), Ledger.Count == 0 ? null : Ledger[^1].Epoch);
 
     public void Dispose()
@@ -187,7 +189,7 @@ internal sealed class CoreNetwork : IDisposable
         public void Start()
         {
             IsUp = true;
-            Core = new NetworkCore(new NetworkRules(Signer.Address, Domain, EpochSeconds) { LeaderTimeoutS = 10, StartPatienceMs = 20_000 }, new FaultyNetworkLog(Log, () => Faults), this);
+            Core = new NetworkCore(new NetworkRules(Signer.Address, Domain) { LeaderTimeoutS = 10, StartPatienceMs = 20_000 }, new FaultyNetworkLog(Log, () => Faults), this);
             foreach (Node other in _network.Nodes.Where(n => n != this && n.IsUp))
             {
                 other.Core.Connected(Signer.Address);

@@ -73,6 +73,7 @@ internal sealed class PeerCodecTests
             new ProposalMessage(anchor, [new AnchorLeaf(batch.Id, batch.Hash)], both), new VoteMessage(anchor, mine), new AnchorRefusedMessage(1, batch.Hash, Refusal.NotNow), new GetProposalMessage(1, batch.Hash),
             new GetEntryMessage(1, batch.Hash, 2), new EntryMessage(1, batch.Hash, 2, 3, [certified]),
             new MisconductMessage(new Misconduct(EvidenceKind.BatchEquivocation, signer.Address, 1, [1, 2], [3], "twice")),
+            new PayoutMessage(new DePIN.Contracts.Rewards.Payout(9, batch.Hash, batch.FramesHash, System.Numerics.BigInteger.Pow(2, 200) + 7), mine),
             new GetBodyMessage(batch.FramesHash, 5), new BodyPartMessage(batch.FramesHash, 5, 9, true, new byte[] { 1, 2, 3 }),
         ];
     }

@@ -114,7 +114,7 @@ internal sealed class ChainRegistryTests
             FakeChain chain = new();
             TestClock clock = new();
             RegistryLog log = new(database);
-            using ChainRegistry registry = new(new ChainSettings { LogRangeBlocks = 2 }, 0, chain, log, new LedgerRange(log), _ => new(true), new HealthBoard(clock, NullLogger.Instance), clock);
+            using ChainRegistry registry = new(new ChainSettings { LogRangeBlocks = 2, EpochSeconds = 60 }, 0, chain, log, new LedgerRange(log), _ => new(true), new HealthBoard(clock, NullLogger.Instance), clock);
             chain.Blocks = 10;
             await registry.PollAsync(CancellationToken.None);
             Assert.That(log.Last!.Value.Number, Is.EqualTo(9UL));

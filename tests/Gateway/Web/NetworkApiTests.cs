@@ -56,12 +56,12 @@ internal sealed class NetworkApiTests
         });
     }
 
-    private static NetworkApi Api(IPeerTransport transport) => new(Gateways[0], EpochSeconds, _ => throw new NotSupportedException(), transport, TimeProvider.System);
+    private static NetworkApi Api(IPeerTransport transport) => new(Gateways[0], _ => throw new NotSupportedException(), transport, TimeProvider.System);
 
     private static ChainSnapshot Chain()
     {
         GatewaySet active = new(Gateways);
-        return new ChainSnapshot(100, 570, new Membership(2, active, [.. Gateways.Select(g => new Member(g, Hash32.Zero, ""))]), active, 12, Hash32.Zero, 8);
+        return new ChainSnapshot(100, 570, EpochSchedule.Fixed(EpochSeconds), new Membership(2, active, [.. Gateways.Select(g => new Member(g, Hash32.Zero, ""))]), active, 12, Hash32.Zero, 8);
     }
 
     private sealed class Fixed(params PeerState[] peers) : IPeerTransport

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using DePIN.Devnet;
 
@@ -9,7 +10,17 @@ public static class GasBench
     public static async Task<JsonObject> RunAsync(CancellationToken cancel)
     {
         await using AnvilNode node = await AnvilNode.StartAsync(ct: cancel).ConfigureAwait(false);
-        IReadOnlyList<GasFigure> figures = await GasTable.MeasureAsync(node, cancel).ConfigureAwait(false);
-        return new JsonObject(figures.Select(figure => KeyValuePair.Create<string, JsonNode?>(figure.Name, figure.Gas)));
+        GasFigures figures = await GasTable.MeasureAsync(node, cancel).ConfigureAwait(false);
+        return new JsonObject
+        {
+            ["anchor"] = new JsonObject(figures.Anchor.Select(figure =>
+                KeyValuePair.Create<string, JsonNode?>(figure.Key.ToString(CultureInfo.InvariantCulture), figure.Value))),
+            ["perSignature"] = figures.PerSignature,
+            ["prove"] = figures.Prove,
+            ["register"] = figures.Register,
+            ["registerBatchEach"] = figures.RegisterBatchEach,
+            ["claim"] = figures.Claim,
+            ["perFrameAt10000"] = figures.PerFrameAt10000,
+        };
     }
 }

@@ -39,7 +39,7 @@ public static class ContractsCommand
                 result.AddError($"--epoch-seconds is from 1 to {EpochSecondsMax}");
             }
         });
-        Command command = new("deploy", "Deploys GatewayRegistry, DeviceRegistry and Ledger.") { rpc, key, passphrase, gateways, epoch, output };
+        Command command = new("deploy", "Deploys the whole set of contracts; nobody has rights in it but the timelock, by a vote.") { rpc, key, passphrase, gateways, epoch, output };
         command.SetAction((parsed, cancel) => DeployAsync(
             parsed.GetValue(rpc)!, parsed.GetValue(key)!, parsed.GetValue(passphrase), parsed.GetValue(gateways)!, parsed.GetValue(epoch), parsed.GetValue(output)!, cancel));
         return command;
@@ -77,7 +77,7 @@ public static class ContractsCommand
         using ChainClient chain = new(rpc);
         try
         {
-            DeploymentRecord record = await ChainClient.AskAsync(() => Deployment.DeployAsync(chain.Client, key, set, epochSeconds, TimeProvider.System, cancel)).ConfigureAwait(false);
+            DeploymentRecord record = await ChainClient.AskAsync(() => Deployment.DeployAsync(chain.Client, key, set, epochSeconds, TimeProvider.System, ct: cancel)).ConfigureAwait(false);
             await Deployment.WriteAsync(record, output, cancel).ConfigureAwait(false);
             Console.WriteLine(record.ToJson());
             Console.WriteLine($"written to {output}; name it in each gateway's settings as chain.deployment");

@@ -44,7 +44,10 @@ public sealed class LocalChain : IAsyncDisposable
 
     /// <param name="folder">Where the owner's key, the chain's state and the deployment record go; must exist.</param>
     /// <param name="gateways">The first active set; their accounts are funded.</param>
-    public static async Task<LocalChain> StartAsync(string folder, IReadOnlyList<GatewayIdentity> gateways, CancellationToken cancel, AnvilOptions? options = null)
+    /// <param name="cancel">Ends it.</param>
+    /// <param name="options">Of the node.</param>
+    /// <param name="plan">First values of what governance may change.</param>
+    public static async Task<LocalChain> StartAsync(string folder, IReadOnlyList<GatewayIdentity> gateways, CancellationToken cancel, AnvilOptions? options = null, NetworkPlan? plan = null)
     {
         AnvilNode node = await AnvilNode.StartAsync(options ?? new AnvilOptions { BlockTime = TimeSpan.FromSeconds(1) }, cancel).ConfigureAwait(false);
         LocalChain chain = new(node, PrivateFile.CreateKey(Path.Combine(folder, OwnerKeyFile)));
@@ -56,7 +59,7 @@ public sealed class LocalChain : IAsyncDisposable
             }
 
             chain.Deployment = await Devnet.Deployment.DeployAsync(
-                chain.Client, chain.owner, [.. gateways.Select(gateway => gateway.Record)], EpochSeconds, TimeProvider.System, cancel).ConfigureAwait(false);
+                chain.Client, chain.owner, [.. gateways.Select(gateway => gateway.Record)], EpochSeconds, TimeProvider.System, plan, cancel).ConfigureAwait(false);
             chain.DeploymentFile = Path.Combine(folder, "deployment.json");
             await Devnet.Deployment.WriteAsync(chain.Deployment, chain.DeploymentFile, cancel).ConfigureAwait(false);
             return chain;

@@ -26,7 +26,7 @@ public static class VerifyCommand
         ProofReport report = ProofVerifier.Check(proof);
         List<ProofStep> steps = [.. report.Steps];
         bool proven = report.Passed;
-        if (rpc is not null && proven)
+        if (rpc is not null && (proven || report.NeedsKeyFromChain))
         {
             using ChainClient chain = new(rpc);
             IReadOnlyList<ProofStep> onChain = await ChainClient.AskAsync(() => new ChainVerifier(chain.Client, fromBlock).CheckAsync(proof, cancel)).ConfigureAwait(false);
@@ -42,7 +42,7 @@ public static class VerifyCommand
         else
         {
             Print(steps);
-            Console.WriteLine(!proven ? "NOT PROVEN" : rpc is null
+            Console.WriteLine(!proven ? report.NeedsKeyFromChain && rpc is null ? $"NOT PROVEN without the chain: depin verify {file} --rpc URL" : "NOT PROVEN" : rpc is null
                 ? $"holds together; to compare with the chain, ask any endpoint of chain {proof.ChainId}: depin verify {file} --rpc URL"
                 : "PROVEN");
         }

@@ -1,0 +1,121 @@
+using System.CommandLine;
+using System.Numerics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DePIN.Cli.Gateway;
+using DePIN.Cli.Terminal;
+using DePIN.Cli.Verify;
+using DePIN.Contracts;
+using DePIN.Evidence;
+using DePIN.Gateway.Web;
+using Contract = DePIN.Contracts.Disputes;
+
+namespace DePIN.Cli.Disputes;
+
+/// <summary>`depin disputes`: what a gateway brings before the Disputes contract, and what the contract has judged.</summary>
+public static class DisputesCommand
+{
+    private static readonly string[] Kinds = ["twoBatches", "twoAnchors", "badFrame", "unregisteredDevice", "twoFrames"];
+
+    public static Command Create()
+    {
+        Option<string?> gateway = GatewayOption.Create();
+        Option<string?> deployment = new("--deployment") { Description = "With --rpc: the network's deployment record, as gateways have it.", HelpName = "FILE" };
+        Option<string?> rpc = new("--rpc") { Description = "Ask the chain what was judged, through this endpoint, in place of the gateway.", HelpName = "URL" };
+        Option<bool> json = new("--json") { Description = "One JSON line: disputes, or with --rpc judged." };
+        Command command = new("disputes", "Offences: what a gateway brings before the contract, or with --rpc what the contract has judged.") { gateway, deployment, rpc, json };
+        command.SetAction((parsed, cancel) => parsed.GetValue(rpc) is { } url
+            ? ChainAsync(url, parsed.GetValue(deployment), parsed.GetValue(json), cancel)
+            : GatewayAsync(parsed.GetValue(gateway), parsed.GetValue(json), cancel));
+        return command;
+    }
+
+    private static async Task<int> GatewayAsync(string? gateway, bool json, CancellationToken cancel)
+    {
+        using GatewayApi api = GatewayOption.Open(gateway);
+        byte[] answer = await api.GetBytesAsync("/api/disputes", "application/json", cancel).ConfigureAwait(false);
+        DisputesJson disputes;
+        try
+        {
+            disputes = DisputesJson.Read(answer);
+        }
+        catch (JsonException error)
+        {
+            throw new CliError(ExitCode.Unreachable, $"{api.Url} answers what is no list of disputes: {error.Message}", "check that it is a gateway of this version");
+        }
+
+        if (json)
+        {
+            Console.WriteLine(JsonNode.Parse(answer)!.ToJsonString());
+            return ExitCode.Ok;
+        }
+
+        Console.WriteLine(disputes.Disputes.Count == 0 ? $"the gateway at {api.Url} has brought nothing before the contract" : Row("accused", "what", "state", "by", "in words"));
+        foreach (DisputeJson one in disputes.Disputes) Console.WriteLine(Row(one.Accused, one.Kind, one.State, one.Reporter ?? "", one.Text));
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> ChainAsync(string rpc, string? file, bool json, CancellationToken cancel)
+    {
+        if (file is null) throw new CliError(ExitCode.BadInput, "--rpc needs --deployment", "name the file that 'depin contracts deploy' wrote");
+        DeploymentRecord record = Read(file);
+        using ChainClient chain = new(rpc);
+        JsonArray judged = [];
+        await ChainClient.AskAsync(async () =>
+        {
+            ulong head = await chain.Client.GetBlockNumberAsync(cancel).ConfigureAwait(false);
+            LogFilter filter = new([record.Community!.Disputes],
+                [[Contract.OffenceProvenEvent.Topic, Contract.DeviceOffenceProvenEvent.Topic, Contract.CaseOpenedEvent.Topic, Contract.CaseRefutedEvent.Topic]], record.DeployedAtBlock, head);
+            await foreach (EventLog log in chain.Client.GetLogsAsync(filter, cancel).ConfigureAwait(false)) judged.Add(Describe(log));
+            return head;
+        }).ConfigureAwait(false);
+        if (json)
+        {
+            Console.WriteLine(new JsonObject { ["judged"] = judged }.ToJsonString(JsonSerializerOptions.Default));
+            return ExitCode.Ok;
+        }
+
+        Console.WriteLine(judged.Count == 0 ? "nothing was reported on this chain" : Row("accused", "what", "state", "by", "in words"));
+        foreach (JsonNode? one in judged)
+            Console.WriteLine(Row((string?)one!["accused"] ?? "", (string?)one["kind"] ?? "", (string)one["state"]!, (string?)one["reporter"] ?? "", $"block {one["block"]}{(one["slashed"] is { } slashed ? $", {slashed} slashed" : "")}{(one["paid"] is { } paid ? $", {paid} paid" : "")}"));
+        return ExitCode.Ok;
+    }
+
+    private static JsonObject Describe(EventLog log)
+    {
+        if (Contract.OffenceProvenEvent.TryDecode(log.Topics, log.Data, out Contract.OffenceProvenEvent? proven))
+            return new() { ["state"] = "judged", ["kind"] = Kinds.ElementAtOrDefault(proven.Kind), ["accused"] = proven.Offender.ToString(), ["reporter"] = proven.Reporter.ToString(), ["slashed"] = Tokens(proven.Slashed), ["paid"] = Tokens(proven.Paid), ["block"] = log.BlockNumber };
+        if (Contract.DeviceOffenceProvenEvent.TryDecode(log.Topics, log.Data, out Contract.DeviceOffenceProvenEvent? device))
+            return new() { ["state"] = "judged", ["kind"] = Kinds[4], ["accused"] = new Address(device.Device).ToString(), ["reporter"] = device.Reporter.ToString(), ["paid"] = Tokens(device.Paid), ["block"] = log.BlockNumber };
+        if (Contract.CaseOpenedEvent.TryDecode(log.Topics, log.Data, out Contract.CaseOpenedEvent? opened))
+            return new() { ["state"] = "case open", ["kind"] = Kinds[3], ["accused"] = opened.Offender.ToString(), ["reporter"] = opened.Reporter.ToString(), ["case"] = opened.Id.ToString(), ["block"] = log.BlockNumber };
+        if (Contract.CaseRefutedEvent.TryDecode(log.Topics, log.Data, out Contract.CaseRefutedEvent? refuted))
+            return new() { ["state"] = "case refuted", ["kind"] = Kinds[3], ["reporter"] = refuted.By.ToString(), ["case"] = refuted.Id.ToString(), ["block"] = log.BlockNumber };
+        throw new RpcAnswerException("result", $"a log of block {log.BlockNumber} is no event of the Disputes contract");
+    }
+
+    /// <summary>Tokens of 18 decimals, without the zeros at the end.</summary>
+    private static string Tokens(BigInteger units)
+    {
+        string digits = units.ToString(System.Globalization.CultureInfo.InvariantCulture).PadLeft(19, '0');
+        return $"{digits[..^18]}.{digits[^18..]}".TrimEnd('0').TrimEnd('.');
+    }
+
+    private static DeploymentRecord Read(string path)
+    {
+        string text;
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliError(ExitCode.BadInput, $"--deployment: {path} cannot be read: {error.Message}", "name the file that 'depin contracts deploy' wrote");
+        }
+
+        DeploymentRecord record = DeploymentRecord.FromJson(text, out string problem) ?? throw new CliError(ExitCode.BadInput, $"--deployment: {path}: {problem}", "name the file that 'depin contracts deploy' wrote");
+        return record.Community is not null ? record : throw new CliError(ExitCode.BadInput, $"--deployment: {path} names no Disputes contract", "name the record of a network that has one");
+    }
+
+    private static string Row(string accused, string kind, string state, string by, string text) => $"{accused,-42}  {kind,-18}  {state,-12}  {by,-42}  {text}".TrimEnd();
+}
