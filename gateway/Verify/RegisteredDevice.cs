@@ -1,9 +1,11 @@
+using DePIN.Protocol;
+
 namespace DePIN.Gateway.Verify;
 
 /// <summary>What the DeviceRegistry contract says of one device. The registry stage makes it, the device table keeps it.</summary>
 /// <param name="Id">The device id: the last 20 bytes of SHA-256 of its first key.</param>
 /// <param name="PublicKey">The key it has now, X ‖ Y, 64 bytes.</param>
-/// <param name="KeyKind">1 software, 2 secure element.</param>
+/// <param name="KeyKind">As <see cref="KeyKinds"/>.</param>
 /// <param name="Owner">The owner's address, 20 bytes, or empty when not looked up.</param>
 /// <param name="RegisteredAt">Chain time of the registration, seconds since the Unix epoch; 0 unknown.</param>
 /// <param name="RevokedAt">Chain time of the revocation, seconds since the Unix epoch; 0 not revoked.</param>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Reflection;
+using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
@@ -257,7 +258,7 @@ public sealed class ReadApi(
         RegisteredDevice r = device.Registration;
         (ulong sequence, long row) = device.Log.Last;
         return new DeviceJson(
-            r.Id.ToString(), HexText.Encode(r.PublicKey.Span), r.KeyKind switch { 1 => "software", 2 => "secure element", _ => "unknown" },
+            r.Id.ToString(), HexText.Encode(r.PublicKey.Span), DeviceRegistryReader.KeyKindName(r.KeyKind),
             r.Owner.IsEmpty ? null : HexText.Encode(r.Owner.Span), r.RegisteredAt, r.IsRevoked ? r.RevokedAt : null, sequence, row == 0 ? null : frames.FrameAt(row)?.ReceivedMs);
     }
 

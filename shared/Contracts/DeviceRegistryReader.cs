@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using DePIN.Evidence;
+using DePIN.Protocol;
 
 namespace DePIN.Contracts;
 
@@ -80,6 +81,15 @@ public sealed class DeviceRegistryReader
         await foreach (EventLog log in _client.GetLogsAsync(filter, ct).ConfigureAwait(false))
             yield return ToEvent(log);
     }
+
+    /// <summary>A key kind in words: where the key is kept.</summary>
+    public static string KeyKindName(byte kind) => kind switch
+    {
+        KeyKinds.Software => "software",
+        KeyKinds.SecureElement => "secure element",
+        KeyKinds.Attested => "attested",
+        _ => "unknown",
+    };
 
     /// <summary>The ERC-721 token id of a device: its id as a number.</summary>
     public static System.Numerics.BigInteger TokenOf(ReadOnlySpan<byte> device)

@@ -26,5 +26,6 @@ namespace DePIN.Protocol
     {
         public const byte Software = 1;
         public const byte SecureElement = 2;
+        public const byte Attested = 3;
     }
 }

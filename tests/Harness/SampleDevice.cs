@@ -12,17 +12,17 @@ public sealed class SampleDevice : IDeviceSigner, IDisposable
     private static readonly System.Numerics.BigInteger Order = System.Numerics.BigInteger.Parse(
         "0ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
 
-    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private byte[]? _previous;
 
     public SampleDevice()
     {
-        ECParameters parameters = _key.ExportParameters(false);
-        PublicKey = [.. parameters.Q.X!, .. parameters.Q.Y!];
+        PublicKey = Public(_key);
         DeviceId.FromPublicKey(PublicKey, 0, Id, 0);
     }
 
-    public byte[] PublicKey { get; }
+    /// <summary>The key it has now, X ‖ Y.</summary>
+    public byte[] PublicKey { get; private set; }
 
     public byte[] Id { get; } = new byte[DeviceId.Bytes];
 
@@ -68,6 +68,18 @@ public sealed class SampleDevice : IDeviceSigner, IDisposable
         return signature;
     }
 
+    /// <summary>Changes its key; the id stays.</summary>
+    /// <param name="message">What the registry wants signed for a new public key.</param>
+    /// <returns>The old key's signature, r ‖ s.</returns>
+    public byte[] Rotate(Func<byte[], byte[]> message)
+    {
+        ECDsa next = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        byte[] signature = Sign(message(Public(next)));
+        _key.Dispose();
+        (_key, PublicKey) = (next, Public(next));
+        return signature;
+    }
+
     public void ReadPublicKey(byte[] destination, int offset) => PublicKey.CopyTo(destination, offset);
 
     public void Sign(byte[] buffer, int offset, int count, byte[] signature, int signatureOffset)
@@ -91,6 +103,12 @@ public sealed class SampleDevice : IDeviceSigner, IDisposable
     public override string ToString() => "device " + Text;
 
     public void Dispose() => _key.Dispose();
+
+    private static byte[] Public(ECDsa key)
+    {
+        ECParameters parameters = key.ExportParameters(false);
+        return [.. parameters.Q.X!, .. parameters.Q.Y!];
+    }
 
     private static void Write(System.Numerics.BigInteger value, Span<byte> destination)
     {

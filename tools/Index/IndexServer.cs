@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway.Verify;
 using DePIN.Gateway.Web;
@@ -99,7 +100,7 @@ public sealed class IndexServer(IPEndPoint listen, IndexReads reads)
         int limit = Limit(context);
         List<DeviceRow> page = await reads.DevicesAsync(after, limit + 1, context.RequestAborted).ConfigureAwait(false);
         DeviceListJson answer = new([.. page.Take(limit).Select(device => new IndexedDeviceJson(device.Device, HexText.Encode(device.PublicKey),
-            device.KeyKind switch { 1 => "software", 2 => "secure element", _ => "unknown" }, HexText.Encode(device.Owner), device.RegisteredAtS, device.RevokedAtS))],
+            DeviceRegistryReader.KeyKindName((byte)device.KeyKind), HexText.Encode(device.Owner), device.RegisteredAtS, device.RevokedAtS))],
             page.Count > limit ? page[limit - 1].Device : null);
         await AnswerAsync(context, answer, IndexJsonContext.Default.DeviceListJson).ConfigureAwait(false);
     }

@@ -86,6 +86,37 @@ public sealed class CommunityCommandTests
     }
 
     [Test]
+    public async Task A_devices_owner_describes_it_gives_it_another_key_sells_it_and_its_buyer_revokes_it()
+    {
+        using SampleDevice device = new(), next = new();
+        string seller = Path.Combine(_folder.Sub("gateway-1"), "gateway.key"), id = device.Text, key = Convert.ToHexStringLower(next.PublicKey);
+        string[] sells = [.. _network, "--key", seller];
+        DeploymentRecord record = _chain.Deployment;
+        byte[] claim = device.Sign(DeviceClaim.Message(device.KeyKind, record.ChainId, record.DeviceRegistry, _gateways[1].Address));
+        await RefusedAsync(ExitCode.Failed, "not registered", ["device", "record", id, .. _network]);
+        await _chain.SendAsync(record.DeviceRegistry, DeviceClaim.EncodeRegister(device.KeyKind, device.PublicKey, claim, _gateways[1].Address));
+        Assert.That((await RunAsync(["device", "record", id, .. _network])).Output, Does.Contain(_gateways[1].Address.ToChecksumString()).And.Contain("software").And.Contain("not said"));
+
+        await RefusedAsync(ExitCode.BadInput, "geohash", ["device", "describe", id, "--place", "u33dba", .. sells]);
+        await RefusedAsync(ExitCode.BadInput, "geohash", ["device", "describe", id, "--place", "a33db", .. sells]);
+        await RefusedAsync(ExitCode.Failed, "NotOwner", ["device", "describe", id, "--profile", "3", .. _act]);
+        Assert.That((await RunAsync(["device", "describe", id, "--profile", "3", "--place", "u33db", .. sells])).Output, Does.Match("profile +3\\s").And.Match("place +u33db\\s"));
+
+        await RefusedAsync(ExitCode.BadInput, "128 hex", ["device", "key", "propose", id, "--public-key", "12", .. sells]);
+        Assert.That((await RunAsync(["device", "key", "propose", id, "--public-key", key, .. sells])).Output, Does.Match($"proposed +{key}"));
+        await RefusedAsync(ExitCode.Failed, "KeyNotDue", ["device", "key", "accept", id, .. sells]);
+        Assert.That((await RunAsync(["device", "key", "withdraw", id, .. sells])).Output, Does.Not.Contain(key));
+        await RunAsync(["device", "key", "propose", id, "--public-key", key, .. sells]);
+        await _chain.Node.AdvanceAsync(TimeSpan.FromDays(30));
+        Assert.That((await RunAsync(["device", "key", "accept", id, .. sells])).Output, Does.Match($"key +{key}").And.Contain("1 of key"));
+
+        Assert.That((await RunAsync(["device", "transfer", id, "--to", _gateways[0].Address.ToString(), .. sells])).Output, Does.Contain(_gateways[0].Address.ToChecksumString()));
+        await RefusedAsync(ExitCode.BadInput, "--for-good", ["device", "revoke", id, .. _act]);
+        await RefusedAsync(ExitCode.Failed, "NotOwner", ["device", "revoke", id, "--for-good", .. sells]);
+        Assert.That((await RunAsync(["device", "revoke", id, "--for-good", .. _act])).Output, Does.Contain("revoked at"));
+    }
+
+    [Test]
     public async Task What_is_wrong_with_record_chain_or_gateway_is_said()
     {
         await RefusedAsync(ExitCode.BadInput, "cannot be read", ["audit", "--deployment", "missing.json", "--rpc", "http://127.0.0.1:1", "--gateway", "http://127.0.0.1:1"]);

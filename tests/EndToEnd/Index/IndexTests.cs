@@ -85,6 +85,37 @@ public sealed class IndexTests
     }
 
     [Test]
+    public async Task A_device_that_changed_its_key_is_proven_with_the_key_of_each_frame()
+    {
+        LoadingDevice changed = network.Devices[2];
+        SampleDevice device = changed.Device;
+        long before = changed.Acknowledged;
+        byte[] signature = device.Rotate(next => DeviceKeyChange.Message(network.Chain.Deployment.ChainId, network.Chain.Deployment.DeviceRegistry, device.Id, next, 0));
+        await network.Chain.SendAsync(network.Chain.Deployment.DeviceRegistry, DeviceKeyChange.EncodeRotate(device.Id, device.PublicKey, signature));
+        string key = "0x" + Convert.ToHexStringLower(device.PublicKey);
+        await Eventually.TrueAsync(async () => (await network.Gateway.Api.GetAsync($"/api/devices/{device.Text}", CancellationToken.None)).GetProperty("publicKey").GetString() == key, "the gateway follows the change", network.Told);
+        await LoadAsync(() => changed.Acknowledged >= before + 50);
+        await network.UntilAnchoredAsync();
+
+        string database = await DatabaseAsync();
+        await OnceAsync(database, [Gateway]);
+        await AssertCompleteAsync(database);
+        await using IndexProcess index = await IndexProcess.StartAsync(Arguments(database, [Gateway]), LogFile(database));
+        foreach (string source in (string[])[$"{index.Url}/devices/{device.Text}/frames", $"{Gateway}/api/devices/{device.Text}/frames"])
+        {
+            foreach ((long sequence, int offline) in ((long, int)[])[(before, ExitCode.Ok), (changed.Acknowledged, ExitCode.NotProven)])
+            {
+                string file = Path.Combine(folder.Path, $"changed-{sequence}.json");
+                using (HttpClient http = new()) await File.WriteAllBytesAsync(file, await http.GetByteArrayAsync($"{source}/{sequence}/proof"));
+                CliProcess alone = await CliProcess.RunAsync(folder.Path, "verify", file);
+                Assert.That(alone.ExitCode, Is.EqualTo(offline), $"the id is the first key's; whose the later ones are, only the chain can say: {alone.Output}{alone.Errors}");
+                CliProcess onChain = await CliProcess.RunAsync(folder.Path, "verify", file, "--rpc", network.Chain.Node.RpcUrl.ToString());
+                Assert.That(onChain.ExitCode, Is.Zero, onChain.Output + onChain.Errors);
+            }
+        }
+    }
+
+    [Test]
     public async Task Its_answers_are_of_several_kinds_tagged_bounded_and_strict()
     {
         string database = await DatabaseAsync();

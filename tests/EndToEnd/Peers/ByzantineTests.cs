@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Text.Json.Nodes;
+using DePIN.Cli.Up;
 using DePIN.Contracts;
 using DePIN.Devnet;
 using DePIN.Evidence;
@@ -54,6 +56,43 @@ public sealed class ByzantineTests
             Assert.That(brought.Output, Does.Contain(liar).IgnoreCase, $"and what gateway {i} did (exit {brought.ExitCode}: {brought.Errors})");
         }
     }
+
+    [Test]
+    public async Task Who_is_killed_between_commitment_and_report_reports_when_it_is_back()
+    {
+        string program = Path.Combine(Repository.Root, "tests", "Byzantine", "bin", Configuration(), "net10.0", "DePIN.Byzantine.dll");
+        await using GatewayNetwork network = await GatewayNetwork.StartAsync(4, (i, options) => i != Liar ? options : options with
+        {
+            Program = program, Environment = new Dictionary<string, string> { ["DEPIN_BYZANTINE"] = "badFrame" },
+        });
+        AnvilNode node = network.Chain.Node;
+        Address disputes = network.Chain.Deployment.Community!.Disputes;
+        network.StartLoad();
+        JsonNode? commitment = null;
+        await network.UntilAsync(async () => (commitment = await PendingAsync(node, disputes)) is not null, "somebody commits to evidence");
+        await node.CallAsync("evm_setIntervalMining", [0]); // nothing more is mined: no report is sent before its commitment is on chain
+        await Task.WhenAll(network.Gateways.Select(gateway => gateway.KillAsync()));
+        await node.MineAsync();
+        Address reporter = Address.Parse(commitment!["from"]!.GetValue<string>());
+        Assert.That(Enumerable.Range(0, Liar).Select(i => network.Gateways[i].Identity.Address), Does.Contain(reporter));
+
+        await node.CallAsync("evm_setIntervalMining", [1]);
+        LocalGateway back = network.Gateways.Single(gateway => gateway.Identity.Address == reporter);
+        await back.LaunchAsync(CancellationToken.None);
+        await network.UntilAsync(async () => await StakeAsync(network) is { Active: false, JailedUntil: > 0 }, "who committed reports, alone, with the salt it saved");
+        await Task.WhenAll(network.Gateways.Where(gateway => gateway != back && gateway != network.Gateways[Liar]).Select(gateway => gateway.LaunchAsync(CancellationToken.None)));
+        await network.UntilAnchorsAsync(1, "the honest three go on");
+        List<Disputes.OffenceProvenEvent> proven = [];
+        await foreach (EventLog log in network.Chain.Client.GetLogsAsync(new LogFilter([disputes], [[Disputes.OffenceProvenEvent.Topic]], 0, await network.Chain.Client.GetBlockNumberAsync())))
+            if (Disputes.OffenceProvenEvent.TryDecode(log.Topics, log.Data, out Disputes.OffenceProvenEvent? one)) proven.Add(one);
+        Assert.That(proven[0].Reporter, Is.EqualTo(reporter));
+        Assert.That(proven.Select(one => one.Offence), Is.Unique, "no offence counts twice");
+    }
+
+    /// <summary>A transaction to the contract that waits to be mined; null when there is none.</summary>
+    private static async Task<JsonNode?> PendingAsync(AnvilNode node, Address contract) =>
+        (await node.CallAsync("txpool_content"))!["pending"]!.AsObject().SelectMany(account => account.Value!.AsObject().Select(transaction => transaction.Value))
+            .FirstOrDefault(transaction => Address.TryParse(transaction!["to"]?.GetValue<string>() ?? "", out Address to) && to == contract);
 
     private static async Task<GatewayRegistry.Stake> StakeAsync(GatewayNetwork network) =>
         GatewayRegistry.TryDecodeStakeOf(await network.Chain.Client.CallAsync(new CallRequest(network.Chain.Deployment.GatewayRegistry, GatewayRegistry.EncodeStakeOf(network.Gateways[Liar].Identity.Address))), out GatewayRegistry.Stake? stake)

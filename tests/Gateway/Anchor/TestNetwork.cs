@@ -91,11 +91,9 @@ internal sealed class TestNetwork : IAsyncDisposable
     /// <param name="rotations">How often it changed before.</param>
     public Task RotateAsync(TestDevice device, TestDevice present, TestDevice next, uint rotations = 0)
     {
-        byte[] count = [0, 0, 0, (byte)rotations], signature = new byte[64];
-        byte[] message = [0x44, 0x4b, 0x01, .. DeviceClaim.ChainIdWord(Deployment.ChainId), .. Deployment.DeviceRegistry.ToArray(), .. device.Id, .. next.PublicKey, .. count];
+        byte[] message = DeviceKeyChange.Message(Deployment.ChainId, Deployment.DeviceRegistry, device.Id, next.PublicKey, rotations), signature = new byte[64];
         present.Signer.Sign(message, 0, message.Length, signature, 0);
-        return Sender.SendAsync(Deployment.DeviceRegistry, DeviceRegistry.EncodeRotate(device.Id, new Hash32(next.PublicKey.AsSpan(0, 32)), new Hash32(next.PublicKey.AsSpan(32)),
-            new Hash32(signature.AsSpan(0, 32)), new Hash32(signature.AsSpan(32))));
+        return Sender.SendAsync(Deployment.DeviceRegistry, DeviceKeyChange.EncodeRotate(device.Id, next.PublicKey, signature));
     }
 
     public Task RevokeAsync(TestDevice device) => Sender.SendAsync(Deployment.DeviceRegistry, DeviceRegistry.EncodeRevoke(device.Id));

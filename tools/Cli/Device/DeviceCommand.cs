@@ -6,10 +6,15 @@ using DePIN.Protocol;
 
 namespace DePIN.Cli.Device;
 
-/// <summary>`depin device`: what a gateway knows of its devices.</summary>
+/// <summary>`depin device`: what a gateway knows of its devices, what the registry on chain says of one, and what its owner does with it there.</summary>
 public static class DeviceCommand
 {
-    public static Command Create() => new("device", "The devices a gateway knows.") { CreateList(), CreateShow() };
+    public static Command Create()
+    {
+        Command command = new("device", "The devices a gateway knows, and the registry's tokens of them.") { CreateList(), CreateShow() };
+        foreach (Command owners in DeviceOwnerCommands.Create()) command.Subcommands.Add(owners);
+        return command;
+    }
 
     public static Argument<string> DeviceArgument() => new("device") { Description = "The device id: 40 hex digits.", HelpName = "DEVICE" };
 
