@@ -70,7 +70,7 @@ public sealed class BatchReader(IFrameStore log)
         using IncrementalHash body = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         ArrayBufferWriter<byte> chunk = new(HashedBytes + 2 + FrameFormat.FrameBytesMax);
         Hash32[] leaves = new Hash32[count];
-        (Address Device, ulong Sequence)[] keys = new (Address, ulong)[count];
+        FrameKey[] keys = new FrameKey[count];
         long at = firstRow;
         int i = 0;
         uint samples = 0;

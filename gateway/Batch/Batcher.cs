@@ -145,7 +145,7 @@ public sealed class Batcher
             List<long> skipped = [];
             foreach (StoredFrame frame in log.Frames(of.FirstRow, of.LastRow))
             {
-                (Address device, ulong sequence) = FrameSpans.Key(frame.Frame);
+                (Address device, ulong sequence, _, _) = FrameSpans.Key(frame.Frame);
                 if (!of.Contains(frame.Row) || anchored.IsAnchored(device, sequence)) skipped.Add(frame.Row);
             }
 

@@ -83,7 +83,7 @@ public sealed class OwnBatches(IFrameStore log, BatchReader reader, Batcher batc
         StoredFrame?[] stored = new StoredFrame?[body.Count];
         for (int i = 0; i < body.Count; i++)
         {
-            (Address device, ulong sequence) = FrameSpans.Key(body[i].Span);
+            (Address device, ulong sequence, _, _) = FrameSpans.Key(body[i].Span);
             if (devices.Find(new DeviceIdValue(device.ToArray())) is not { } known) return false;
             stored[i] = log.Find(known.Log.Device, sequence);
             frames[i] = new RestoredFrame(known.Log, sequence, (long)(i == 0 ? header.FirstReceivedMs : header.LastReceivedMs), body[i],

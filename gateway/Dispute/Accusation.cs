@@ -63,9 +63,9 @@ public sealed record Accusation(Offence Kind, Address Accused, Hash32 Subject, H
     {
         ArgumentNullException.ThrowIfNull(keysOf);
         if (FrameParser.Check(first, 0, first.Length) != FrameFault.None || FrameParser.Check(second, 0, second.Length) != FrameFault.None) return null;
-        ((Address device, ulong sequence), (Address, ulong) other) = (FrameSpans.Key(first), FrameSpans.Key(second));
+        ((Address device, ulong sequence, _, _), FrameKey other) = (FrameSpans.Key(first), FrameSpans.Key(second));
         (byte[] a, byte[] b) = (SHA256.HashData(first.AsSpan(..^FrameFormat.SignatureBytes)), SHA256.HashData(second.AsSpan(..^FrameFormat.SignatureBytes)));
-        if ((device, sequence) != other || a.AsSpan().SequenceEqual(b)) return null;
+        if ((device, sequence) != (other.Device, other.Sequence) || a.AsSpan().SequenceEqual(b)) return null;
         foreach (ReadOnlyMemory<byte> key in keysOf(device))
         {
             if (!ProofVerifier.VerifyFrame(key.Span, first) || !ProofVerifier.VerifyFrame(key.Span, second)) continue;

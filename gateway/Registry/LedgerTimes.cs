@@ -20,7 +20,7 @@ public sealed class LedgerTimes(Address self, NetworkLog network, RegistryLog re
     /// <inheritdoc/>
     public bool IsAnchored(ReadOnlySpan<byte> frame)
     {
-        (Address device, ulong sequence) = FrameSpans.Key(frame);
+        (Address device, ulong sequence, _, _) = FrameSpans.Key(frame);
         return network.IsAnchored(device, sequence);
     }
 }

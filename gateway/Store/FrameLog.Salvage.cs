@@ -361,7 +361,7 @@ public sealed partial class FrameLog
             if (partition.Format == PartitionFormat.Checked) rows = rows.OrderBy(static frame => frame.Row).DistinctBy(static frame => frame.Row); // one of schema 2 may be too large for that
             foreach (StoredFrame frame in rows)
             {
-                (Address device, ulong sequence) = FrameSpans.Key(frame.Frame);
+                (Address device, ulong sequence, _, _) = FrameSpans.Key(frame.Frame);
                 numbers.TryAdd(frame.Device, device.ToArray());
                 if (sequence > newest.GetValueOrDefault(frame.Device)) newest[frame.Device] = sequence;
                 else Sql.Execute(writer, "INSERT OR REPLACE INTO late_frames (device, sequence, row) VALUES ($0, $1, $2)", frame.Device, (long)sequence, frame.Row);

@@ -53,4 +53,7 @@ public enum Parameter : byte
 
     /// <summary>What an application pays; tokens.</summary>
     ApplicationFee,
+
+    /// <summary>Of 10,000: what a frame counts of which a sample says that it is not good.</summary>
+    DoubtfulShare,
 }

@@ -26,6 +26,7 @@ public sealed class RewardHistory
     private readonly List<RewardedAnchor> _anchors = [];
     private readonly List<PublishedPayout> _payouts = [];
     private readonly List<(ulong Block, byte Parameter, BigInteger Before, BigInteger Value)> _parameters = [];
+    private readonly List<(ulong Block, ushort Profile, BigInteger Weight)> _profileWeights = [];
     private readonly List<(ulong First, ulong Start, ulong Length)> _segments = [];
     private readonly List<(ulong Block, ulong Version)> _sets = [];
     private readonly Dictionary<ulong, GatewaySet> _signers = [];
@@ -119,7 +120,7 @@ public sealed class RewardHistory
     {
         ulong end = await LastBlockAsync(epoch, ct).ConfigureAwait(false);
         BigInteger Value(Parameter which) => _parameters.Last(change => change.Parameter == (byte)which && change.Block <= end).Value;
-        return new RewardRates(Value(Parameter.EmissionPerDay), Value(Parameter.DeviceShare), Value(Parameter.FramesPerDeviceMax));
+        return new RewardRates(Value(Parameter.EmissionPerDay), Value(Parameter.DeviceShare), Value(Parameter.FramesPerDeviceMax), Value(Parameter.DoubtfulShare));
     }
 
     /// <summary>What counts for whom in an epoch that is over.</summary>
@@ -136,7 +137,8 @@ public sealed class RewardHistory
         {
             if (_devices.GetValueOrDefault(device.Key) is not { } known || (known.RevokedAt is { } at && at < begins)) continue;
             Address owner = known.Owners.LastOrDefault(change => change.Block <= end).Owner;
-            devices.Add(new RewardedDevice(device.Key, known.KeyKind, owner, Distinct(device)));
+            foreach ((ushort profile, (ulong frames, ulong doubtful)) in Distinct(device))
+                devices.Add(new RewardedDevice(device.Key, known.KeyKind, owner, frames, doubtful, ProfileWeight(profile, end)));
         }
 
         List<RewardedGateway> gateways = [];
@@ -165,13 +167,14 @@ public sealed class RewardHistory
     [
         DeviceRegistry.DeviceRegisteredEvent.Topic, DeviceRegistry.DeviceRevokedEvent.Topic, DeviceRegistry.TransferEvent.Topic,
         GatewayRegistry.ActiveSetChangedEvent.Topic, GatewayRegistry.StakedEvent.Topic, GatewayRegistry.StakeWithdrawnEvent.Topic,
-        Ledger.AnchoredEvent.Topic, Ledger.EpochLengthChangedEvent.Topic, Parameters.ParameterChangedEvent.Topic, Rewards.PayoutPublishedEvent.Topic,
+        Ledger.AnchoredEvent.Topic, Ledger.EpochLengthChangedEvent.Topic, Parameters.ParameterChangedEvent.Topic, Parameters.ProfileWeightChangedEvent.Topic, Rewards.PayoutPublishedEvent.Topic,
     ];
 
     private async Task TakeAsync(EventLog log, CancellationToken ct)
     {
         ulong block = log.BlockNumber;
         if (Parameters.ParameterChangedEvent.TryDecode(log.Topics, log.Data, out var changed)) _parameters.Add((block, changed.Parameter, changed.Before, changed.Value));
+        else if (Parameters.ProfileWeightChangedEvent.TryDecode(log.Topics, log.Data, out var weight)) _profileWeights.Add((block, weight.Profile, weight.Weight));
         else if (Ledger.EpochLengthChangedEvent.TryDecode(log.Topics, log.Data, out var segment)) _segments.Add((segment.FirstEpoch, segment.StartTime, segment.EpochSeconds));
         else if (DeviceRegistry.DeviceRegisteredEvent.TryDecode(log.Topics, log.Data, out var registered)) Device(new Address(registered.Device)).KeyKind = registered.KeyKind;
         else if (DeviceRegistry.DeviceRevokedEvent.TryDecode(log.Topics, log.Data, out var revoked)) Device(new Address(revoked.Device)).RevokedAt = revoked.At;
@@ -243,18 +246,29 @@ public sealed class RewardHistory
 
     private const int MaskOffset = 4 + 5 * Hash32.Bytes;
 
-    private static ulong Distinct(IEnumerable<FrameSpan> runs)
+    /// <summary>Frames and doubtful ones by profile, each sequence once: of what is anchored twice the run that begins first counts, and of two that begin together the shorter one.</summary>
+    private static Dictionary<ushort, (ulong Frames, ulong Doubtful)> Distinct(IEnumerable<FrameSpan> runs)
     {
-        ulong frames = 0, reached = 0; // sequences begin at 1
-        foreach (FrameSpan run in runs.OrderBy(run => run.First))
+        Dictionary<ushort, (ulong Frames, ulong Doubtful)> counts = [];
+        ulong reached = 0; // sequences begin at 1
+        foreach (FrameSpan run in runs.OrderBy(run => run.First).ThenBy(run => run.Last).ThenBy(run => run.Profile).ThenBy(run => run.Doubtful))
         {
             ulong first = Math.Max(run.First, reached + 1);
             if (run.Last < first) continue;
-            frames += run.Last - first + 1;
+            (ulong frames, ulong doubtful) = counts.GetValueOrDefault(run.Profile);
+            ulong more = run.Last - first + 1;
+            counts[run.Profile] = (frames + more, doubtful + Math.Min(more, run.Doubtful));
             reached = run.Last;
         }
 
-        return frames;
+        return counts;
+    }
+
+    private BigInteger ProfileWeight(ushort profile, ulong end)
+    {
+        foreach ((ulong block, ushort which, BigInteger weight) in Enumerable.Reverse(_profileWeights))
+            if (which == profile && block <= end) return weight;
+        return RewardRule.Whole;
     }
 
     private Address Payee(Address signer, ulong end)
@@ -302,6 +316,7 @@ public sealed class RewardHistory
         _anchors.Clear();
         _payouts.Clear();
         _parameters.Clear();
+        _profileWeights.Clear();
         _segments.Clear();
         _sets.Clear();
         _signers.Clear();

@@ -6,14 +6,17 @@ namespace DePIN.Evidence;
 /// <param name="EmissionPerDay">In the token's smallest unit.</param>
 /// <param name="DeviceShare">Of 10,000: the owners' part.</param>
 /// <param name="FramesPerDeviceMax">Frames of one device that count in an epoch.</param>
-public sealed record RewardRates(BigInteger EmissionPerDay, BigInteger DeviceShare, BigInteger FramesPerDeviceMax);
+/// <param name="DoubtfulShare">Of 10,000: what a doubtful frame counts.</param>
+public sealed record RewardRates(BigInteger EmissionPerDay, BigInteger DeviceShare, BigInteger FramesPerDeviceMax, BigInteger DoubtfulShare);
 
-/// <summary>Frames of one device under the anchors of an epoch.</summary>
+/// <summary>Frames of one device and one profile under the anchors of an epoch.</summary>
 /// <param name="Device">Device id.</param>
 /// <param name="KeyKind">1 software, 2 secure element, 3 attested.</param>
 /// <param name="Owner">Who is paid.</param>
 /// <param name="Frames">How many, each (device, sequence) once.</param>
-public readonly record struct RewardedDevice(Address Device, byte KeyKind, Address Owner, ulong Frames);
+/// <param name="Doubtful">How many of them are doubtful (<see cref="FrameKey"/>).</param>
+/// <param name="ProfileWeight">Of 10,000.</param>
+public readonly record struct RewardedDevice(Address Device, byte KeyKind, Address Owner, ulong Frames, ulong Doubtful, BigInteger ProfileWeight);
 
 /// <summary>What one gateway did in an epoch.</summary>
 /// <param name="Gateway">Its signer.</param>
@@ -50,8 +53,14 @@ public static class RewardRule
         foreach (IGrouping<Address, RewardedDevice> device in devices.GroupBy(device => device.Device))
         {
             RewardedDevice one = device.First();
-            BigInteger frames = device.Aggregate(BigInteger.Zero, static (sum, part) => sum + part.Frames);
-            BigInteger count = BigInteger.Min(frames, rates.FramesPerDeviceMax) * Weight(one.KeyKind);
+            BigInteger frames = BigInteger.Zero, weighted = BigInteger.Zero, most = rates.FramesPerDeviceMax * Whole;
+            foreach (RewardedDevice part in device)
+            {
+                BigInteger good = (BigInteger)Whole * (part.Frames - part.Doubtful) + rates.DoubtfulShare * part.Doubtful;
+                (frames, weighted) = (frames + good, weighted + good * part.ProfileWeight);
+            }
+
+            BigInteger count = (frames > most ? weighted * most / frames : weighted) * Weight(one.KeyKind);
             if (!one.Owner.IsZero && count > 0) counts[one.Owner] = counts.GetValueOrDefault(one.Owner) + count;
         }
 

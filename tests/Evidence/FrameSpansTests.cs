@@ -1,3 +1,4 @@
+using DePIN.Protocol;
 using DePIN.Tests.Harness;
 
 namespace DePIN.Evidence.Tests;
@@ -11,15 +12,36 @@ public sealed class FrameSpansTests
     [Test]
     public void Runs_are_as_long_as_they_can_be_whatever_the_order()
     {
-        FrameSpans spans = FrameSpans.From([(B, 9), (A, 3), (A, 1), (A, 2), (A, 5), (B, 10)])!;
+        FrameSpans spans = FrameSpans.From([new(B, 9), new(A, 3), new(A, 1), new(A, 2), new(A, 5), new(B, 10)])!;
         Assert.That(spans.Runs, Is.EqualTo(new[] { new FrameSpan(A, 1, 3), new FrameSpan(A, 5, 5), new FrameSpan(B, 9, 10) }));
         Assert.That(spans.Frames, Is.EqualTo(6));
     }
 
     [Test]
+    public void A_run_has_one_profile_and_counts_its_doubtful_frames()
+    {
+        FrameSpans spans = FrameSpans.From([new(A, 1, 1), new(A, 2, 1, true), new(A, 3, 2, true), new(A, 4, 1)])!;
+        Assert.That(spans.Runs, Is.EqualTo(new[] { new FrameSpan(A, 1, 2, 1, 1), new FrameSpan(A, 3, 3, 2, 1), new FrameSpan(A, 4, 4, 1) }));
+    }
+
+    [Test]
+    public void A_frame_is_doubtful_when_a_sample_says_so_or_it_has_none_and_nobody_knows_of_a_sealed_one()
+    {
+        using SampleDevice device = new();
+        FrameKey Key(Action<FrameBuilder> fill) => FrameSpans.Key(device.Frame(7, fill));
+        Assert.Multiple(() =>
+        {
+            Assert.That(Key(builder => builder.TryAdd(Channels.Temperature, -2, 0, 0, 2150)), Is.EqualTo(new FrameKey(new Address(device.Id), 7, Profiles.Environment)));
+            Assert.That(Key(builder => { builder.TryAdd(Channels.Temperature, -2, 0, 0, 2150); builder.TryAdd(Channels.Temperature, -2, 3, 1, 2150); }).IsDoubtful, Is.True);
+            Assert.That(Key(_ => { }).IsDoubtful, Is.True);
+            Assert.That(Key(builder => builder.SetSealedPayload(Enumerable.Repeat((byte)1, 33).ToArray(), 0, 33)).IsDoubtful, Is.False);
+        });
+    }
+
+    [Test]
     public void A_frame_given_twice_is_no_batch()
     {
-        Assert.That(FrameSpans.From([(A, 1), (B, 1), (A, 1)]), Is.Null);
+        Assert.That(FrameSpans.From([new(A, 1), new(B, 1), new(A, 1, 2)]), Is.Null);
         Assert.That(FrameSpans.From([]), Is.Null);
         using SampleDevice device = new();
         byte[] frame = device.Frame(1);
@@ -35,7 +57,8 @@ public sealed class FrameSpansTests
         Random random = new(7);
         for (int round = 0; round < 300; round++)
         {
-            FrameSpans spans = FrameSpans.From(Enumerable.Range(0, random.Next(1, 60)).Select(_ => (Device(random.Next(4)), (ulong)random.Next(1, 40))).Distinct())!;
+            FrameSpans spans = FrameSpans.From(Enumerable.Range(0, random.Next(1, 60)).Select(_ => (Device(random.Next(4)), (ulong)random.Next(1, 40))).Distinct()
+                .Select(frame => new FrameKey(frame.Item1, frame.Item2, (ushort)random.Next(2), random.Next(3) == 0)))!;
             byte[] bytes = spans.ToArray();
             Assert.That(FrameSpans.TryRead(bytes, out FrameSpans? read), Is.EqualTo(FrameSpansFault.None));
             Assert.That((read!.Runs.AsSpan().SequenceEqual(spans.Runs.AsSpan()), read.Hash()), Is.EqualTo((true, spans.Hash())));
@@ -61,6 +84,11 @@ public sealed class FrameSpansTests
             Assert.That(Read(Raw((A, 1, 2), (A, 2, 3))), Is.EqualTo(FrameSpansFault.NotCanonical), "overlap");
             Assert.That(Read(Raw((A, 1, 2), (A, 3, 3))), Is.EqualTo(FrameSpansFault.NotCanonical), "one run in two");
             Assert.That(Read(Raw((A, 1, 2), (A, 4, 4))), Is.EqualTo(FrameSpansFault.None));
+            Assert.That(Read(FrameSpans.From([new(A, 1, 1), new(A, 2, 2)])!.ToArray()), Is.EqualTo(FrameSpansFault.None), "two profiles");
+            byte[] doubtful = FrameSpans.From([new(A, 1, 1, true), new(A, 2, 1, true)])!.ToArray();
+            Assert.That(Read(doubtful), Is.EqualTo(FrameSpansFault.None));
+            doubtful[^1]++;
+            Assert.That(Read(doubtful), Is.EqualTo(FrameSpansFault.BadRange), "three doubtful ones of two");
         });
     }
 

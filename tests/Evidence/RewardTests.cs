@@ -18,9 +18,9 @@ public sealed class RewardTests
     {
         foreach (JsonElement one in _vectors.GetProperty("cases").EnumerateArray())
         {
-            RewardRates rates = new(Number(one, "emissionPerDay"), one.GetProperty("deviceShare").GetInt32(), one.GetProperty("framesPerDeviceMax").GetInt32());
+            RewardRates rates = new(Number(one, "emissionPerDay"), one.GetProperty("deviceShare").GetInt32(), one.GetProperty("framesPerDeviceMax").GetInt32(), one.GetProperty("doubtfulShare").GetInt32());
             Dictionary<Address, BigInteger> earned = RewardRule.Divide(one.GetProperty("epochSeconds").GetUInt64(), rates,
-                one.GetProperty("devices").EnumerateArray().Select(d => new RewardedDevice(Account(d, "device"), d.GetProperty("keyKind").GetByte(), Account(d, "owner"), d.GetProperty("frames").GetUInt64())),
+                one.GetProperty("devices").EnumerateArray().Select(d => new RewardedDevice(Account(d, "device"), d.GetProperty("keyKind").GetByte(), Account(d, "owner"), d.GetProperty("frames").GetUInt64(), d.GetProperty("doubtful").GetUInt64(), d.GetProperty("profileWeight").GetInt32())),
                 one.GetProperty("gateways").EnumerateArray().Select(g => new RewardedGateway(Account(g, "gateway"), Account(g, "account"), g.GetProperty("points").GetUInt64())));
             Assert.That(earned, Is.EquivalentTo(Pairs(one.GetProperty("earned"))), one.GetProperty("name").GetString());
         }
@@ -66,10 +66,10 @@ public sealed class RewardTests
             Random random = new(seed);
             (ulong seconds, RewardRates rates, RewardedDevice[] devices, RewardedGateway[] gateways) = Make(random);
             Dictionary<Address, BigInteger> earned = RewardRule.Divide(seconds, rates, devices, gateways);
-            RewardedDevice[] parts = [.. devices.SelectMany(device => (RewardedDevice[])[device with { Frames = device.Frames / 2 }, device with { Frames = device.Frames - device.Frames / 2 }])];
+            RewardedDevice[] parts = [.. devices.SelectMany(device => (RewardedDevice[])[device with { Frames = device.Frames / 2, Doubtful = device.Doubtful / 2 }, device with { Frames = device.Frames - device.Frames / 2, Doubtful = device.Doubtful - device.Doubtful / 2 }])];
             Assert.That(RewardRule.Divide(seconds, rates, parts, gateways), Is.EquivalentTo(earned), $"seed {seed}");
             ulong most = (ulong)rates.FramesPerDeviceMax;
-            RewardedDevice[] more = [.. devices.Select(device => device.Frames < most ? device : device with { Frames = device.Frames + 1_000 })];
+            RewardedDevice[] more = [.. devices.Select(device => device.Frames - device.Doubtful < most ? device : device with { Frames = device.Frames + 1_000 })];
             Assert.That(RewardRule.Divide(seconds, rates, more, gateways), Is.EquivalentTo(earned), $"seed {seed}");
         }
     }
@@ -77,8 +77,8 @@ public sealed class RewardTests
     [Test]
     public void What_rounding_leaves_is_not_carried_over()
     {
-        RewardRates rates = new(86_400 * 10, 5_000, 60); // ten units a second, five for owners
-        RewardedDevice[] devices = [.. Enumerable.Range(1, 3).Select(i => new RewardedDevice(At(i), 1, At(10 + i), 1))];
+        RewardRates rates = new(86_400 * 10, 5_000, 60, 5_000); // ten units a second, five for owners
+        RewardedDevice[] devices = [.. Enumerable.Range(1, 3).Select(i => new RewardedDevice(At(i), 1, At(10 + i), 1, 0, 10_000))];
         RewardSums sums = new();
         for (int epoch = 0; epoch < 6; epoch++) sums.Add(RewardRule.Divide(1, rates, devices, []));
         Assert.That(sums.Accounts.Select(one => one.Value), Is.All.EqualTo((BigInteger)6), "5 / 3 = 1 in each of six epochs; the 12 that are left belong to nobody");
@@ -86,11 +86,17 @@ public sealed class RewardTests
 
     private static (ulong Seconds, RewardRates Rates, RewardedDevice[] Devices, RewardedGateway[] Gateways) Make(Random random)
     {
-        RewardRates rates = new(new BigInteger(random.NextInt64(0, 1L << 60)) * random.Next(1, 1_000), random.Next(1_000, 9_001), random.Next(1, 200));
-        RewardedDevice[] devices = [.. Enumerable.Range(1, random.Next(0, 40)).Select(i => new RewardedDevice(At(i), (byte)random.Next(1, 4), At(1_000 + random.Next(0, 9)), (ulong)random.Next(0, 300)))];
+        RewardRates rates = new(new BigInteger(random.NextInt64(0, 1L << 60)) * random.Next(1, 1_000), random.Next(1_000, 9_001), random.Next(1, 200), random.Next(0, 10_001));
+        RewardedDevice[] devices = [.. Enumerable.Range(1, random.Next(0, 40)).Select(i => Device(random, i))];
         RewardedGateway[] gateways = [.. Enumerable.Range(1, random.Next(0, 20)).Select(i => new RewardedGateway(At(2_000 + random.Next(0, 7)), default, (ulong)random.Next(0, 50)))];
         gateways = [.. gateways.Select(gateway => gateway with { Account = gateway.Gateway })]; // one account a gateway
         return ((ulong)random.Next(1, 86_401), rates, devices, gateways);
+    }
+
+    private static RewardedDevice Device(Random random, int number)
+    {
+        int frames = random.Next(0, 300);
+        return new RewardedDevice(At(number), (byte)random.Next(1, 4), At(1_000 + random.Next(0, 9)), (ulong)frames, (ulong)random.Next(0, frames + 1), random.Next(0, 30_001));
     }
 
     private static Address At(int number)

@@ -58,5 +58,6 @@ public sealed record NetworkPlan
         7_000, // DeviceShare
         60, // FramesPerDeviceMax
         0, // ApplicationFee
+        5_000, // DoubtfulShare
     ];
 }

@@ -19,6 +19,21 @@ public static partial class Parameters
         return [.. code, .. arguments];
     }
 
+    /// <summary>Selector of <c>PROFILE_WEIGHT_MAX()</c>.</summary>
+    public const uint ProfileWeightMaxSelector = 0x88665a0b;
+
+    /// <summary>Call data of <c>PROFILE_WEIGHT_MAX()</c>.</summary>
+    public static byte[] EncodeProfileWeightMax() =>
+        new AbiEncoder().ToCall(ProfileWeightMaxSelector);
+
+    /// <summary>Reads what <c>PROFILE_WEIGHT_MAX()</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeProfileWeightMax(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>all()</c>.</summary>
     public const uint AllSelector = 0x10c4e8b0;
 
@@ -67,12 +82,34 @@ public static partial class Parameters
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>profileWeightOf(uint16)</c>.</summary>
+    public const uint ProfileWeightOfSelector = 0xc7312ffa;
+
+    /// <summary>Call data of <c>profileWeightOf(uint16)</c>.</summary>
+    public static byte[] EncodeProfileWeightOf(ushort profile) =>
+        new AbiEncoder().UInt(profile).ToCall(ProfileWeightOfSelector);
+
+    /// <summary>Reads what <c>profileWeightOf(uint16)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeProfileWeightOf(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out BigInteger result)
+    {
+        AbiDecoder d = new(data);
+        result = d.UInt256();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Selector of <c>set(uint8,uint256)</c>.</summary>
     public const uint SetSelector = 0x48ab5e6c;
 
     /// <summary>Call data of <c>set(uint8,uint256)</c>.</summary>
     public static byte[] EncodeSet(byte parameter, BigInteger value) =>
         new AbiEncoder().UInt(parameter).UInt(value).ToCall(SetSelector);
+
+    /// <summary>Selector of <c>setProfileWeight(uint16,uint256)</c>.</summary>
+    public const uint SetProfileWeightSelector = 0x366a3beb;
+
+    /// <summary>Call data of <c>setProfileWeight(uint16,uint256)</c>.</summary>
+    public static byte[] EncodeSetProfileWeight(ushort profile, BigInteger weight) =>
+        new AbiEncoder().UInt(profile).UInt(weight).ToCall(SetProfileWeightSelector);
 
     /// <summary>Selector of <c>valueOf(uint8)</c>.</summary>
     public const uint ValueOfSelector = 0x10f61380;
@@ -109,6 +146,26 @@ public static partial class Parameters
         }
     }
 
+    /// <summary>Event <c>ProfileWeightChanged(uint16,uint256,uint256)</c>.</summary>
+    public sealed record ProfileWeightChangedEvent(ushort Profile, BigInteger Before, BigInteger Weight)
+    {
+        /// <summary>Its first topic.</summary>
+        public static readonly Hash32 Topic = Hash32.Parse("0x179e560ccd73dad3e97cc77225b0e6dd3ef4f35a549404c49a7a21d80519f536");
+
+        /// <summary>Reads a log's topics and data; false when they are not of this event.</summary>
+        public static bool TryDecode(IReadOnlyList<Hash32> topics, ReadOnlyMemory<byte> data, [NotNullWhen(true)] out ProfileWeightChangedEvent? result)
+        {
+            result = null;
+            if (topics.Count != 2 || topics[0] != Topic) return false;
+            AbiDecoder t0 = new(topics[1].ToArray());
+            AbiDecoder d = new(data);
+            ProfileWeightChangedEvent read = new((ushort)t0.UInt64(16), d.UInt256(), d.UInt256());
+            if (t0.Fault != AbiFault.None || d.Fault != AbiFault.None) return false;
+            result = read;
+            return true;
+        }
+    }
+
     /// <summary>Selectors of the errors a call reverts with.</summary>
     public static class Errors
     {
@@ -120,6 +177,8 @@ public static partial class Parameters
         public const uint NotGovernance = 0xd28c98e6;
         /// <summary><c>Parameters_OutOfBounds(uint8,uint256,uint256,uint256)</c></summary>
         public const uint OutOfBounds = 0x753621d3;
+        /// <summary><c>Parameters_WeightOutOfBounds(uint16,uint256,uint256)</c></summary>
+        public const uint WeightOutOfBounds = 0xa281d5a5;
     }
 
     /// <summary>Makes a client name these errors: <c>ExecutionRevertedException.Revert</c> then has name and arguments.</summary>
@@ -129,5 +188,6 @@ public static partial class Parameters
         reverts.Add("Parameters_GovernanceZero()");
         reverts.Add("Parameters_NotGovernance(address)");
         reverts.Add("Parameters_OutOfBounds(uint8,uint256,uint256,uint256)");
+        reverts.Add("Parameters_WeightOutOfBounds(uint16,uint256,uint256)");
     }
 }

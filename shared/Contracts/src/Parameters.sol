@@ -19,7 +19,8 @@ enum Parameter {
     ClaimWindowSeconds,
     DeviceShare,
     FramesPerDeviceMax,
-    ApplicationFee
+    ApplicationFee,
+    DoubtfulShare
 }
 
 /// @title Parameters
@@ -32,19 +33,26 @@ enum Parameter {
 contract Parameters {
     /// @dev Shares and slashes are of 10,000.
     uint256 internal constant WHOLE = 10_000;
-    uint256 internal constant COUNT = 17;
+    uint256 internal constant COUNT = 18;
     uint256 private constant TOKEN = 1e18;
+
+    /// @notice Greatest weight of a profile, of 10,000: a device says its profile itself, so that one must not be worth ten.
+    uint256 public constant PROFILE_WEIGHT_MAX = 30_000;
 
     /// @notice Who may set: the timelock.
     address public immutable governance;
 
     uint256[COUNT] private _values;
     uint256[COUNT] private _initial;
+    /// @dev By profile: weight + 1, so that zero is "never set".
+    mapping(uint16 profile => uint256) private _profileWeights;
 
     event ParameterChanged(Parameter indexed parameter, uint256 before, uint256 value);
+    event ProfileWeightChanged(uint16 indexed profile, uint256 before, uint256 weight);
 
     error Parameters_NotGovernance(address caller);
     error Parameters_OutOfBounds(Parameter parameter, uint256 value, uint256 min, uint256 max);
+    error Parameters_WeightOutOfBounds(uint16 profile, uint256 weight, uint256 max);
     error Parameters_GovernanceZero();
     error Parameters_Count(uint256 given, uint256 expected);
 
@@ -73,6 +81,24 @@ contract Parameters {
         uint256 before = _values[uint256(parameter)];
         _values[uint256(parameter)] = value;
         emit ParameterChanged(parameter, before, value);
+    }
+
+    /// @notice Changes what a frame of a profile counts for rewards, of 10,000; it holds from this transaction on.
+    /// @param profile Profile number of frames
+    /// @param weight At most `PROFILE_WEIGHT_MAX`; 0 pays nothing
+    function setProfileWeight(uint16 profile, uint256 weight) external {
+        if (msg.sender != governance) revert Parameters_NotGovernance(msg.sender);
+        if (weight > PROFILE_WEIGHT_MAX) revert Parameters_WeightOutOfBounds(profile, weight, PROFILE_WEIGHT_MAX);
+        uint256 before = profileWeightOf(profile);
+        _profileWeights[profile] = weight + 1;
+        emit ProfileWeightChanged(profile, before, weight);
+    }
+
+    /// @notice What a frame of a profile counts, of 10,000; 10,000 until governance says otherwise.
+    /// @param profile Profile number of frames
+    function profileWeightOf(uint16 profile) public view returns (uint256) {
+        uint256 stored = _profileWeights[profile];
+        return stored == 0 ? WHOLE : stored - 1;
     }
 
     /// @notice A parameter's value now.
@@ -120,6 +146,7 @@ contract Parameters {
         if (p == Parameter.ClaimWindowSeconds) return (1, 3650 days);
         if (p == Parameter.DeviceShare) return (1_000, 9_000);
         if (p == Parameter.FramesPerDeviceMax) return (1, 1_000_000);
-        return (0, 1_000 * TOKEN); // ApplicationFee
+        if (p == Parameter.ApplicationFee) return (0, 1_000 * TOKEN);
+        return (0, WHOLE); // DoubtfulShare
     }
 }

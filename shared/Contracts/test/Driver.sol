@@ -60,8 +60,8 @@ abstract contract Books is Network {
     DeviceBook[DEVICES] internal books;
     bytes20[DEVICES] internal ids;
     /// @dev Bounds of the parameters, which never change.
-    uint256[17] internal least;
-    uint256[17] internal most;
+    uint256[18] internal least;
+    uint256[18] internal most;
     mapping(uint256 key => DeviceRegistry.Key) private _publicKeys;
     /// @dev How often each act succeeded: a driver that only fails shows nothing.
     mapping(bytes32 act => uint256) public done;
@@ -821,8 +821,8 @@ abstract contract GovernanceActs is Books {
 
     /// @dev Something to decide, often beyond its bounds.
     function actOf(uint256 kind, uint256 value) private view returns (address, bytes memory) {
-        kind %= 24;
-        if (kind < 17) {
+        kind %= 26;
+        if (kind < 18) {
             Parameter p = Parameter(kind);
             (uint256 min, uint256 max) = parameters.boundsOf(p);
             // A stake nobody has ends all joining, and so the campaign.
@@ -830,12 +830,13 @@ abstract contract GovernanceActs is Books {
             value = value % 8 == 1 ? max + 1 : value % 8 == 2 && min > 0 ? min - 1 : within(value, min, max);
             return (address(parameters), abi.encodeCall(parameters.set, (p, value)));
         }
-        if (kind == 17) return (address(ledger), abi.encodeCall(Ledger.setEpochSeconds, (uint64(within(value, 1, 2 days)))));
-        if (kind == 18) return (address(ledger), abi.encodeCall(Ledger.pause, (uint64(within(value, 0, 4 days)))));
-        if (kind == 19) return (address(ledger), abi.encodeCall(Ledger.resume, ()));
-        if (kind == 20) return (address(timelock), abi.encodeCall(timelock.updateDelay, (within(value, 0, 40 days))));
-        if (kind == 21) return (address(governor), abi.encodeCall(governor.setVotingDelay, (uint48(within(value, 0, 40 days)))));
-        if (kind == 22) return (address(governor), abi.encodeCall(governor.setVotingPeriod, (uint32(within(value, 0, 40 days)))));
+        if (kind == 18) return (address(ledger), abi.encodeCall(Ledger.setEpochSeconds, (uint64(within(value, 1, 2 days)))));
+        if (kind == 19) return (address(ledger), abi.encodeCall(Ledger.pause, (uint64(within(value, 0, 4 days)))));
+        if (kind == 20) return (address(ledger), abi.encodeCall(Ledger.resume, ()));
+        if (kind == 21) return (address(timelock), abi.encodeCall(timelock.updateDelay, (within(value, 0, 40 days))));
+        if (kind == 22) return (address(governor), abi.encodeCall(governor.setVotingDelay, (uint48(within(value, 0, 40 days)))));
+        if (kind == 23) return (address(governor), abi.encodeCall(governor.setVotingPeriod, (uint32(within(value, 0, 40 days)))));
+        if (kind == 24) return (address(parameters), abi.encodeCall(parameters.setProfileWeight, (uint16(value % 3), within(value, 0, 40_000))));
         return (address(governor), abi.encodeCall(governor.updateQuorumNumerator, (within(value, 0, 100))));
     }
 
@@ -930,8 +931,11 @@ abstract contract Invariants is Books {
 
     function checkParameters() internal view {
         uint256[] memory values = parameters.all();
-        for (uint256 i = 0; i < 17; ++i) {
+        for (uint256 i = 0; i < 18; ++i) {
             require(values[i] >= least[i] && values[i] <= most[i], "a parameter out of bounds");
+        }
+        for (uint16 profile = 0; profile < 3; ++profile) {
+            require(parameters.profileWeightOf(profile) <= 30_000, "a profile's weight out of bounds");
         }
         uint256 epoch = ledger.epochSeconds();
         require(epoch >= 15 && epoch <= 1 days, "an epoch out of bounds");
@@ -981,7 +985,7 @@ contract Driver is GatewayActs, RewardActs, DeviceActs, DisputeActs, GovernanceA
                 publicKey(firstKey(i) + k);
             }
         }
-        for (uint256 i = 0; i < 17; ++i) {
+        for (uint256 i = 0; i < 18; ++i) {
             (least[i], most[i]) = parameters.boundsOf(Parameter(i));
         }
         emissionMost = parameters.valueOf(Parameter.EmissionPerDay);

@@ -149,4 +149,21 @@ contract GovernanceTest is Network {
         list = new bytes[](1);
         list[0] = one;
     }
+
+    function testFuzz_a_profiles_weight_is_set_by_a_vote_within_its_bounds(uint16 profile, uint256 weight) public {
+        vm.assertEq(parameters.profileWeightOf(profile), 10_000);
+        vm.expectRevert(abi.encodeWithSelector(Parameters.Parameters_NotGovernance.selector, address(this)));
+        parameters.setProfileWeight(profile, weight);
+        vm.startPrank(address(timelock));
+        if (weight > 30_000) {
+            vm.expectRevert(abi.encodeWithSelector(Parameters.Parameters_WeightOutOfBounds.selector, profile, weight, 30_000));
+            parameters.setProfileWeight(profile, weight);
+            weight %= 30_001;
+        }
+        parameters.setProfileWeight(profile, weight);
+        vm.assertEq(parameters.profileWeightOf(profile), weight);
+        vm.assertEq(parameters.profileWeightOf(profile ^ 1), 10_000, "and no other one");
+        parameters.setProfileWeight(profile, 0);
+        vm.assertEq(parameters.profileWeightOf(profile), 0);
+    }
 }

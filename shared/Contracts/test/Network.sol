@@ -68,7 +68,7 @@ abstract contract Network is Test {
     }
 
     function firstParameters() internal pure returns (uint256[] memory values) {
-        values = new uint256[](17);
+        values = new uint256[](18);
         values[uint256(Parameter.StakeMin)] = 1_000 * ONE;
         values[uint256(Parameter.GatewaysMax)] = 64;
         values[uint256(Parameter.UnbondingSeconds)] = 14 days;
@@ -86,6 +86,7 @@ abstract contract Network is Test {
         values[uint256(Parameter.DeviceShare)] = 7_000;
         values[uint256(Parameter.FramesPerDeviceMax)] = 60;
         values[uint256(Parameter.ApplicationFee)] = 0;
+        values[uint256(Parameter.DoubtfulShare)] = 5_000;
     }
 
     /// @dev Stakes for gateway `index` as its own operator; tokens come from the treasury.

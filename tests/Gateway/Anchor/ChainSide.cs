@@ -68,7 +68,7 @@ internal sealed class ChainSide : INetworkHost, IDisposable
     public void Cut()
     {
         ulong number = (ulong)Own.Count + 1;
-        FrameSpans spans = FrameSpans.From([(new Address(new byte[20]), 2 * number), (new Address(new byte[20]), 2 * number + 1)])!;
+        FrameSpans spans = FrameSpans.From([new FrameKey(new Address(new byte[20]), 2 * number), new FrameKey(new Address(new byte[20]), 2 * number + 1)])!;
         Hash32 made = EthereumCrypto.Keccak256(BitConverter.GetBytes(number));
         Own[number] = new BatchSummary(new BatchHeader(Network.Gateway.Address, number, number == 1 ? Hash32.Zero : Own[number - 1].Hash, made, 2, 4, 1000, 2000,
             BatchBody.Commitment(spans.Hash(), made)), made, spans);

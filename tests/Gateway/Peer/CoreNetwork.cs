@@ -180,7 +180,7 @@ internal sealed class CoreNetwork : IDisposable
         public BatchSummary Make(ulong number, Hash32 previous, int device, ulong first, ulong last, int salt = 0)
         {
             Address id = new(EthereumCrypto.Keccak256(BitConverter.GetBytes(device)).ToArray().AsSpan(12));
-            FrameSpans spans = FrameSpans.From(Enumerable.Range((int)first, (int)(last - first + 1)).Select(s => (id, (ulong)s)))!;
+            FrameSpans spans = FrameSpans.From(Enumerable.Range((int)first, (int)(last - first + 1)).Select(s => new FrameKey(id, (ulong)s)))!;
             Hash32 frames = EthereumCrypto.Keccak256([.. spans.ToArray(), (byte)salt]);
             BatchHeader header = new(Signer.Address, number, previous, EthereumCrypto.Keccak256(frames.ToArray()), (uint)spans.Frames, 1, 1_000, 2_000, BatchBody.Commitment(spans.Hash(), frames));
             return new BatchSummary(header, frames, spans);

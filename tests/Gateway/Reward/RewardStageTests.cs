@@ -160,7 +160,7 @@ public sealed class RewardStageTests
         for (ulong ordinal = side.Network.KnownEntries; ordinal < (ulong)_anchors.Count; ordinal++)
         {
             (AnchorHeader header, BatchSummary batch) = _anchors[(int)ordinal];
-            side.Network.SaveEntry(ordinal, header, [lies ? batch with { Spans = FrameSpans.From([(Address.Zero, ordinal + 1)])! } : batch]);
+            side.Network.SaveEntry(ordinal, header, [lies ? batch with { Spans = FrameSpans.From([new FrameKey(Address.Zero, ordinal + 1)])! } : batch]);
         }
     }
 

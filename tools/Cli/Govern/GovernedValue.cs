@@ -4,6 +4,7 @@ using DePIN.Cli.Contracts;
 using DePIN.Cli.Terminal;
 using DePIN.Contracts;
 using DePIN.Evidence;
+using DePIN.Protocol;
 
 namespace DePIN.Cli.Govern;
 
@@ -31,6 +32,7 @@ public sealed class GovernedValue
 {
     private static readonly BigInteger Token = BigInteger.Pow(10, 18);
     private static readonly BigInteger Month = 30 * 86_400;
+    private const decimal PercentMax = 1_000; // the contract's bounds are narrower
 
     private readonly Func<NetworkAccess, CancellationToken, Task<(BigInteger Now, BigInteger Min, BigInteger Max)>> _read;
     private readonly Func<CommunityContracts, DeploymentRecord, Address> _target;
@@ -43,6 +45,7 @@ public sealed class GovernedValue
     public static IReadOnlyList<GovernedValue> All { get; } =
     [
         .. Enum.GetValues<Parameter>().Select(Of),
+        .. Enumerable.Range(1, Profiles.Node).Select(profile => OfProfile((ushort)profile)),
         new("EpochSeconds", ValueUnit.Seconds, (_, record) => record.Ledger, value => Ledger.EncodeSetEpochSeconds((ulong)value), async (network, cancel) => (
             await network.ReadAsync<ulong>(network.Record.Ledger, "epochSeconds()", Ledger.EncodeEpochSeconds(), Ledger.TryDecodeEpochSeconds, cancel).ConfigureAwait(false),
             await network.ReadAsync<ulong>(network.Record.Ledger, "epochSecondsMin()", Ledger.EncodeEpochSecondsMin(), Ledger.TryDecodeEpochSecondsMin, cancel).ConfigureAwait(false), 86_400)),
@@ -108,7 +111,7 @@ public sealed class GovernedValue
     private static GovernedValue Of(Parameter parameter) => new(parameter.ToString(), parameter switch
     {
         Parameter.StakeMin or Parameter.DisputeBond or Parameter.DeviceBounty or Parameter.EmissionPerDay or Parameter.ApplicationFee => ValueUnit.Tokens,
-        Parameter.EquivocationSlash or Parameter.BadFrameSlash or Parameter.ReporterShare or Parameter.DeviceShare => ValueUnit.Share,
+        Parameter.EquivocationSlash or Parameter.BadFrameSlash or Parameter.ReporterShare or Parameter.DeviceShare or Parameter.DoubtfulShare => ValueUnit.Share,
         Parameter.GatewaysMax or Parameter.FramesPerDeviceMax => ValueUnit.Count,
         _ => ValueUnit.Seconds,
     }, (community, _) => community.Parameters, value => Parameters.EncodeSet((byte)parameter, value), async (network, cancel) =>
@@ -118,6 +121,12 @@ public sealed class GovernedValue
         Parameters.BoundsOfResult bounds = await network.ReadAsync<Parameters.BoundsOfResult>(contract, "boundsOf()", Parameters.EncodeBoundsOf((byte)parameter), Parameters.TryDecodeBoundsOf, cancel).ConfigureAwait(false);
         return (now, bounds.Min, bounds.Max);
     });
+
+    /// <summary>What frames of a profile count for rewards.</summary>
+    private static GovernedValue OfProfile(ushort profile) => new($"ProfileWeight.{Profiles.Name(profile)}", ValueUnit.Share, (community, _) => community.Parameters,
+        value => Parameters.EncodeSetProfileWeight(profile, value), async (network, cancel) => (
+            await network.ReadAsync<BigInteger>(network.Contracts.Parameters, "profileWeightOf()", Parameters.EncodeProfileWeightOf(profile), Parameters.TryDecodeProfileWeightOf, cancel).ConfigureAwait(false), 0,
+            await network.ReadAsync<BigInteger>(network.Contracts.Parameters, "PROFILE_WEIGHT_MAX()", Parameters.EncodeProfileWeightMax(), Parameters.TryDecodeProfileWeightMax, cancel).ConfigureAwait(false)));
 
     private BigInteger? TryParse(string text)
     {
@@ -129,7 +138,7 @@ public sealed class GovernedValue
                 int factor = text.Length == 0 ? 0 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
                 return Whole(factor == 0 ? text : text[..^1]) * Math.Max(1, factor);
             case ValueUnit.Share:
-                return decimal.TryParse(text.TrimEnd('%').TrimEnd(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal percent) && percent <= 100 && percent * 100 == decimal.Truncate(percent * 100)
+                return decimal.TryParse(text.TrimEnd('%').TrimEnd(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal percent) && percent <= PercentMax && percent * 100 == decimal.Truncate(percent * 100)
                     ? new BigInteger(percent * 100) : null;
             case ValueUnit.Percent:
                 return Whole(text.TrimEnd('%').TrimEnd());

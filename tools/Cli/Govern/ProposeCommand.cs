@@ -41,7 +41,7 @@ public static class ProposeCommand
         foreach (GovernedValue value in GovernedValue.All)
         {
             (BigInteger now, BigInteger min, BigInteger max) = await value.ReadAsync(network, cancel).ConfigureAwait(false);
-            Console.WriteLine($"{value.Name,-20} {value.Format(now),-18} from {value.Format(min)} to {value.Format(max)}");
+            Console.WriteLine($"{value.Name,-26} {value.Format(now),-18} from {value.Format(min)} to {value.Format(max)}");
         }
 
         return ExitCode.Ok;
