@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Reflection;
-using DePIN.Contracts;
 using DePIN.Evidence;
 using DePIN.Gateway.Anchor;
 using DePIN.Gateway.Batch;
@@ -258,7 +257,7 @@ public sealed class ReadApi(
         RegisteredDevice r = device.Registration;
         (ulong sequence, long row) = device.Log.Last;
         return new DeviceJson(
-            r.Id.ToString(), HexText.Encode(r.PublicKey.Span), DeviceRegistryReader.KeyKindName(r.KeyKind),
+            r.Id.ToString(), HexText.Encode(r.PublicKey.Span), Contracts.DeviceRegistryReader.KeyKindName(r.KeyKind),
             r.Owner.IsEmpty ? null : HexText.Encode(r.Owner.Span), r.RegisteredAt, r.IsRevoked ? r.RevokedAt : null, sequence, row == 0 ? null : frames.FrameAt(row)?.ReceivedMs);
     }
 

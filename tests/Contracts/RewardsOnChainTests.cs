@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Devnet;
 using DePIN.Evidence;
+using DePIN.Protocol;
 using DePIN.Tests.Harness;
 
 namespace DePIN.Contracts.Tests;
@@ -86,6 +87,25 @@ public sealed class RewardsOnChainTests
     }
 
     [Test]
+    public async Task A_doubtful_frame_counts_half_and_a_profile_what_governance_says_at_the_epochs_end()
+    {
+        using SampleDevice good = new(), doubtful = new();
+        Address alice = Someone(1), bob = Someone(2);
+        await _network.RegisterAsync(good, alice).ConfigureAwait(false);
+        await _network.RegisterAsync(doubtful, bob).ConfigureAwait(false);
+        await AnchorAsync(good, 1).ConfigureAwait(false);
+        await AnchorAsync([good.NextFrame(), good.NextFrame(), doubtful.NextFrame(quality: 1), doubtful.NextFrame(quality: 1)], good.PublicKey).ConfigureAwait(false);
+        RewardSums sums = await PublishAsync(new RewardSums()).ConfigureAwait(false);
+        Assert.That(sums.Of(bob), Is.GreaterThan(BigInteger.Zero).And.EqualTo(sums.Of(alice) / 2));
+
+        await GovernAsync(_network.Record.Community!.Parameters, Parameters.EncodeSetProfileWeight(Profiles.Environment, 0)).ConfigureAwait(false);
+        await AnchorAsync([good.NextFrame(), doubtful.NextFrame(profile: Profiles.Energy, quality: 1)], good.PublicKey).ConfigureAwait(false);
+        RewardSums later = await PublishAsync(sums).ConfigureAwait(false);
+        Assert.That(later.Of(alice), Is.EqualTo(sums.Of(alice)), "its profile is worth nothing now");
+        Assert.That(later.Of(bob), Is.GreaterThan(sums.Of(bob)));
+    }
+
+    [Test]
     public async Task A_device_revoked_before_the_epoch_began_earns_nothing_and_the_owner_at_its_end_earns_all()
     {
         using SampleDevice kept = new(), revoked = new();
@@ -110,11 +130,12 @@ public sealed class RewardsOnChainTests
         }
     }
 
-    private async Task AnchorAsync(SampleDevice device, int frames)
+    private Task AnchorAsync(SampleDevice device, int frames) => AnchorAsync([.. Enumerable.Range(0, frames).Select(_ => device.NextFrame())], device.PublicKey);
+
+    private async Task AnchorAsync(byte[][] signed, byte[] key)
     {
         await _node.AdvanceAsync(Epoch).ConfigureAwait(false);
-        byte[][] signed = [.. Enumerable.Range(0, frames).Select(_ => device.NextFrame())];
-        await _network.ProveAsync([.. signed.Select(frame => (ReadOnlyMemory<byte>)frame)], device.PublicKey).ConfigureAwait(false);
+        await _network.ProveAsync([.. signed.Select(frame => (ReadOnlyMemory<byte>)frame)], key).ConfigureAwait(false);
         _contents.Add([FrameSpans.From(signed.Select(frame => FrameSpans.Key(frame)))!]);
     }
 

@@ -35,12 +35,12 @@ public sealed class SampleDevice : IDeviceSigner, IDisposable
     public byte KeyKind => KeyKinds.Software;
 
     /// <summary>The next frame of this device, chained to the last.</summary>
-    public byte[] NextFrame(int samples = 2)
+    public byte[] NextFrame(int samples = 2, ushort profile = Profiles.Environment, byte quality = 0)
     {
         FrameBuilder builder = new(Id);
-        builder.Begin(Profiles.Environment, true, 1, ++Sequence, 1_800_000_000_000 + Sequence, _previous);
+        builder.Begin(profile, true, 1, ++Sequence, 1_800_000_000_000 + Sequence, _previous);
         for (int i = 0; i < samples; i++)
-            builder.TryAdd(Channels.Temperature, -2, 0, (uint)i, 2150);
+            builder.TryAdd(Channels.Temperature, -2, quality, (uint)i, 2150);
         builder.Sign(this);
         _previous = new byte[32];
         builder.CopyDigest(_previous, 0);
