@@ -76,7 +76,7 @@ public sealed class MemberLists(MemberOptions options, RegistryLog log, HealthBo
 
     /// <summary>What registers a member, or null. Hashes the member's whole list.</summary>
     public MemberProof? Proof(DeviceIdValue device) =>
-        _index.Members.TryGetValue(device, out Place place) ? new MemberProof(place.Batch.Number, place.List[place.At], place.List.Path(place.At)) : null;
+        _index.Members.TryGetValue(device, out Place place) ? new MemberProof(place.Batch.Number, place.List[place.At], place.List.BuildTree().Proof(place.At)) : null;
 
     /// <inheritdoc/>
     public bool Has(Hash32 framesHash) => _index.Lists.ContainsKey(framesHash);

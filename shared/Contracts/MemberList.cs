@@ -136,8 +136,8 @@ public sealed class MemberList
         return -1;
     }
 
-    /// <summary>From a member's leaf to the root, for registerMember. Hashes the whole list.</summary>
-    public Hash32[] Path(int index) => new MerkleTree(Leaves()).Proof(index);
+    /// <summary>The tree over all claims; its proofs are what registerMember takes. Hashes the whole list.</summary>
+    public MerkleTree BuildTree() => new(Leaves());
 
     /// <summary>Whether the registry would take a member: a known key kind, and the device's own signature, low s, over the claim of this owner.</summary>
     public bool IsSigned(int index, ulong chainId, Address registry, Address owner)

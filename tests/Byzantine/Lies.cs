@@ -1,13 +1,15 @@
+using System.Security.Cryptography;
 using DePIN.Evidence;
 using DePIN.Gateway.Batch;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
+using DePIN.Protocol;
 
 namespace DePIN.Byzantine;
 
 /// <summary>
 /// What this gateway does that no honest one does, chosen by the environment's DEPIN_BYZANTINE: "badFrame" offers every batch with one frame's signature
-/// broken; "equivocate" signs two batches under each number and shows each peer one first and the other at the next offer. Everything else is the gateway's own code.
+/// broken; "stranger" puts a frame of a device that nobody registered behind each batch's frames; "equivocate" signs two batches under each number and shows each peer one first and the other at the next offer. Everything else is the gateway's own code.
 /// </summary>
 public static class Lies
 {
@@ -34,7 +36,7 @@ public static class Lies
             Address[] peers = [.. inner.Peers().Select(p => p.Gateway).Where(g => g != key.Address).Order()];
             bool lies = how switch
             {
-                "badFrame" => true,
+                "badFrame" or "stranger" => true,
                 "equivocate" => (times % 2 == 0) == (Array.IndexOf(peers, peer) == 0), // the first peer sees the true one first, the others the other
                 _ => false,
             };
@@ -50,11 +52,15 @@ public static class Lies
         private OfferMessage Lie(BatchHeader true_, BatchBody body)
         {
             List<ReadOnlyMemory<byte>> frames = [.. Enumerable.Range(0, body.Count).Select(i => body[i])];
-            if (how == "badFrame" || frames.Count == 1)
+            if (how == "badFrame" || (how == "equivocate" && frames.Count == 1))
             {
                 byte[] broken = frames[^1].ToArray();
                 broken[^1] ^= 1; // the signature's last byte
                 frames[^1] = broken;
+            }
+            else if (how == "stranger")
+            {
+                frames.Add(Stranger(frames[^1].ToArray()));
             }
             else
             {
@@ -65,6 +71,19 @@ public static class Lies
             BatchHeader header = made.ToHeader(true_.Gateway, true_.Number, true_.Previous, true_.FirstReceivedMs, true_.LastReceivedMs);
             Bodies.Add(made);
             return new OfferMessage(new BatchSummary(header, made.FramesHash(), FrameSpans.Of(made)!), Attestation.Sign(key, header.Digest(domain)));
+        }
+    }
+
+    /// <summary>The same frame as a device says it that is in no registry, well formed and well signed.</summary>
+    private static byte[] Stranger(byte[] frame)
+    {
+        while (true)
+        {
+            using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            ECParameters parameters = key.ExportParameters(false);
+            DeviceId.FromPublicKey([.. parameters.Q.X!, .. parameters.Q.Y!], 0, frame, FrameFormat.DeviceIdOffset);
+            key.SignData(frame.AsSpan(..^FrameFormat.SignatureBytes), HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation).CopyTo(frame, frame.Length - FrameFormat.SignatureBytes);
+            if (FrameParser.Check(frame, 0, frame.Length) == FrameFault.None) return frame; // every other signature has a low s
         }
     }
 
