@@ -48,6 +48,9 @@ public sealed class CaseDesk(DisputeOptions options, ulong deployedAtBlock, Case
         return log.Open(CasesPerTurnMax).Count;
     }
 
+    /// <summary>Whether a gateway waits for the end of a case: another would put down another bond.</summary>
+    public bool IsOpenAgainst(Address gateway) => log.Open(CaseLog.CasesMax).Any(one => one.Accused == gateway);
+
     /// <summary>Does what is due. False when something is in the way, which <paramref name="trouble"/> is told.</summary>
     public async Task<bool> TurnAsync(ChainSnapshot now, ulong settled, Action<string, string> trouble, CancellationToken stopping)
     {

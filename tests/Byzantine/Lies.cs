@@ -74,17 +74,16 @@ public static class Lies
         }
     }
 
-    /// <summary>The same frame as a device says it that is in no registry, well formed and well signed.</summary>
+    /// <summary>The same frame of a device that is in no registry, well formed and well signed; always the same, or it would be two batches under one number.</summary>
     private static byte[] Stranger(byte[] frame)
     {
-        while (true)
-        {
-            using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            ECParameters parameters = key.ExportParameters(false);
-            DeviceId.FromPublicKey([.. parameters.Q.X!, .. parameters.Q.Y!], 0, frame, FrameFormat.DeviceIdOffset);
-            key.SignData(frame.AsSpan(..^FrameFormat.SignatureBytes), HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation).CopyTo(frame, frame.Length - FrameFormat.SignatureBytes);
-            if (FrameParser.Check(frame, 0, frame.Length) == FrameFault.None) return frame; // every other signature has a low s
-        }
+        P256Signer signer = new(SHA256.HashData("a stranger"u8));
+        byte[] key = new byte[DeviceId.PublicKeyBytes];
+        signer.ReadPublicKey(key, 0);
+        DeviceId.FromPublicKey(key, 0, frame, FrameFormat.DeviceIdOffset);
+        int signed = frame.Length - FrameFormat.SignatureBytes;
+        signer.Sign(frame, 0, signed, frame, signed);
+        return frame;
     }
 
     private sealed class MadeUpBodies : IBodySource
