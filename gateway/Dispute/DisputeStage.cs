@@ -8,6 +8,7 @@ using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Registry;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Verify;
 
 namespace DePIN.Gateway.Dispute;
 
@@ -220,7 +221,7 @@ public sealed class DisputeStage : IDisposable
         return (place < 0 ? order.Length : place) * (long)_options.Turn.TotalMilliseconds;
     }
 
-    private async Task<bool> SendAsync(DisputeRecord record, byte[] call, DisputeState then, CancellationToken stopping)
+    private async Task<bool> SendAsync(DisputeRecord record, byte[] call, DisputeState then, CancellationToken stopping, DisputeTarget to = DisputeTarget.Disputes)
     {
         if (2 * await _chain.BaseFeeAsync(stopping).ConfigureAwait(false) > _options.FeeCap)
         {
@@ -231,9 +232,14 @@ public sealed class DisputeStage : IDisposable
         if (record.Kind == Offence.UnregisteredDevice && !await HasBondAsync(record, stopping).ConfigureAwait(false)) return false;
         try
         {
-            await _chain.SendAsync(DisputeTarget.Disputes, call, stopping).ConfigureAwait(false);
+            await _chain.SendAsync(to, call, stopping).ConfigureAwait(false);
             _log.Update(record with { State = then, SentMs = Now(), Attempts = record.Attempts + 1 });
             return true;
+        }
+        catch (ExecutionRevertedException refused) when (MemberOf(refused.Revert) is { } member)
+        {
+            // The contract judges frames of devices that have their token; a member's comes first.
+            return await SendAsync(record, DeviceRegistry.EncodeRegisterMember(member.Batch, member.Claim, member.Path), record.State, stopping, DisputeTarget.Devices).ConfigureAwait(false);
         }
         catch (ExecutionRevertedException refused)
         {
@@ -248,6 +254,9 @@ public sealed class DisputeStage : IDisposable
             return false;
         }
     }
+
+    private MemberProof? MemberOf(Revert revert) => revert.Selector == Disputes.Errors.DeviceNotRegistered && revert.Data.Length >= Hash32.Bytes
+        ? _members.Proof(new DeviceIdValue(revert.Data.Span[^Hash32.Bytes..][..Address.Bytes])) : null;
 
     /// <summary>Whether the contract can take the bond; allows it to, where it only needs that.</summary>
     private async Task<bool> HasBondAsync(DisputeRecord record, CancellationToken stopping)
@@ -266,6 +275,7 @@ public sealed class DisputeStage : IDisposable
         try
         {
             await _chain.SendAsync(DisputeTarget.Token, NetworkToken.EncodeApprove(await _chain.AddressAsync(stopping).ConfigureAwait(false), bond.Bond), stopping).ConfigureAwait(false);
+            _health.Report(Part, PartState.Waiting, "the bond of an accusation is being approved");
         }
         catch (Exception failed) when (failed is TransactionFailedException or ExecutionRevertedException)
         {

@@ -149,6 +149,26 @@ internal sealed class CaseTests
     }
 
     [Test]
+    public async Task A_members_bad_frame_is_reported_after_it_got_its_token()
+    {
+        TestDevice member = new(1);
+        MemberList list = _network.ListOf([member]);
+        await _network.RegisterBatchAsync(list);
+        using DisputeSide side = new(_network, _reporter);
+        Directory.CreateDirectory(Path.Combine(side.Folder, "members"));
+        await File.WriteAllBytesAsync(Path.Combine(side.Folder, "members", "fleet.members"), list.Bytes.ToArray());
+        side.Evidence.SaveMisconduct(Offences.BadFrame(_network.Gateway, _network.Domain, member, frame => [.. frame[..^1], (byte)(frame[^1] ^ 1)]));
+        for (int i = 0; i < 8 && (side.Log.All(1).Count == 0 || !side.Only.IsClosed); i++)
+        {
+            await side.TurnAsync();
+            side.Clock.Advance(TimeSpan.FromSeconds(40));
+        }
+
+        Assert.That((side.Only.State, side.Only.Reporter), Is.EqualTo((DisputeState.Judged, (Address?)_reporter.Address)), side.Only.Text);
+        Assert.That(await NonceAsync(_reporter), Is.EqualTo(3), "commitment, token, report");
+    }
+
+    [Test]
     public void What_is_due_follows_from_chain_list_clock_and_turn()
     {
         CaseRecord seen = new(Hash32.Zero, new Address(new byte[20]), new Address(new byte[20]), new Address(new byte[20]), 100, 1, CaseState.Open, 1_000, CaseAction.Wait, 0, 0, 0, "");
