@@ -180,9 +180,9 @@ public sealed class DisputeStage : IDisposable
 
             string about = $"{suspicion.Header.Gateway.ToChecksumString()} signed for frames of device {suspicion.Device}, which is not known here";
             if (!_options.Accuse) _unsaid = $"{about}; dispute.accuse is off";
-            else if (!_members.HasLooked || _members.Missing > 0) _unsaid = $"{about}; it may be a member of one of {_members.Missing} device batches whose lists are not here, so nobody is accused";
+            else if (_members.Missing > 0) _unsaid = $"{about}; it may be a member of one of {_members.Missing} device batches whose lists are not here, so nobody is accused";
             else if (_log.Open(DisputesPerTurnMax).Any(record => record.Kind == Offence.UnregisteredDevice && record.Accused == suspicion.Header.Gateway) || _cases.IsOpenAgainst(suspicion.Header.Gateway)) _unsaid = $"{about}; a case against it is open";
-            else if (chain.Block < suspicion.SeenBlock + (ulong)_options.Confirmations) _unsaid = $"{about}; its registration may be in a block that is not read yet";
+            else if (Math.Min(chain.Block, _members.LookedAt) < suspicion.SeenBlock + (ulong)_options.Confirmations) _unsaid = $"{about}; its registration may be in a block that is not read yet";
             else if (await IsStrangerAsync(suspicion.Device, stopping).ConfigureAwait(false) is { } stranger)
             {
                 if (stranger && Accusation.Of(suspicion) is { } accusation) TakeUp(accusation, chain);

@@ -53,6 +53,7 @@ public sealed class MemberLists(MemberOptions options, RegistryLog log, HealthBo
     private readonly Dictionary<string, Known> _files = [];
     private readonly Dictionary<(Hash32 Root, Address Owner, uint Count), string> _judged = []; // empty: good
     private readonly Dictionary<Hash32, (int Tries, long At)> _asked = [];
+    private ulong _lookedAt;
     private volatile Index _index = Index.Empty;
 
     /// <summary>Gets the bytes of a list from some peer; null when none has it now.</summary>
@@ -61,8 +62,8 @@ public sealed class MemberLists(MemberOptions options, RegistryLog log, HealthBo
     /// <summary>Batches whose good list is not here: whether a device is a member of one of these nobody can say.</summary>
     public int Missing => _index.Missing;
 
-    /// <summary>True once the folder was compared with a chain that was read.</summary>
-    public bool HasLooked => _index != Index.Empty;
+    /// <summary>The block up to which batches were compared with the folder; 0 before the first time.</summary>
+    public ulong LookedAt => Volatile.Read(ref _lookedAt);
 
     /// <summary>Members that are known.</summary>
     public int Count => _index.Members.Count;
@@ -107,7 +108,7 @@ public sealed class MemberLists(MemberOptions options, RegistryLog log, HealthBo
     public async Task LookAsync(Fetch fetch, CancellationToken stopping)
     {
         ArgumentNullException.ThrowIfNull(fetch);
-        if (log.Last is null) return;
+        if (log.Last is not var (block, _)) return;
         List<string> problems = ReadFolder();
         IReadOnlyList<DeviceBatch> batches = log.DeviceBatches(BatchesMax);
         await JudgeAsync(batches, problems, stopping).ConfigureAwait(false);
@@ -119,6 +120,7 @@ public sealed class MemberLists(MemberOptions options, RegistryLog log, HealthBo
             Publish(batches);
         }
 
+        Volatile.Write(ref _lookedAt, block);
         Report(problems);
     }
 
