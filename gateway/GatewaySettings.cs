@@ -126,6 +126,10 @@ public sealed class GatewaySettings
     public ChainAddresses Contracts() => new((ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), Address.Parse(Chain.GatewayRegistry),
         Address.Parse(Chain.Ledger), (ulong)Chain.EpochSeconds, (ulong)Chain.DeployedAtBlock);
 
+    /// <summary>Lists of device batches.</summary>
+    public MemberOptions Members() =>
+        new(Path.GetFullPath(Chain.MemberLists, Data.Folder), (ulong)Chain.ChainId, Address.Parse(Chain.DeviceRegistry), PollInterval());
+
     /// <summary>What the network core goes by.</summary>
     public NetworkRules Network(Address self) => new(self, Domain)
     {
@@ -147,7 +151,7 @@ public sealed class GatewaySettings
         new(self, Contracts(), Chain.Confirmations, PollInterval(), TimeSpan.FromSeconds(Anchor.LeaderTimeoutS), Wei(Anchor.FeeCapGwei), Anchor.Enabled);
 
     /// <summary>The dispute stage.</summary>
-    public DisputeOptions Disputes(Address self) => new(self, Chain.Confirmations, PollInterval(), TimeSpan.FromSeconds(Anchor.LeaderTimeoutS), Wei(Anchor.FeeCapGwei));
+    public DisputeOptions Disputes(Address self) => new(self, Chain.Confirmations, PollInterval(), TimeSpan.FromSeconds(Anchor.LeaderTimeoutS), Wei(Anchor.FeeCapGwei)) { Accuse = Dispute.Accuse };
 
     /// <summary>How RPC endpoints are called: one round per call, because every caller has a back-off of its own.</summary>
     public JsonRpcSettings Rpc() => Rpc(Chain.RpcUrls);

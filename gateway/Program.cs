@@ -69,7 +69,9 @@ try
     LedgerRange ledger = new(registryLog);
     NetworkLog networkLog = new(database);
     IChainReader reader = AgreeingChainReader.Over(chain, url => new EthereumClient(new JsonRpc(http, settings.Rpc(url), time, new Random())), settings.Chain, contracts, health, time);
-    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, reader, registryLog, ledger, devices.PutAsync, health, time);
+    MemberLists members = new(settings.Members(), registryLog, health, time, log);                            // devices registered by one root, from lists
+    devices.Members = members.Find;
+    using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, reader, registryLog, ledger, devices.PutAsync, health, time, members.Find);
     BatchReader batches = new(frames);
     LostBatches? lost = frames is not FrameLog local ? null : new(local, networkLog, key.Address, () => registryLog.ActiveSet()?.Set.Count ?? 0);
     if (lost is not null) await lost.ForgetAsync().ConfigureAwait(false);                                     // what a damaged disk lost comes back from peers
@@ -79,7 +81,7 @@ try
     BodyStore bodyStore = BodyStore.Open(settings.Bodies(), time, log);                                       // peers' batches, for as long as they may be asked for
     OwnBatches own = new(frames, batches, batcher, devices, bodyStore.ReadBody);
     IPeerTransport speaks = transport;
-    IBodySource[] sources = [new OwnBodies(frames, batches)];
+    IBodySource[] sources = [new OwnBodies(frames, batches), members];
 #if BYZANTINE // the hostile gateway of tests/Byzantine
     (speaks, sources) = DePIN.Byzantine.Lies.Tell(transport, sources, key, rules.Domain, frames, batches);
 #endif
@@ -102,7 +104,11 @@ try
     using RewardStage rewards = new(settings.Rewards(key.Address), key, chain, registry, networkLog, payouts, speaks, () => network.Task.Anchor is not null, health, time); // everybody's rewards, agreed with the peers
     network.Payouts = rewards.Received;
     DisputeLog disputes = new(database);
-    using DisputeStage dispute = new(settings.Disputes(key.Address), disputes, new DisputeChain(chain, contracts.GatewayRegistry, key, time), networkLog, frames, registry, devices.KeysOf, () => network.Task.Anchor is not null, health, time); // evidence, to the contract
+    DisputeChain court = new(chain, contracts.GatewayRegistry, contracts.DeviceRegistry, key, time);
+    CaseDesk cases = new(settings.Disputes(key.Address), contracts.DeployedAtBlock, new CaseLog(database), court, members, time, log); // accusations that somebody must answer
+    Suspicions suspicions = new();
+    network.Suspected = (header, author, frame) => suspicions.Add(header, author, frame.Span, registry.Head?.Number ?? 0);
+    using DisputeStage dispute = new(settings.Disputes(key.Address), disputes, cases, members, suspicions, court, networkLog, frames, registry, devices.KeysOf, () => network.Task.Anchor is not null, health, time); // evidence, to the contract
     using Retention? retention = frames is not FrameLog files ? null : new(settings.Retention(), files, new LedgerTimes(key.Address, networkLog, registryLog, registry, settings.Chain.Confirmations), () => lost!.MendAsync(batcher, network.OwnLostAsync), health, time); // drops what is on the ledger, by age and budget
     using BatchWatch way = new(key.Address, frames, networkLog, registryLog, anchors, () => registry.Head?.Number ?? 0, settings.Chain.Confirmations, tracer, time);
     ReadingExport export = new(frames, publishers, time);                                                     // SenML to MQTT subscribers
@@ -142,6 +148,7 @@ try
         new Stage("reward", leadership.Leading(rewards.RunAsync)),
         new Stage("dispute", settings.Dispute.Enabled ? leadership.Leading(dispute.RunAsync) : Stages.IdleAsync),
         new Stage("registry", leadership.Leading(registry.RunAsync)),
+        new Stage("members", stop => members.RunAsync(new MemberListFetch(bodyStore, transfer, transport).FetchAsync, stop)),
         new Stage("follow", stop => leadership.FollowAsync(() => { devices.Refresh(); ledger.Refresh(); }, stop)),
         new Stage("retention", retention is null ? Stages.IdleAsync : retention.RunAsync),
         new Stage("lead", leadership.RunAsync),                // given back after what needs it has ended

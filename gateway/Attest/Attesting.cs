@@ -137,6 +137,7 @@ internal sealed class Attesting(NetworkContext network)
                 Refuse(Refusal.BadFrame);
                 return;
             default:
+                if (verdict == BodyVerdict.DeviceUnknown && !badFrame.IsEmpty) network.Host.Suspect(batch.Header, offer.Author, badFrame);
                 Refuse(verdict switch { BodyVerdict.DeviceUnknown => Refusal.DeviceUnknown, BodyVerdict.Disk => Refusal.Disk, _ => Refusal.BodyUnavailable });
                 return;
         }

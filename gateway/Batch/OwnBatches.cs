@@ -84,7 +84,7 @@ public sealed class OwnBatches(IFrameStore log, BatchReader reader, Batcher batc
         for (int i = 0; i < body.Count; i++)
         {
             (Address device, ulong sequence, _, _) = FrameSpans.Key(body[i].Span);
-            if (devices.Find(new DeviceIdValue(device.ToArray())) is not { } known) return false;
+            if (await devices.FindOrTakeAsync(new DeviceIdValue(device.ToArray())).ConfigureAwait(false) is not { } known) return false;
             stored[i] = log.Find(known.Log.Device, sequence);
             frames[i] = new RestoredFrame(known.Log, sequence, (long)(i == 0 ? header.FirstReceivedMs : header.LastReceivedMs), body[i],
                 IsFound: stored[i] is not { } other || (other.Frame.AsSpan().SequenceEqual(body[i].Span) && !(log.BatchOf(other.Row)?.Number > header.Number)));

@@ -45,14 +45,26 @@ public sealed record Accusation(Offence Kind, Address Accused, Hash32 Subject, H
             {
                 (BatchHeader batch, byte[] signature) = Batch(misconduct.First);
                 Hash32 hash = batch.Hash();
-                byte[] evidence = [.. hash.ToArray(), .. FrameLeaf.Hash(frame).ToArray(), .. new byte[Hash32.Bytes - Address.Bytes], .. misconduct.Accused.ToArray()];
-                return new(Offence.BadFrame, misconduct.Accused, hash, EthereumCrypto.Keccak256(evidence), misconduct.Text,
+                return new(Offence.BadFrame, misconduct.Accused, hash, FrameEvidence(hash, frame, misconduct.Accused), misconduct.Text,
                     salt => Disputes.EncodeReportFrame(new(frame, path, batch, signature), salt));
             }
 
             default:
                 return null;
         }
+    }
+
+    /// <summary>A signed batch with the frame of a device that is not registered: what opens a case. Null when the frame is malformed, which is another offence.</summary>
+    public static Accusation? Of(Suspicion suspicion)
+    {
+        ArgumentNullException.ThrowIfNull(suspicion);
+        if (!FrameInBatch.TryDecode(suspicion.Frame, out byte[] frame, out Hash32[] path) || FrameParser.Check(frame, 0, frame.Length) != FrameFault.None) return null;
+        (BatchHeader batch, byte[] signature, Address accused) = (suspicion.Header, suspicion.Author.Signature.ToCompactArray(), suspicion.Author.Gateway);
+        Hash32 hash = batch.Hash();
+        // abi.encode puts a bytes20 at the front of its word.
+        Hash32 subject = EthereumCrypto.Keccak256([.. hash.ToArray(), .. suspicion.Device.ToArray(), .. new byte[Hash32.Bytes - Address.Bytes]]);
+        return new(Offence.UnregisteredDevice, accused, subject, FrameEvidence(hash, frame, accused), $"signed batch {batch.Number} with a frame of device {suspicion.Device}, which is not registered",
+            salt => Disputes.EncodeAccuse(new(frame, path, batch, signature), salt));
     }
 
     /// <summary>Two frames of a device under one sequence; null when they are one frame with two signatures, or no single key of the device signed both.</summary>
@@ -93,6 +105,9 @@ public sealed record Accusation(Offence Kind, Address Accused, Hash32 Subject, H
     private static (AnchorHeader Header, byte[] Signature) Anchor(byte[] signed) => (AnchorHeader.Read(signed.AsSpan(0, AnchorHeader.Bytes)), Signature(signed));
 
     private static byte[] Signature(byte[] signed) => signed[^EthereumSignature.CompactBytes..];
+
+    private static Hash32 FrameEvidence(Hash32 batch, byte[] frame, Address signer) =>
+        EthereumCrypto.Keccak256([.. batch.ToArray(), .. FrameLeaf.Hash(frame).ToArray(), .. new byte[Hash32.Bytes - Address.Bytes], .. signer.ToArray()]);
 
     private static Hash32 Pair(Hash32 first, Hash32 second) => EthereumCrypto.Keccak256([.. first.ToArray(), .. second.ToArray()]);
 

@@ -55,14 +55,14 @@ public static class DisputeCore
         if (record.IsClosed) return DisputeAction.Wait;
         if (chain.IsJudged) return chain.IsSettled ? DisputeAction.Close : DisputeAction.Wait;
         if (record.Refusals >= RefusalsMax || record.Attempts >= AttemptsMax) return DisputeAction.GiveUp;
-        bool waits = Elapsed(nowMs, record.SentMs) < PauseMs(record);
+        bool waits = Elapsed(nowMs, record.SentMs) < PauseMs(record.SentMs, record.Attempts, record.Refusals);
         // The commitment is in: its transaction is not waited for any more, but a refusal is not repeated at once.
         if (chain.IsCommitted) return waits && (record.State == DisputeState.Reported || record.Refusals > 0) ? DisputeAction.Wait : DisputeAction.Report;
         return waits || Elapsed(nowMs, record.MadeMs) < turnMs ? DisputeAction.Wait : DisputeAction.Commit;
     }
 
-    private static long PauseMs(DisputeRecord record) => record.SentMs == 0 ? 0 : Math.Min(ResendMs << Math.Min(Math.Max(0, record.Attempts + record.Refusals - 2), 16), ResendMaxMs);
+    internal static long PauseMs(long sentMs, int attempts, int refusals) => sentMs == 0 ? 0 : Math.Min(ResendMs << Math.Min(Math.Max(0, attempts + refusals - 2), 16), ResendMaxMs);
 
     /// <summary>Time since; a clock that was set back by more than a minute counts as "long ago".</summary>
-    private static long Elapsed(long nowMs, long thenMs) => nowMs >= thenMs ? nowMs - thenMs : thenMs - nowMs > 60_000 ? long.MaxValue : 0;
+    internal static long Elapsed(long nowMs, long thenMs) => nowMs >= thenMs ? nowMs - thenMs : thenMs - nowMs > 60_000 ? long.MaxValue : 0;
 }

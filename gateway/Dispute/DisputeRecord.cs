@@ -15,7 +15,7 @@ public enum Offence : byte
     /// <summary>A signature under a batch with a frame that is malformed or that no key of its device signed.</summary>
     BadFrame = 2,
 
-    /// <summary>A signature under a batch with a frame of a device that is not registered. Judged after an answer's time, and never reported by itself: see this folder's README.</summary>
+    /// <summary>A signature under a batch with a frame of a device that is not registered. Opens a case that is judged after an answer's time: <see cref="CaseDesk"/>.</summary>
     UnregisteredDevice = 3,
 
     /// <summary>Two frames of one device under one sequence.</summary>

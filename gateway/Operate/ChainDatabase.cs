@@ -45,10 +45,13 @@ public abstract class ChainDatabase : IDisposable
     /// <summary>All tables of a new database, in SQLite's dialect.</summary>
     internal const string Tables = $"{Schema} {Peer.NetworkLog.Schema} {Peer.NetworkLog.SchemaSince3} {SchemaSince4}";
 
-    /// <summary>What schema 4 added: lengths of epochs, and what was made of evidence.</summary>
+    /// <summary>What schema 4 added: lengths of epochs, device batches, and what was made of evidence.</summary>
     private const string SchemaSince4 = $"""
         CREATE TABLE epoch_segments (block INTEGER NOT NULL, first_epoch INTEGER PRIMARY KEY, start_s INTEGER NOT NULL, seconds INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE device_batches (
+            block INTEGER NOT NULL, number INTEGER PRIMARY KEY, owner BLOB NOT NULL, root BLOB NOT NULL, count INTEGER NOT NULL, profile INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
         {Dispute.DisputeLog.Schema}
+        {Dispute.CaseLog.Schema}
         """;
 
     /// <summary>Opens or creates the file. Throws <see cref="SettingsException"/> when it is damaged, newer, or another program's.</summary>

@@ -7,7 +7,7 @@ namespace DePIN.Gateway.Peer;
 
 /// <summary>What the check found.</summary>
 /// <param name="Verdict">Good, NotTheBody, DeviceUnknown or BadFrame.</param>
-/// <param name="BadFrame">The frame for the evidence; empty when no single one is at fault.</param>
+/// <param name="BadFrame">The frame for the evidence, or the first of an unknown device; empty when no single one is at fault.</param>
 /// <param name="Reason">For a person; empty when good.</param>
 public sealed record BodyFinding(BodyVerdict Verdict, ReadOnlyMemory<byte> BadFrame, string Reason)
 {
@@ -87,7 +87,7 @@ public sealed class BodyCheck(int keysMax = BodyCheck.KeysMax, int workers = 0) 
         int next = 0;
         foreach ((Address device, List<int> frames) in byDevice)
         {
-            if (Holders(device, keysOf) is not { Length: > 0 } holders) return new(BodyVerdict.DeviceUnknown, default, $"device {device} is not registered as far as the chain is followed");
+            if (Holders(device, keysOf) is not { Length: > 0 } holders) return new(BodyVerdict.DeviceUnknown, parsed[frames[0]], $"device {device} is not registered as far as the chain is followed, and no member of a list that is here") { Path = PathOf(frames[0]) };
             devices[next++] = (holders, frames);
         }
 

@@ -95,9 +95,9 @@ public sealed class BodyTransfer : IPeerBodies
 
     /// <summary>
     /// Gets a body from a peer into the part file and compares its hash. One fetch per body; a second one meanwhile is Unavailable.
-    /// <paramref name="bytesMax"/>: more cannot be right.
+    /// <paramref name="bytesMax"/>: more cannot be right. <paramref name="isWhole"/>: whether the part file is what was asked for, where its name is not its SHA-256.
     /// </summary>
-    public async Task<FetchOutcome> FetchAsync(Address from, Hash32 framesHash, long bytesMax, CancellationToken stopping)
+    public async Task<FetchOutcome> FetchAsync(Address from, Hash32 framesHash, long bytesMax, CancellationToken stopping, Func<bool>? isWhole = null)
     {
         if (!_fetching.TryAdd(framesHash, true)) return FetchOutcome.Unavailable;
         try
@@ -106,9 +106,9 @@ public sealed class BodyTransfer : IPeerBodies
             try
             {
                 bool resumed = _store.PartLength(framesHash) > 0;
-                FetchOutcome outcome = await FetchPartsAsync(from, framesHash, bytesMax, stopping).ConfigureAwait(false);
+                FetchOutcome outcome = await FetchPartsAsync(from, framesHash, bytesMax, isWhole, stopping).ConfigureAwait(false);
                 // What was there before may be another peer's, or damaged: only a body that came whole from this peer accuses it.
-                if (outcome == FetchOutcome.NotTheBody && resumed) outcome = await FetchPartsAsync(from, framesHash, bytesMax, stopping).ConfigureAwait(false);
+                if (outcome == FetchOutcome.NotTheBody && resumed) outcome = await FetchPartsAsync(from, framesHash, bytesMax, isWhole, stopping).ConfigureAwait(false);
                 return outcome;
             }
             finally
@@ -210,7 +210,7 @@ public sealed class BodyTransfer : IPeerBodies
         if (coding.Length > 0) await coded.DisposeAsync().ConfigureAwait(false);
     }
 
-    private async Task<FetchOutcome> FetchPartsAsync(Address from, Hash32 framesHash, long bytesMax, CancellationToken stopping)
+    private async Task<FetchOutcome> FetchPartsAsync(Address from, Hash32 framesHash, long bytesMax, Func<bool>? isWhole, CancellationToken stopping)
     {
         long offset = _store.PartLength(framesHash), total = -1, began = _time.GetTimestamp(), start = offset;
         int tries = 0;
@@ -240,7 +240,7 @@ public sealed class BodyTransfer : IPeerBodies
             tries = 0;
         }
 
-        if (_store.HashPart(framesHash) == framesHash) return FetchOutcome.Complete;
+        if (isWhole?.Invoke() ?? _store.HashPart(framesHash) == framesHash) return FetchOutcome.Complete;
         _store.DiscardPart(framesHash);
         return FetchOutcome.NotTheBody;
     }

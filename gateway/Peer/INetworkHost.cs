@@ -44,6 +44,11 @@ public interface INetworkHost
     /// <summary>The header of a ledger entry as followed on the chain, or null when the followed ledger does not have it.</summary>
     AnchorHeader? LedgerEntry(ulong ordinal);
 
+    /// <summary>A peer signed a batch with the frame of a device that nobody here knows, as the check of the body says. Not proof of anything yet.</summary>
+    void Suspect(BatchHeader header, Attestation author, ReadOnlyMemory<byte> frameInBatch)
+    {
+    }
+
     /// <summary>A peer broke a rule; the transport scores it and may drop it. The reason is shown to people.</summary>
     void Blame(Address peer, string reason);
 }

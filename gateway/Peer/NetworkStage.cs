@@ -92,6 +92,9 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     /// <summary>Who is told what a peer signed of rewards; on the core's thread, must not block.</summary>
     public Action<Address, PayoutMessage>? Payouts { get; set; }
 
+    /// <summary>Who is told what is suspected of a peer; on the core's thread, must not block.</summary>
+    public Action<BatchHeader, Attestation, ReadOnlyMemory<byte>>? Suspected { get; set; }
+
     /// <summary>Completes when own batches may be cut: nothing is left to be restored.</summary>
     public Task SafeAsync(CancellationToken stopping) => _safe.Task.WaitAsync(stopping);
 
@@ -172,6 +175,8 @@ public sealed class NetworkStage : IPeerEvents, INetworkHost, IDisposable
     AnchorHeader? INetworkHost.LedgerEntry(ulong ordinal) => _entry(ordinal);
 
     void INetworkHost.Blame(Address peer, string reason) => _transport.Blame(peer, PeerScores.BrokenRule, reason);
+
+    void INetworkHost.Suspect(BatchHeader header, Attestation author, ReadOnlyMemory<byte> frameInBatch) => Suspected?.Invoke(header, author, frameInBatch);
 
     void INetworkHost.FetchBody(Address from, BatchSummary batch) => Fetch(from, batch, restore: false);
 

@@ -11,7 +11,7 @@ namespace DePIN.Gateway.Peer;
 /// <param name="store">Peers' bodies.</param>
 /// <param name="transfer">Gets them.</param>
 /// <param name="check">Checks them.</param>
-/// <param name="keysOf">A device's public keys (X ‖ Y) from the followed registry, the present one first; none when it does not know it.</param>
+/// <param name="keysOf">A device's public keys (X ‖ Y) from the followed registry, or of a member of a device batch, the present one first; none when it is neither.</param>
 /// <param name="keysNow">Asks the chain itself for them; throws when it cannot be asked.</param>
 /// <param name="isOwn">True when the batch is this gateway's own and its frames are in the frame store.</param>
 /// <param name="log">For what fails.</param>

@@ -21,6 +21,9 @@ public sealed record DeviceRevoked(ulong Block, uint Position, DeviceIdValue Dev
 /// <summary>A device has another key from here on; the ones before stay its own.</summary>
 public sealed record DeviceKeyRotated(ulong Block, uint Position, DeviceIdValue Device, byte[] PublicKey) : ChainEvent(Block, Position);
 
+/// <summary>Devices were registered by one Merkle root over their claims; who they are is in a list (<see cref="Contracts.MemberList"/>).</summary>
+public sealed record DeviceBatchRegistered(ulong Block, uint Position, ulong Number, Address Owner, Hash32 Root, uint Count, ushort Profile, ulong AtS) : ChainEvent(Block, Position);
+
 /// <summary>The active set has a new version, at chain time <paramref name="AtS"/>.</summary>
 public sealed record GatewaySetChanged(ulong Block, uint Position, ulong Version, IReadOnlyList<Address> Signers, ulong AtS) : ChainEvent(Block, Position);
 

@@ -10,11 +10,11 @@ namespace DePIN.Gateway.Registry;
 /// Follows the device registry, the gateway registry and the ledger from their deployment on, with a durable cursor, and
 /// feeds the device table. Safe against reorganisations: before it reads on, it checks that the last block it read is still
 /// on the chain; if not it goes back to the last common block it remembers and reads again from there. Also answers for one
-/// device the table does not know (a device registered seconds ago). While no endpoint answers, everything known stays usable.
+/// device the table does not know (a device registered seconds ago, or a member of a device batch whose list is here). While no endpoint answers, everything known stays usable.
 /// </summary>
 public sealed class ChainRegistry(
     ChainSettings settings, ulong deployedAtBlock, IChainReader chain, RegistryLog log, LedgerRange ledger,
-    Func<RegisteredDevice, ValueTask<bool>> feed, HealthBoard health, TimeProvider time) : IDeviceSource, IDisposable
+    Func<RegisteredDevice, ValueTask<bool>> feed, HealthBoard health, TimeProvider time, Func<DeviceIdValue, RegisteredDevice?>? members = null) : IDeviceSource, IDisposable
 {
     /// <summary>The longest pause between two attempts while the chain cannot be asked.</summary>
     public static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(60);
@@ -126,7 +126,7 @@ public sealed class ChainRegistry(
     /// <inheritdoc/>
     public async ValueTask<RegisteredDevice?> FindAsync(DeviceIdValue device, CancellationToken cancellationToken)
     {
-        return log.Device(device) ?? await AskAsync(device, cancellationToken).ConfigureAwait(false);
+        return log.Device(device) ?? members?.Invoke(device) ?? await AskAsync(device, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Throws when the chain cannot be asked, or was asked too often in this second.</summary>

@@ -49,6 +49,7 @@ public sealed class RegistryLog(ChainDatabase database)
             devices = Sql.Rows(c, r => new DeviceIdValue(r.GetFieldValue<byte[]>(0)), "SELECT DISTINCT device FROM device_events WHERE block > $0", after);
             entries = Sql.Execute(c, "DELETE FROM ledger WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM device_events WHERE block > $0", after);
+            Sql.Execute(c, "DELETE FROM device_batches WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM gateway_sets WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM gateway_records WHERE block > $0", after);
             Sql.Execute(c, "DELETE FROM epoch_segments WHERE block > $0", after);
@@ -65,6 +66,10 @@ public sealed class RegistryLog(ChainDatabase database)
     public IReadOnlyList<RegisteredDevice> Devices() => database.Read(c => Sql.Rows(c, ReadDeviceEvent,
             "SELECT device, kind, public_key, key_kind, owner, at FROM device_events ORDER BY device, block, position"))
         .GroupBy(e => e.Device).Select(g => Fold(g.Key, g)).OfType<RegisteredDevice>().ToList();
+
+    /// <summary>The newest device batches, at most <paramref name="limit"/>, in the order of their numbers.</summary>
+    public IReadOnlyList<DeviceBatch> DeviceBatches(int limit) => database.Read(c => Sql.Rows(c, ReadDeviceBatch,
+        "SELECT number, owner, root, count, profile, at FROM device_batches ORDER BY number DESC LIMIT $0", limit)).OrderBy(batch => batch.Number).ToList();
 
     /// <summary>When epochs begin, as the followed events say; null before the first.</summary>
     public EpochSchedule? Epochs() => database.Read(Epochs);
@@ -135,6 +140,10 @@ public sealed class RegistryLog(ChainDatabase database)
             case DeviceKeyRotated e:
                 InsertDevice(c, block, position, e.Device, Rotated, e.PublicKey, 0, [], 0);
                 break;
+            case DeviceBatchRegistered e:
+                Sql.Execute(c, "INSERT INTO device_batches VALUES ($0, $1, $2, $3, $4, $5, $6) ON CONFLICT (number) DO UPDATE SET block = excluded.block, owner = excluded.owner, root = excluded.root, count = excluded.count, profile = excluded.profile, at = excluded.at",
+                    block, (long)e.Number, e.Owner.ToArray(), e.Root.ToArray(), (long)e.Count, (long)e.Profile, (long)e.AtS);
+                break;
             case EpochLengthChanged e:
                 Sql.Execute(c, "INSERT INTO epoch_segments VALUES ($0, $1, $2, $3) ON CONFLICT (first_epoch) DO UPDATE SET block = excluded.block, start_s = excluded.start_s, seconds = excluded.seconds",
                     block, (long)e.FirstEpoch, (long)e.StartS, (long)e.Seconds);
@@ -175,6 +184,8 @@ public sealed class RegistryLog(ChainDatabase database)
     private static (DeviceIdValue Device, int Kind, byte[] Key, byte KeyKind, byte[] Owner, ulong At) ReadDeviceEvent(DbDataReader r) =>
         (new DeviceIdValue(r.GetFieldValue<byte[]>(0)), (int)r.GetInt64(1), r.GetFieldValue<byte[]>(2), (byte)r.GetInt64(3), r.GetFieldValue<byte[]>(4), (ulong)r.GetInt64(5));
 
+    private static DeviceBatch ReadDeviceBatch(DbDataReader r) => new((ulong)r.GetInt64(0), new Address(r.GetFieldValue<byte[]>(1)), new Hash32(r.GetFieldValue<byte[]>(2)), (uint)r.GetInt64(3), (ushort)r.GetInt64(4), (ulong)r.GetInt64(5));
+
     private static Member ReadMember(DbDataReader r) => new(new Address(r.GetFieldValue<byte[]>(0)), new Hash32(r.GetFieldValue<byte[]>(1)), r.GetString(2));
 
     private sealed record Known(ulong Version, byte[] Signers);
@@ -200,6 +211,15 @@ public sealed class RegistryLog(ChainDatabase database)
         return device;
     }
 }
+
+/// <summary>Devices registered by one root.</summary>
+/// <param name="Number">As the registry counts.</param>
+/// <param name="Owner">Whom all of them claimed.</param>
+/// <param name="Root">Over their claims.</param>
+/// <param name="Count">How many, as the owner says.</param>
+/// <param name="Profile">Profile number of all; 0 when not said.</param>
+/// <param name="AtS">Chain time of the registration, seconds.</param>
+public sealed record DeviceBatch(ulong Number, Address Owner, Hash32 Root, uint Count, ushort Profile, ulong AtS);
 
 /// <summary>One anchor on the ledger.</summary>
 public sealed record LedgerEntry(ulong Ordinal, AnchorHeader Header, ulong Block, Hash32 TransactionHash)

@@ -39,6 +39,9 @@ public sealed class ChainSettings
     [Setting("Blocks asked for in one eth_getLogs; lower it when an endpoint complains.", Min = 1, Max = 100_000)]
     public int LogRangeBlocks { get; set; } = 1_000;
 
+    [Setting("Folder with the lists of device batches (files *.members, as 'depin provision batch' writes them); looked at every few seconds. Relative to the data folder.")]
+    public string MemberLists { get; set; } = "members";
+
     [Setting("A transaction counts as final under this many blocks.", Unit = "blocks", Min = 1, Max = 10_000)]
     public int Confirmations { get; set; } = 12;
 }

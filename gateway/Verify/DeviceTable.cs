@@ -48,15 +48,24 @@ public sealed class DeviceTable
     /// <summary>The device, or null.</summary>
     public KnownDevice? Find(DeviceIdValue id) => devices.GetValueOrDefault(id);
 
+    /// <summary>Devices that count as registered though the registry names none of them: members of device batches. They come into the table when they are first needed.</summary>
+    public Func<DeviceIdValue, RegisteredDevice?> Members { get; set; } = _ => null;
+
+    /// <summary>The device, also when it is a member that was not needed before; null when it is neither.</summary>
+    /// <exception cref="StoreException">A member is not known to be saved: call again later.</exception>
+    public async ValueTask<KnownDevice?> FindOrTakeAsync(DeviceIdValue id) =>
+        Find(id) ?? (Members(id) is { } member && await PutAsync(member).ConfigureAwait(false) ? Find(id) : null);
+
     /// <summary>Whether the owner revoked the device of this id (40 hex digits).</summary>
     public bool IsRevoked(string id) => DeviceIdValue.TryParse(id, out DeviceIdValue value) && Find(value) is { Registration.IsRevoked: true };
 
-    /// <summary>Every key that signs or signed for a device, X ‖ Y, 64 bytes each, the present one first; empty when the registry does not know it.</summary>
+    /// <summary>Every key that signs or signed for a device, X ‖ Y, 64 bytes each, the present one first; empty when the registry does not know it and it is no member of a batch.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> KeysOf(Evidence.Address device)
     {
         Span<byte> id = stackalloc byte[DeviceIdValue.Bytes];
         device.CopyTo(id);
-        return Find(new DeviceIdValue(id))?.Registration.Keys ?? [];
+        DeviceIdValue known = new(id);
+        return (Find(known)?.Registration ?? Members(known))?.Keys ?? [];
     }
 
     /// <summary>

@@ -1,13 +1,15 @@
+using System.Security.Cryptography;
 using DePIN.Evidence;
 using DePIN.Gateway.Batch;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Store;
+using DePIN.Protocol;
 
 namespace DePIN.Byzantine;
 
 /// <summary>
 /// What this gateway does that no honest one does, chosen by the environment's DEPIN_BYZANTINE: "badFrame" offers every batch with one frame's signature
-/// broken; "equivocate" signs two batches under each number and shows each peer one first and the other at the next offer. Everything else is the gateway's own code.
+/// broken; "stranger" puts a frame of a device that nobody registered behind each batch's frames; "equivocate" signs two batches under each number and shows each peer one first and the other at the next offer. Everything else is the gateway's own code.
 /// </summary>
 public static class Lies
 {
@@ -34,7 +36,7 @@ public static class Lies
             Address[] peers = [.. inner.Peers().Select(p => p.Gateway).Where(g => g != key.Address).Order()];
             bool lies = how switch
             {
-                "badFrame" => true,
+                "badFrame" or "stranger" => true,
                 "equivocate" => (times % 2 == 0) == (Array.IndexOf(peers, peer) == 0), // the first peer sees the true one first, the others the other
                 _ => false,
             };
@@ -50,11 +52,15 @@ public static class Lies
         private OfferMessage Lie(BatchHeader true_, BatchBody body)
         {
             List<ReadOnlyMemory<byte>> frames = [.. Enumerable.Range(0, body.Count).Select(i => body[i])];
-            if (how == "badFrame" || frames.Count == 1)
+            if (how == "badFrame" || (how == "equivocate" && frames.Count == 1))
             {
                 byte[] broken = frames[^1].ToArray();
                 broken[^1] ^= 1; // the signature's last byte
                 frames[^1] = broken;
+            }
+            else if (how == "stranger")
+            {
+                frames.Add(Stranger(frames[^1].ToArray()));
             }
             else
             {
@@ -66,6 +72,18 @@ public static class Lies
             Bodies.Add(made);
             return new OfferMessage(new BatchSummary(header, made.FramesHash(), FrameSpans.Of(made)!), Attestation.Sign(key, header.Digest(domain)));
         }
+    }
+
+    /// <summary>The same frame of a device that is in no registry, well formed and well signed; always the same, or it would be two batches under one number.</summary>
+    private static byte[] Stranger(byte[] frame)
+    {
+        P256Signer signer = new(SHA256.HashData("a stranger"u8));
+        byte[] key = new byte[DeviceId.PublicKeyBytes];
+        signer.ReadPublicKey(key, 0);
+        DeviceId.FromPublicKey(key, 0, frame, FrameFormat.DeviceIdOffset);
+        int signed = frame.Length - FrameFormat.SignatureBytes;
+        signer.Sign(frame, 0, signed, frame, signed);
+        return frame;
     }
 
     private sealed class MadeUpBodies : IBodySource

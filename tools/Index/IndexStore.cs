@@ -280,6 +280,8 @@ public sealed class IndexStore(NpgsqlDataSource database, DeploymentRecord netwo
                 break;
             case EpochLengthChanged:
                 break; // anchors carry their epoch
+            case DeviceBatchRegistered:
+                break; // a member is a device from its registerMember on
             case GatewayRecorded e:
                 await ExecuteAsync("INSERT INTO depin.gateway_records VALUES ($1, $2, $3, $4, $5, $6)", stopping, block, (long)e.Position, e.Gateway.ToArray(), e.TlsKeyHash.ToArray(),
                     e.Endpoint.Replace("\0", "", StringComparison.Ordinal), (long)e.AtS).ConfigureAwait(false);

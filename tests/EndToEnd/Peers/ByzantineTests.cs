@@ -80,8 +80,9 @@ public sealed class ByzantineTests
         LocalGateway back = network.Gateways.Single(gateway => gateway.Identity.Address == reporter);
         await back.LaunchAsync(CancellationToken.None);
         await network.UntilAsync(async () => await StakeAsync(network) is { Active: false, JailedUntil: > 0 }, "who committed reports, alone, with the salt it saved");
-        await Task.WhenAll(network.Gateways.Where(gateway => gateway != back && gateway != network.Gateways[Liar]).Select(gateway => gateway.LaunchAsync(CancellationToken.None)));
+        await Task.WhenAll(network.Gateways.Where(gateway => gateway != back).Select(gateway => gateway.LaunchAsync(CancellationToken.None)));
         await network.UntilAnchorsAsync(1, "the honest three go on");
+        await network.StopLoadAsync();
         List<Disputes.OffenceProvenEvent> proven = [];
         await foreach (EventLog log in network.Chain.Client.GetLogsAsync(new LogFilter([disputes], [[Disputes.OffenceProvenEvent.Topic]], 0, await network.Chain.Client.GetBlockNumberAsync())))
             if (Disputes.OffenceProvenEvent.TryDecode(log.Topics, log.Data, out Disputes.OffenceProvenEvent? one)) proven.Add(one);
@@ -93,6 +94,40 @@ public sealed class ByzantineTests
     private static async Task<JsonNode?> PendingAsync(AnvilNode node, Address contract) =>
         (await node.CallAsync("txpool_content"))!["pending"]!.AsObject().SelectMany(account => account.Value!.AsObject().Select(transaction => transaction.Value))
             .FirstOrDefault(transaction => Address.TryParse(transaction!["to"]?.GetValue<string>() ?? "", out Address to) && to == contract);
+
+    [Test]
+    public async Task A_gateway_that_signs_for_a_device_nobody_registered_is_accused_and_the_case_is_upheld()
+    {
+        string program = Path.Combine(Repository.Root, "tests", "Byzantine", "bin", Configuration(), "net10.0", "DePIN.Byzantine.dll");
+        NetworkPlan plan = NetworkPlan.Default.With(Parameter.ResponseSeconds, 8);
+        await using GatewayNetwork network = await GatewayNetwork.StartAsync(4, (i, options) => i != Liar ? options : options with
+        {
+            Program = program, Environment = new Dictionary<string, string> { ["DEPIN_BYZANTINE"] = "stranger" },
+        }, plan: plan);
+        BigInteger amount = 5_000 * BigInteger.Pow(10, 18);
+        CommunityContracts community = network.Chain.Deployment.Community!;
+        await network.SendAsAsync(Liar, community.Token, NetworkToken.EncodeApprove(network.Chain.Deployment.GatewayRegistry, amount));
+        await network.SendAsAsync(Liar, network.Chain.Deployment.GatewayRegistry, GatewayRegistry.EncodeJoin(network.Gateways[Liar].Identity.Record, amount, []));
+        network.StartLoad();
+        Address[] honest = [.. Enumerable.Range(0, Liar).Select(i => network.Gateways[i].Identity.Address)];
+        await network.UntilAsync(async () => (await OpenedAsync(network)).Count > 0, "a case is opened");
+        Disputes.CaseOpenedEvent opened = (await OpenedAsync(network))[0];
+        Assert.That((opened.Offender, honest.Contains(opened.Reporter)), Is.EqualTo((network.Gateways[Liar].Identity.Address, true)));
+        await network.UntilAsync(async () => await StakeAsync(network) is { Active: false, JailedUntil: > 0 }, "nobody answers, it is upheld: slashed, jailed and out of the set");
+        Assert.That((await StakeAsync(network)).Amount, Is.LessThanOrEqualTo(amount - amount * 1_000 / 10_000));
+        await network.UntilAnchorsAsync(1, "the honest three go on");
+        await network.StopLoadAsync();
+        Assert.That((await OpenedAsync(network)).Select(one => one.Offender).Distinct(), Is.EqualTo(new[] { opened.Offender }), "nobody else is accused");
+    }
+
+    private static async Task<List<Disputes.CaseOpenedEvent>> OpenedAsync(GatewayNetwork network)
+    {
+        List<Disputes.CaseOpenedEvent> all = [];
+        LogFilter filter = new([network.Chain.Deployment.Community!.Disputes], [[Disputes.CaseOpenedEvent.Topic]], network.Chain.Deployment.DeployedAtBlock, await network.Chain.Client.GetBlockNumberAsync());
+        await foreach (EventLog log in network.Chain.Client.GetLogsAsync(filter))
+            if (Disputes.CaseOpenedEvent.TryDecode(log.Topics, log.Data, out Disputes.CaseOpenedEvent? one)) all.Add(one);
+        return all;
+    }
 
     private static async Task<GatewayRegistry.Stake> StakeAsync(GatewayNetwork network) =>
         GatewayRegistry.TryDecodeStakeOf(await network.Chain.Client.CallAsync(new CallRequest(network.Chain.Deployment.GatewayRegistry, GatewayRegistry.EncodeStakeOf(network.Gateways[Liar].Identity.Address))), out GatewayRegistry.Stake? stake)

@@ -75,6 +75,18 @@ internal sealed class TestNetwork : IAsyncDisposable
             new Hash32(device.PublicKey.AsSpan(32)), new Hash32(signature.AsSpan(0, 32)), new Hash32(signature.AsSpan(32)), Owner.Address));
     }
 
+    /// <summary>The devices' claims of an owner (this network's when not given), as a list.</summary>
+    public MemberList ListOf(IEnumerable<TestDevice> devices, Address? owner = null) => MemberList.Of([.. devices.Select(device =>
+    {
+        byte[] claim = DeviceClaim.Message(KeyKinds.Software, Deployment.ChainId, Deployment.DeviceRegistry, owner ?? Owner.Address), signature = new byte[64];
+        device.Signer.Sign(claim, 0, claim.Length, signature, 0);
+        return (KeyKinds.Software, device.PublicKey, signature);
+    })]);
+
+    /// <summary>Registers a list by its root for this network's owner.</summary>
+    public Task RegisterBatchAsync(MemberList list, uint? count = null) =>
+        Sender.SendAsync(Deployment.DeviceRegistry, DeviceRegistry.EncodeRegisterBatch(list.Root, count ?? (uint)list.Count, Owner.Address, 0, ""));
+
     /// <summary>What a vote would carry out: a call by the timelock, mined at once.</summary>
     public async Task GovernAsync(Address to, byte[] call)
     {

@@ -21,7 +21,7 @@ internal sealed class DisputeSide : IDisposable
     private readonly FrameLog _frames;
     private readonly ChainRegistry _registry;
 
-    public DisputeSide(TestNetwork network, GatewaySigner reporter, TestClock? clock = null, Faults? faults = null, string? folder = null)
+    public DisputeSide(TestNetwork network, GatewaySigner reporter, TestClock? clock = null, Faults? faults = null, string? folder = null, bool accuse = true)
     {
         Clock = clock ?? new TestClock();
         Folder = folder ?? Directory.CreateDirectory(Path.Combine(network.Folder, reporter.Address.ToString())).FullName;
@@ -37,9 +37,14 @@ internal sealed class DisputeSide : IDisposable
         ChainAddresses at = new(network.Deployment.ChainId, network.Deployment.DeviceRegistry, network.Deployment.GatewayRegistry, network.Deployment.Ledger, network.Deployment.EpochSeconds, network.Deployment.DeployedAtBlock);
         RegistryLog registryLog = new(_database);
         _registry = new ChainRegistry(new ChainSettings { EpochSeconds = (long)at.EpochSeconds }, at.DeployedAtBlock, new ChainReader(client, at), registryLog, new LedgerRange(registryLog), Devices.PutAsync, Health, Clock);
+        Members = new MemberLists(new MemberOptions(Path.Combine(Folder, "members"), at.ChainId, at.DeviceRegistry, TimeSpan.FromSeconds(1)), registryLog, Health, Clock, NullLogger.Instance);
+        Devices.Members = Members.Find;
+        Cases = new CaseLog(_database);
         Faults armed = faults ?? new Faults();
-        Stage = new DisputeStage(new DisputeOptions(reporter.Address, Confirmations: 1, TimeSpan.FromMilliseconds(50), Turn: TimeSpan.Zero, BigInteger.Parse("100000000000")),
-            new FaultyDisputeLog(Log, armed), new FaultyDisputeChain(new DisputeChain(client, at.GatewayRegistry, reporter, Clock), armed), Evidence, _frames, _registry, Devices.KeysOf, () => false, Health, Clock);
+        DisputeOptions options = new(reporter.Address, Confirmations: 1, TimeSpan.FromMilliseconds(50), Turn: TimeSpan.Zero, BigInteger.Parse("100000000000")) { Accuse = accuse };
+        FaultyDisputeChain chain = new(new DisputeChain(client, at.GatewayRegistry, at.DeviceRegistry, reporter, Clock), armed);
+        CaseDesk desk = new(options, at.DeployedAtBlock, Cases, chain, Members, Clock, NullLogger.Instance);
+        Stage = new DisputeStage(options, new FaultyDisputeLog(Log, armed), desk, Members, Suspicions, chain, Evidence, _frames, _registry, Devices.KeysOf, () => false, Health, Clock);
     }
 
     public string Folder { get; }
@@ -47,6 +52,9 @@ internal sealed class DisputeSide : IDisposable
     public DeviceTable Devices { get; }
     public NetworkLog Evidence { get; }
     public DisputeLog Log { get; }
+    public CaseLog Cases { get; }
+    public MemberLists Members { get; }
+    public Suspicions Suspicions { get; } = new();
     public HealthBoard Health { get; }
     public DisputeStage Stage { get; }
 
@@ -55,6 +63,7 @@ internal sealed class DisputeSide : IDisposable
     public async Task TurnAsync()
     {
         await _registry.PollAsync(CancellationToken.None);
+        await Members.LookAsync((_, _) => Task.FromResult<byte[]?>(null), CancellationToken.None);
         await Stage.TurnAsync(CancellationToken.None);
     }
 
@@ -63,6 +72,13 @@ internal sealed class DisputeSide : IDisposable
     {
         for (int i = 0; i < 8 && !Only.IsClosed; i++) await TurnAsync();
         return Only;
+    }
+
+    /// <summary>As if the network's gateway had offered a batch with this device's frame.</summary>
+    public void Suspect(TestNetwork network, TestDevice device)
+    {
+        Suspicion suspicion = Offences.Stranger(network.Gateway, network.Domain, device);
+        Suspicions.Add(suspicion.Header, suspicion.Author, suspicion.Frame, 0);
     }
 
     public Task SaveTwiceAsync(byte[] first, byte[] second) => _frames.SaveEquivocationAsync(1, 1, 1, first, second);
@@ -95,7 +111,15 @@ internal sealed class DisputeSide : IDisposable
 
         public Task<BigInteger> BaseFeeAsync(CancellationToken stopping) => inner.BaseFeeAsync(stopping);
 
-        public Task<Hash32> SendAsync(byte[] call, CancellationToken stopping) => faults.AroundAsync("Send", () => inner.SendAsync(call, stopping));
+        public Task<Hash32> SendAsync(DisputeTarget to, byte[] call, CancellationToken stopping) => faults.AroundAsync("Send", () => inner.SendAsync(to, call, stopping));
+
+        public Task<Address> AddressAsync(CancellationToken stopping) => inner.AddressAsync(stopping);
+
+        public Task<BondView> BondAsync(CancellationToken stopping) => inner.BondAsync(stopping);
+
+        public Task<IReadOnlyList<CaseRecord>> CasesAsync(ulong fromBlock, ulong toBlock, long nowMs, CancellationToken stopping) => inner.CasesAsync(fromBlock, toBlock, nowMs, stopping);
+
+        public Task<CaseView> CaseAsync(CaseRecord record, ulong settled, CancellationToken stopping) => inner.CaseAsync(record, settled, stopping);
 
         public Task<Address?> ReporterAsync(DisputeRecord record, ulong fromBlock, ulong toBlock, CancellationToken stopping) => inner.ReporterAsync(record, fromBlock, toBlock, stopping);
     }
@@ -128,6 +152,15 @@ internal static class Offences
         BatchBody body = BatchBody.Encode([.. frames.Select(f => (ReadOnlyMemory<byte>)f)]);
         BatchHeader header = body.ToHeader(gateway.Address, 1, Hash32.Zero, 1_000, 2_000);
         return new Misconduct(EvidenceKind.BadBatch, gateway.Address, 1, Attesting.Signed(header, Attestation.Sign(gateway, header.Digest(domain))), FrameInBatch.Encode(frames[1], body.BuildTree().Proof(1)), "holds a bad frame");
+    }
+
+    /// <summary>A sound batch of one device's frames.</summary>
+    public static Suspicion Stranger(GatewaySigner gateway, Eip712Domain domain, TestDevice device)
+    {
+        List<byte[]> frames = [device.NextFrame(), device.NextFrame(), device.NextFrame()];
+        BatchBody body = BatchBody.Encode([.. frames.Select(f => (ReadOnlyMemory<byte>)f)]);
+        BatchHeader header = body.ToHeader(gateway.Address, 1, Hash32.Zero, 1_000, 2_000);
+        return new Suspicion(header, Attestation.Sign(gateway, header.Digest(domain)), FrameInBatch.Encode(frames[1], body.BuildTree().Proof(1)), new Address(device.Id), 0);
     }
 
     private static Hash32 Made(int n) => EthereumCrypto.Keccak256([(byte)n]);

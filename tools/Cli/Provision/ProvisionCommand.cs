@@ -42,7 +42,7 @@ public static class ProvisionCommand
         Option<bool> json = new("--json") { Description = "The report's JSON lines on standard output." };
         Command command = new("provision", "Boards from the box to the first verified frame, a lane a port. Run it again after any failure: it goes on.")
         {
-            template, ports, key, passphrase, collect, manifest, report, labels, wifi, web, webPort, json, CreateRegister(),
+            template, ports, key, passphrase, collect, manifest, report, labels, wifi, web, webPort, json, CreateRegister(), BatchCommand.Create(), BatchCommand.CreateMember(),
         };
         command.SetAction(async (parsed, cancel) =>
         {
