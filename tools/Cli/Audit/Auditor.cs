@@ -40,7 +40,7 @@ public sealed class Auditor : IDisposable
             say(text);
         });
         _devices = new DeviceRegistryReader(network.Client, network.Record.DeviceRegistry);
-        _history = new RewardHistory(network.Client, RewardContracts.Of(network.Record)!, network.Record.DeployedAtBlock);
+        _history = new RewardHistory(new RewardChain(network.Client), RewardContracts.Of(network.Record)!, network.Record.DeployedAtBlock);
         _calculator = new RewardCalculator(_history, ContentsAsync);
     }
 
