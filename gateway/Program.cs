@@ -68,7 +68,8 @@ try
     RegistryLog registryLog = new(database);
     LedgerRange ledger = new(registryLog);
     NetworkLog networkLog = new(database);
-    IChainReader reader = AgreeingChainReader.Over(chain, url => new EthereumClient(new JsonRpc(http, settings.Rpc(url), time, new Random())), settings.Chain, contracts, health, time);
+    EthereumClient Single(string url) => new(new JsonRpc(http, settings.Rpc(url), time, new Random(), rpc.Reverts)); // one endpoint alone
+    IChainReader reader = AgreeingChainReader.Over(chain, Single, settings.Chain, contracts, health, time);
     MemberLists members = new(settings.Members(), registryLog, health, time, log);                            // devices registered by one root, from lists
     devices.Members = members.Find;
     using ChainRegistry registry = new(settings.Chain, contracts.DeployedAtBlock, reader, registryLog, ledger, devices.PutAsync, health, time, members.Find);
@@ -101,7 +102,8 @@ try
     AnchorLog anchors = new(database);
     Anchorer anchorer = new(rules, key, anchors, registryLog, registry, new AnchorChain(chain, contracts.Ledger), () => network.Task, health, time, settings.PollInterval());
     RewardLog payouts = new(database);
-    using RewardStage rewards = new(settings.Rewards(key.Address), key, chain, registry, networkLog, payouts, speaks, () => network.Task.Anchor is not null, health, time); // everybody's rewards, agreed with the peers
+    IRewardChain rewarded = AgreeingRewardChain.Over(chain, Single, settings.Chain, health, time);
+    using RewardStage rewards = new(settings.Rewards(key.Address), key, chain, rewarded, registry, networkLog, payouts, speaks, () => network.Task.Anchor is not null, health, time); // everybody's rewards, agreed with the peers
     network.Payouts = rewards.Received;
     DisputeLog disputes = new(database);
     DisputeChain court = new(chain, contracts.GatewayRegistry, contracts.DeviceRegistry, key, time);
@@ -119,7 +121,7 @@ try
     NetworkApi networkApi = new(key.Address, network.StateAsync, transport, time, leadership);
     EvidenceApi evidence = new(settings.Web, networkLog, registryLog, disputes, [bodyStore, .. sources]);                // for who is no member: `depin index`
     RewardApi rewardApi = new(settings.Web, payouts);                                                         // claims and their paths
-    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, disputes, time, log); // for people
+    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, disputes, payouts, () => rewards.State, time, log); // for people
     WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page, rewardApi);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);

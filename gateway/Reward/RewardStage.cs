@@ -19,9 +19,17 @@ namespace DePIN.Gateway.Reward;
 /// <param name="Publishes">Whether it sends transactions at all.</param>
 public sealed record RewardOptions(Address Self, ChainAddresses Contracts, int Confirmations, TimeSpan PollInterval, TimeSpan LeaderTimeout, BigInteger FeeCap, bool Publishes);
 
+/// <summary>What the stage saw last.</summary>
+/// <param name="Published">The newest published roots, the oldest first.</param>
+/// <param name="TimeS">The chain's time then; 0 before the first look.</param>
+/// <param name="Agrees">Whether the last published root is what this gateway computes.</param>
+/// <param name="Against">Gateways that signed another root than this one's.</param>
+public sealed record RewardState(IReadOnlyList<PublishedPayout> Published, ulong TimeS, bool Agrees, IReadOnlyList<Address> Against);
+
 /// <summary>
 /// Computes, out of the chain and the batches it knows, what everybody earned; signs it, collects the others' signatures and publishes the root when a quorum has the same. A gateway that
-/// computes something else does not sign what the others do, and says so. Everything here can be computed again, so a crash is a pause: nothing is signed that could not be signed twice.
+/// computes something else does not sign what the others do, and says so; a wrong root on the chain is replaced by a quorum that computed another, until its escrow ends. Everything here can be
+/// computed again, so a crash is a pause: nothing is signed that could not be signed twice.
 /// </summary>
 public sealed class RewardStage : IDisposable
 {
@@ -34,13 +42,15 @@ public sealed class RewardStage : IDisposable
     /// <summary>The longest pause between two transactions for one payout, and after a fault.</summary>
     public static readonly TimeSpan BackoffMax = TimeSpan.FromMinutes(5);
 
-    private const string Part = "reward";
+    /// <summary>The part of /health.</summary>
+    public const string Part = "reward";
 
     private static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(60);
 
     private readonly RewardOptions _options;
     private readonly IEthereumSigner _key;
     private readonly EthereumClient _chain;
+    private readonly IRewardChain _read;
     private readonly ChainRegistry _registry;
     private readonly NetworkLog _network;
     private readonly RewardLog _log;
@@ -52,22 +62,37 @@ public sealed class RewardStage : IDisposable
     private readonly TransactionSender _sender;
     private readonly Meter _meter = new("DePIN.Gateway.Reward");
     private (RewardContracts At, RewardHistory History, RewardCalculator Calculator, Eip712Domain Domain)? _found;
-    private (Hash32 Root, RewardSums Sums, bool Agrees) _base = (Hash32.Zero, new RewardSums(), true);
+    private (Rewards.Payout? Payout, RewardSums Sums, bool Agrees) _base = (null, new RewardSums(), true);
     private (Rewards.Payout Payout, Attestation Mine)? _signed;
     private long _saidAt, _quorumAt, _sentAt, _published, _epoch;
     private int _attempts, _against;
+    private volatile RewardState _state = new([], 0, true, []);
 
+    /// <param name="options">What it goes by.</param>
+    /// <param name="key">Signs payouts and transactions.</param>
+    /// <param name="chain">Where transactions go.</param>
+    /// <param name="read">What rewards are computed from: what <c>chain.rpcAgree</c> endpoints say alike.</param>
+    /// <param name="registry">How far the chain is read.</param>
+    /// <param name="network">The batches under anchors.</param>
+    /// <param name="log">Where sums are kept.</param>
+    /// <param name="transport">To the peers.</param>
+    /// <param name="isAnchoring">Whether an own anchor is under way.</param>
+    /// <param name="health">Where it says how it stands.</param>
+    /// <param name="time">Its clock.</param>
     public RewardStage(
-        RewardOptions options, IEthereumSigner key, EthereumClient chain, ChainRegistry registry, NetworkLog network, RewardLog log, IPeerTransport transport,
+        RewardOptions options, IEthereumSigner key, EthereumClient chain, IRewardChain read, ChainRegistry registry, NetworkLog network, RewardLog log, IPeerTransport transport,
         Func<bool> isAnchoring, HealthBoard health, TimeProvider time)
     {
-        (_options, _key, _chain, _registry, _network, _log, _transport, _isAnchoring, _health, _time) = (options, key, chain, registry, network, log, transport, isAnchoring, health, time);
+        (_options, _key, _chain, _read, _registry, _network, _log, _transport, _isAnchoring, _health, _time) = (options, key, chain, read, registry, network, log, transport, isAnchoring, health, time);
         _votes = new PayoutVotes((peer, reason) => transport.Blame(peer, PeerScores.BrokenRule, reason));
         _sender = new TransactionSender(chain, key, time);
         _meter.CreateObservableGauge("depin_reward_epoch", () => Interlocked.Read(ref _epoch), description: "Last epoch of the payout this gateway signed last.");
         _meter.CreateObservableGauge("depin_reward_disagreements", () => (long)_against, description: "Gateways that computed another root than this one; with the root on chain, if that is another.");
         _meter.CreateObservableCounter("depin_reward_published", () => Interlocked.Read(ref _published), description: "Roots this gateway brought onto the chain.");
     }
+
+    /// <summary>What was published and who computed something else, as of the last look; from any thread.</summary>
+    public RewardState State => _state;
 
     /// <summary>Takes what a peer signed; from any thread.</summary>
     public void Received(Address peer, PayoutMessage message) => _votes.Received(peer, message);
@@ -118,8 +143,10 @@ public sealed class RewardStage : IDisposable
         await RebaseAsync(history, calculator, stopping).ConfigureAwait(false);
 
         PublishedPayout? previous = history.Payouts.Count > 0 ? history.Payouts[^1] : null;
-        if (await calculator.NextAsync(_base.Sums, previous, stopping).ConfigureAwait(false) is not var (payout, sums))
+        _state = new RewardState([.. history.Payouts.TakeLast(RewardLog.PayoutsMax)], head.TimeS, _base.Agrees, _state.Against);
+        if ((Replacement(previous, head.TimeS) ?? await calculator.NextAsync(_base.Sums, previous, stopping).ConfigureAwait(false)) is not var (payout, sums))
         {
+            _state = _state with { Against = [] };
             Tell(previous is null ? "nothing was earned yet" : $"the payout up to epoch {previous.Payout.Epoch} is on the chain");
             return;
         }
@@ -131,14 +158,15 @@ public sealed class RewardStage : IDisposable
         if (active.Contains(_options.Self)) votes = [.. votes.Append(_signed!.Value.Mine).OrderBy(vote => vote.Gateway)];
         IReadOnlyList<Address> against = _votes.Against(payout, active);
         _against = against.Count + (_base.Agrees ? 0 : 1);
+        _state = _state with { Against = against };
         if (votes.Count < active.Quorum)
         {
             _quorumAt = 0;
-            if (against.Count > 0)
+            if (against.Count > 0 && _base.Agrees)
                 _health.Report(Part, PartState.Degraded, $"for epoch {payout.Epoch} other roots than this gateway's were computed by {string.Join(", ", against.Select(one => one.ToChecksumString()))}.",
                     "Nothing is published without a quorum. 'depin audit' says who is right; an endpoint that withholds events is the most likely reason.");
             else
-                _health.Report(Part, PartState.Waiting, $"{votes.Count} of {active.Quorum} signatures over the payout up to epoch {payout.Epoch}");
+                Tell($"{votes.Count} of {active.Quorum} signatures over the payout up to epoch {payout.Epoch}", PartState.Waiting);
             return;
         }
 
@@ -152,17 +180,14 @@ public sealed class RewardStage : IDisposable
     {
         if (_found is { } known) return known;
         ChainAddresses contracts = _options.Contracts;
-        try
-        {
-            RewardContracts at = await RewardContracts.FindAsync(_chain, contracts.DeviceRegistry, contracts.GatewayRegistry, contracts.Ledger, stopping).ConfigureAwait(false);
-            RewardHistory history = new(_chain, at, contracts.DeployedAtBlock);
-            return _found = (at, history, new RewardCalculator(history, ContentsAsync), new Eip712Domain(contracts.ChainId, at.Rewards));
-        }
-        catch (Exception none) when (none is RpcAnswerException or ExecutionRevertedException)
+        if (await _read.ContractsAsync(contracts.DeviceRegistry, contracts.GatewayRegistry, contracts.Ledger, stopping).ConfigureAwait(false) is not { } at)
         {
             _health.Report(Part, PartState.Ok, "this network pays no rewards");
             return null;
         }
+
+        RewardHistory history = new(_read, at, contracts.DeployedAtBlock);
+        return _found = (at, history, new RewardCalculator(history, ContentsAsync), new Eip712Domain(contracts.ChainId, at.Rewards));
     }
 
     /// <summary>What repair brought here of an anchor; it is complete once the entry is known.</summary>
@@ -176,8 +201,8 @@ public sealed class RewardStage : IDisposable
     /// <summary>Brings the sums to the last published payout: as they were kept, or computed again from the first one on.</summary>
     private async Task RebaseAsync(RewardHistory history, RewardCalculator calculator, CancellationToken stopping)
     {
-        Hash32 root = history.Payouts.Count > 0 ? history.Payouts[^1].Payout.Root : Hash32.Zero;
-        if (_base.Root == root) return;
+        Rewards.Payout? last = history.Payouts.Count > 0 ? history.Payouts[^1].Payout : null;
+        if (_base.Payout == last) return;
         IReadOnlyList<ComputedPayout> kept = _log.All();
         int from = history.Payouts.Count - 1;
         while (from >= 0 && !kept.Any(one => IsSound(one, history.Payouts[from].Payout))) from--;
@@ -187,13 +212,17 @@ public sealed class RewardStage : IDisposable
         {
             Rewards.Payout payout = history.Payouts[i].Payout;
             sums = await calculator.SumsAsync(sums, i == 0 ? null : history.Payouts[i - 1], payout.Epoch, stopping).ConfigureAwait(false);
-            agrees = sums.Root() == payout.Root;
+            agrees = sums.Root() == payout.Root && sums.Total == payout.Total;
             if (agrees) _log.Save(new ComputedPayout(payout, sums));
         }
 
-        _base = (root, sums, agrees);
+        _base = (last, sums, agrees);
         _against = agrees ? 0 : 1;
     }
+
+    /// <summary>In place of a wrong root whose escrow runs: the contract takes another one over the same epochs until it ends.</summary>
+    private (Rewards.Payout Payout, RewardSums Sums)? Replacement(PublishedPayout? last, ulong nowS) =>
+        last is null || _base.Agrees || nowS >= last.ClaimableFrom || _base.Sums.Total.IsZero ? null : (last.Payout with { Root = _base.Sums.Root(), Total = _base.Sums.Total }, _base.Sums);
 
     /// <summary>What is kept must give the root it is kept for: a number that the disk changed is computed again.</summary>
     private static bool IsSound(ComputedPayout kept, Rewards.Payout payout) => kept.Payout == payout && kept.Sums.Root() == payout.Root && kept.Sums.Total == payout.Total;
@@ -238,6 +267,14 @@ public sealed class RewardStage : IDisposable
             return;
         }
 
+        // The contract takes the same payout twice, and its escrow would begin anew.
+        Rewards.Published waiting = await ContractCall.ReadAsync<Rewards.Published>(_chain, at.Rewards, "pending()", Rewards.EncodePending(), Rewards.TryDecodePending, default, stopping).ConfigureAwait(false);
+        if (waiting.Epoch == payout.Epoch && waiting.Root == payout.Root && waiting.Total == payout.Total)
+        {
+            Tell("another gateway published first", PartState.Waiting); // the followed blocks will say so
+            return;
+        }
+
         (BigInteger signers, byte[] signatures) = active.Pack(votes);
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         patience.CancelAfter(SendTimeout);
@@ -265,6 +302,7 @@ public sealed class RewardStage : IDisposable
     private void Tell(string text, PartState otherwise = PartState.Ok)
     {
         if (_base.Agrees) _health.Report(Part, otherwise, text);
-        else _health.Report(Part, PartState.Degraded, "the root on the chain is not what this gateway computes.", "It goes on with its own sums. 'depin audit' names the first difference.");
+        else _health.Report(Part, PartState.Degraded, $"the root on the chain is not what this gateway computes; {text}.",
+            "A quorum that computes another root replaces it by itself until its escrow ends; then this gateway goes on with its own sums. 'depin audit' names the first difference.");
     }
 }

@@ -19,9 +19,8 @@ public sealed record RewardedAnchor(LedgerEntry Entry, ulong Epoch);
 /// </summary>
 public sealed class RewardHistory
 {
-    private readonly EthereumClient _client;
+    private readonly IRewardChain _chain;
     private readonly RewardContracts _at;
-    private readonly GatewayRegistryReader _gateways;
     private readonly ulong _firstBlock;
     private readonly List<RewardedAnchor> _anchors = [];
     private readonly List<PublishedPayout> _payouts = [];
@@ -37,15 +36,14 @@ public sealed class RewardHistory
     private readonly Dictionary<ulong, ulong> _times = [];
     private (ulong Number, Hash32 Hash)? _last;
 
-    /// <param name="client">The chain.</param>
+    /// <param name="chain">What is believed of the chain.</param>
     /// <param name="at">The contracts.</param>
     /// <param name="deployedAtBlock">Nothing is read before it.</param>
-    public RewardHistory(EthereumClient client, RewardContracts at, ulong deployedAtBlock)
+    public RewardHistory(IRewardChain chain, RewardContracts at, ulong deployedAtBlock)
     {
-        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(chain);
         ArgumentNullException.ThrowIfNull(at);
-        (_client, _at, _firstBlock) = (client, at, deployedAtBlock);
-        _gateways = new GatewayRegistryReader(client, at.GatewayRegistry);
+        (_chain, _at, _firstBlock) = (chain, at, deployedAtBlock);
     }
 
     /// <summary>The anchors, by ordinal.</summary>
@@ -67,10 +65,9 @@ public sealed class RewardHistory
         if (_last is { } last && await HashAsync(last.Number, ct).ConfigureAwait(false) != last.Hash) Clear();
         ulong from = _last is { } read ? read.Number + 1 : _firstBlock;
         if (from > toBlock) return _last is not null;
-        if (await _client.GetBlockAsync(BlockTag.At(toBlock), ct).ConfigureAwait(false) is not { } end) return false;
-        List<EventLog> logs = [];
-        await foreach (EventLog log in _client.GetLogsAsync(new LogFilter([_at.DeviceRegistry, _at.GatewayRegistry, _at.Ledger, _at.Parameters, _at.Rewards], [Topics], from, toBlock), ct).ConfigureAwait(false))
-            if (!log.Removed) logs.Add(log);
+        if (await _chain.BlockAsync(toBlock, ct).ConfigureAwait(false) is not { } end) return false;
+        LogFilter filter = new([_at.DeviceRegistry, _at.GatewayRegistry, _at.Ledger, _at.Parameters, _at.Rewards], [Topics], from, toBlock);
+        IReadOnlyList<EventLog> logs = await _chain.LogsAsync(filter, ct).ConfigureAwait(false);
         if (await HashAsync(toBlock, ct).ConfigureAwait(false) != end.Hash) return false;
         foreach (EventLog log in logs.OrderBy(log => log.BlockNumber).ThenBy(log => log.LogIndex))
         {
@@ -159,7 +156,7 @@ public sealed class RewardHistory
         ulong version = _sets[0].Version;
         foreach ((ulong block, ulong next) in _sets.Skip(1))
             if (EpochAt(await TimeAsync(block, ct).ConfigureAwait(false)) < epoch) version = next;
-        if (!_signers.TryGetValue(version, out GatewaySet? set)) _signers[version] = set = await _gateways.ReadActiveAtAsync(version, ct).ConfigureAwait(false);
+        if (!_signers.TryGetValue(version, out GatewaySet? set)) _signers[version] = set = await _chain.SetAsync(_at.GatewayRegistry, version, ct).ConfigureAwait(false);
         return set;
     }
 
@@ -182,7 +179,7 @@ public sealed class RewardHistory
         else if (GatewayRegistry.ActiveSetChangedEvent.TryDecode(log.Topics, log.Data, out var set)) _sets.Add((block, set.Version));
         else if (GatewayRegistry.StakedEvent.TryDecode(log.Topics, log.Data, out var staked)) Operators(staked.Signer).Add((block, staked.Operator));
         else if (GatewayRegistry.StakeWithdrawnEvent.TryDecode(log.Topics, log.Data, out var withdrawn)) Operators(withdrawn.Signer).Add((block, Address.Zero));
-        else if (Rewards.PayoutPublishedEvent.TryDecode(log.Topics, log.Data, out var published)) Publish(published, block);
+        else if (Rewards.PayoutPublishedEvent.TryDecode(log.Topics, log.Data, out var published)) await PublishAsync(published, block, ct).ConfigureAwait(false);
         else if (log.Address == _at.Ledger) await AnchorAsync(log, ct).ConfigureAwait(false);
         else throw new RpcAnswerException("result", $"a log of block {block} is no event of the network's contracts");
     }
@@ -200,10 +197,10 @@ public sealed class RewardHistory
         _anchors.Add(new RewardedAnchor(entry, EpochAt(await TimeAsync(log.BlockNumber, ct).ConfigureAwait(false))));
     }
 
-    /// <summary>A root with the same predecessor as the last one replaces it: the contract takes that while the last one waits.</summary>
-    private void Publish(Rewards.PayoutPublishedEvent published, ulong block)
+    /// <summary>A root replaces the last one while that waits for its escrow to end; later it comes after it.</summary>
+    private async Task PublishAsync(Rewards.PayoutPublishedEvent published, ulong block, CancellationToken ct)
     {
-        if (_payouts.Count > 0 && published.Previous != _payouts[^1].Payout.Root) _payouts.RemoveAt(_payouts.Count - 1);
+        if (_payouts.Count > 0 && await TimeAsync(block, ct).ConfigureAwait(false) < _payouts[^1].ClaimableFrom) _payouts.RemoveAt(_payouts.Count - 1);
         _payouts.Add(new PublishedPayout(new Rewards.Payout(published.Epoch, published.Previous, published.Root, published.Total), published.ClaimableFrom, block));
     }
 
@@ -226,7 +223,7 @@ public sealed class RewardHistory
     private async Task<AnchorWork> WorkOfAsync(RewardedAnchor anchor, CancellationToken ct)
     {
         if (_works.TryGetValue(anchor.Entry.Hash, out AnchorWork? known)) return known;
-        TransactionInfo sent = await _client.GetTransactionAsync(anchor.Entry.TransactionHash, ct).ConfigureAwait(false)
+        TransactionInfo sent = await _chain.TransactionAsync(anchor.Entry.TransactionHash, ct).ConfigureAwait(false)
             ?? throw new RpcAnswerException("result", $"the node does not have transaction {anchor.Entry.TransactionHash} of anchor {anchor.Entry.Ordinal}: use one that keeps transactions");
         GatewaySet set = await SetInForceAsync(anchor.Epoch, ct).ConfigureAwait(false);
         AnchorWork work = new(set, [], Address.Zero);
@@ -302,14 +299,14 @@ public sealed class RewardHistory
     {
         if (!_times.TryGetValue(block, out ulong time))
         {
-            _times[block] = time = (await _client.GetBlockAsync(BlockTag.At(block), ct).ConfigureAwait(false))?.Timestamp
+            _times[block] = time = (await _chain.BlockAsync(block, ct).ConfigureAwait(false))?.Timestamp
                 ?? throw new RpcAnswerException("result", $"the node does not have block {block}, of which it gave events");
         }
 
         return time;
     }
 
-    private async Task<Hash32?> HashAsync(ulong block, CancellationToken ct) => (await _client.GetBlockAsync(BlockTag.At(block), ct).ConfigureAwait(false))?.Hash;
+    private async Task<Hash32?> HashAsync(ulong block, CancellationToken ct) => (await _chain.BlockAsync(block, ct).ConfigureAwait(false))?.Hash;
 
     private void Clear()
     {

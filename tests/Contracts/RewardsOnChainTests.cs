@@ -27,7 +27,7 @@ public sealed class RewardsOnChainTests
         // Five seconds into an epoch: what is sent in it is mined in it.
         _node = await AnvilNode.StartAsync(new AnvilOptions { FirstTimestamp = 1_800_000_005 }).ConfigureAwait(false);
         _network = await LocalNetwork.DeployAsync(_node, gateways: 4, plan: NetworkPlan.Default.With(Parameter.EscrowSeconds, 1)).ConfigureAwait(false);
-        _history = new RewardHistory(_network.Client, RewardContracts.Of(_network.Record)!, _network.Record.DeployedAtBlock);
+        _history = new RewardHistory(new RewardChain(_network.Client), RewardContracts.Of(_network.Record)!, _network.Record.DeployedAtBlock);
         _calculator = new RewardCalculator(_history, (anchor, _) => Task.FromResult(_contents[(int)anchor.Entry.Ordinal]));
     }
 

@@ -1,7 +1,11 @@
 using System.Globalization;
+using System.Numerics;
 using System.Reflection;
+using DePIN.Contracts;
+using DePIN.Evidence;
 using DePIN.Gateway.Dispute;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Reward;
 using DePIN.Gateway.Settings;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
@@ -13,7 +17,9 @@ namespace DePIN.Gateway.Web.Page;
 /// The gateway's page for people: written here, whole, from the same records as the API's answers, so it works without JavaScript; the scripts of
 /// assets/ add live values, plots and the proof's check. Strict Content-Security-Policy: no inline script or style, nothing from elsewhere.
 /// </summary>
-internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, DisputeLog disputes, PageDoor door, TimeProvider time, ILogger log)
+internal sealed class PageSite(
+    ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, DisputeLog disputes, RewardLog payouts, Func<RewardState> rewards,
+    PageDoor door, TimeProvider time, ILogger log)
 {
     /// <summary>Rows of a table at most.</summary>
     public const int RowsMax = 100;
@@ -25,7 +31,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     private const int SeriesAtOnce = 2;
 
     private static readonly (string Path, string Text)[] Rooms =
-        [("/", "Overview"), ("/devices", "Devices"), ("/batches", "Batches"), ("/peers", "Peers"), ("/chain", "Chain"), ("/disputes", "Disputes"), ("/system", "System"), ("/settings", "Settings"), ("/verify", "Verify")];
+        [("/", "Overview"), ("/devices", "Devices"), ("/batches", "Batches"), ("/peers", "Peers"), ("/chain", "Chain"), ("/disputes", "Disputes"), ("/rewards", "Rewards"), ("/system", "System"), ("/settings", "Settings"), ("/verify", "Verify")];
 
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal) { [".js"] = "text/javascript; charset=utf-8", [".css"] = "text/css; charset=utf-8", [".svg"] = "image/svg+xml" };
 
@@ -50,6 +56,7 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         routes.MapGet("/peers", async context => await WriteAsync(context, Peers(context, await network.NowAsync(context.RequestAborted).ConfigureAwait(false))).ConfigureAwait(false));
         Get("/chain", Chain);
         routes.MapGet("/disputes", async context => await WriteAsync(context, Disputes(context, await network.NowAsync(context.RequestAborted).ConfigureAwait(false))).ConfigureAwait(false));
+        Get("/rewards", Rewards);
         Get("/system", System);
         Get("/settings", Settings);
         Get("/verify", Verify);
@@ -333,6 +340,30 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
         return End(html);
     }
 
+    private Html Rewards(HttpContext context)
+    {
+        ApiRequest.Allow(context);
+        RewardState seen = rewards();
+        Html html = Begin(context, "Rewards", "/rewards");
+        html.Add($"<p>What owners of devices and operators of gateways earned since the beginning: each gateway computes it alone, a quorum signs the root. <code>depin claim</code> pays an account, <code>depin audit</code> computes all of it again.</p>");
+        if (facts.Health().Parts.FirstOrDefault(part => part.Name == RewardStage.Part) is { } part)
+            html.Add($"""<p><span class="status {part.State}">{part.State}</span> {part.Reason} <i>{part.NextStep}</i></p>""");
+        if (!seen.Agrees) html.Add($"""<p class="bad">The last root on the chain is not what this gateway computes.</p>""");
+        if (seen.Against.Count > 0) html.Add($"""<p class="bad">Another root than this gateway's was signed by {string.Join(", ", seen.Against)}.</p>""");
+        List<(ulong Epoch, Hash32 Root, BigInteger Total, string Accounts, string State)> rows = [];
+        IReadOnlyList<ComputedPayout> computed = payouts.All();
+        foreach (PublishedPayout one in seen.Published)
+            rows.Add((one.Payout.Epoch, one.Payout.Root, one.Payout.Total, computed.FirstOrDefault(own => own.Payout == one.Payout) is { } kept ? Number(kept.Sums.Accounts.Count) : "not kept here",
+                one.ClaimableFrom > seen.TimeS ? $"published, claimable from {Instant((long)one.ClaimableFrom * 1000)}" : "claimable"));
+        foreach (ComputedPayout own in computed.Where(own => seen.Published.All(one => one.Payout != own.Payout)))
+            rows.Add((own.Payout.Epoch, own.Payout.Root, own.Payout.Total, Number(own.Sums.Accounts.Count), "computed here"));
+        Table(html, "Payouts, the newest first", "Up to epoch", "Root", "Tokens in all", "Accounts", "State");
+        foreach ((ulong epoch, Hash32 root, BigInteger total, string accounts, string state) in rows.OrderByDescending(row => row.Epoch))
+            html.Add($"""<tr><th scope="row" data-label="Up to epoch">{epoch}</th><td data-label="Root" class="id" title="{root}">{Short(root.ToString())}</td><td data-label="Tokens">{Tokens(total)}</td><td data-label="Accounts">{accounts}</td><td data-label="State">{state}</td></tr>""");
+        EndTable(html, rows.Count, "None yet: the first one ends with the epoch after that of the first anchor.");
+        return End(html);
+    }
+
     private Html System(HttpContext context)
     {
         ApiRequest.Allow(context);
@@ -544,6 +575,9 @@ internal sealed class PageSite(ReadApi api, NetworkApi network, GatewayFacts fac
     private static string Number(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
     private static string Bytes(long value) => value < 1 << 20 ? $"{value / 1024.0:0.#} KiB" : value < 1L << 30 ? $"{value / 1048576.0:0.#} MiB" : $"{value / 1073741824.0:0.#} GiB";
+
+    /// <summary>Of 18 decimals, six are shown.</summary>
+    private static string Tokens(BigInteger amount) => ((decimal)(amount / 1_000_000_000_000) / 1_000_000).ToString("#,0.######", CultureInfo.InvariantCulture);
 
     private static string Short(string hex) => hex.Length > 14 ? hex[..8] + "…" + hex[^4..] : hex;
 

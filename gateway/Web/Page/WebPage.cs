@@ -1,6 +1,7 @@
 using System.Net.Security;
 using DePIN.Gateway.Dispute;
 using DePIN.Gateway.Operate;
+using DePIN.Gateway.Reward;
 using DePIN.Gateway.Store;
 using DePIN.Gateway.Verify;
 
@@ -18,11 +19,13 @@ public sealed class WebPage : IDisposable
     internal Func<SslStreamCertificateContext> Certificate { get; }
 
     /// <summary>Makes the parts. Throws <see cref="Settings.SettingsException"/> when the operator's token cannot be used.</summary>
-    public static WebPage Open(GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, DisputeLog disputes, TimeProvider time, ILogger log)
+    public static WebPage Open(
+        GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, DisputeLog disputes, RewardLog payouts, Func<RewardState> rewards,
+        TimeProvider time, ILogger log)
     {
         ArgumentNullException.ThrowIfNull(settings);
         PageDoor door = new(settings.Web, () => settings.WebUsers, settings.Data.Folder, time);
-        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, disputes, door, time, log), () => tls.Presented);
+        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, disputes, payouts, rewards, door, time, log), () => tls.Presented);
     }
 
     /// <inheritdoc/>

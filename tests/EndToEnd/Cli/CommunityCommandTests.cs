@@ -76,7 +76,11 @@ public sealed class CommunityCommandTests
         await RefusedAsync(ExitCode.BadInput, "least stake", ["stake", gateway, "999.5", .. _act]);
         await RefusedAsync(ExitCode.BadInput, "--gateway-key", ["stake", gateway, "1000", .. _act]);
         await RefusedAsync(ExitCode.Failed, "nothing at stake", ["unstake", gateway, .. _act]);
+        // Between the approval and the stake: what is left is said, used by the next attempt, and gone after it.
+        await RefusedAsync(ExitCode.Failed, "the approval of 1000 tokens stays", ["stake", gateway, "1000", "--gateway-key", consent, "--endpoint", $"https://{new string('a', 300)}:8450", .. _act]);
+        Assert.That(await AllowedAsync(), Is.EqualTo(1_000 * BigInteger.Pow(10, 18)));
         CliProcess staked = await RunAsync(["stake", gateway, "1000", "--gateway-key", consent, .. _act]);
+        Assert.That(await AllowedAsync(), Is.EqualTo(BigInteger.Zero));
         Assert.That(staked.Output, Does.Contain("1000 tokens at stake"));
         Assert.That((await RunAsync(["stake", gateway, "0.5", .. _act])).Output, Does.Contain("1000.5 tokens at stake"));
         Assert.That((await RunAsync(["unstake", gateway, .. _act])).Output, Does.Contain("leaves the set").And.Contain("come back when"));
@@ -128,6 +132,10 @@ public sealed class CommunityCommandTests
         await RefusedAsync(ExitCode.BadInput, "no proposal", ["vote", "0xabcdef", "for", .. _act]);
         await RefusedAsync(ExitCode.BadInput, "maybe", ["vote", "0xabcdef", "maybe", .. _act]);
     }
+
+    /// <summary>What the registry may still take of the acting account.</summary>
+    private Task<BigInteger> AllowedAsync() => ContractCall.ReadAsync<BigInteger>(_chain.Client, _chain.Deployment.Community!.Token, "allowance()",
+        NetworkToken.EncodeAllowance(_gateways[0].Address, _chain.Deployment.GatewayRegistry), NetworkToken.TryDecodeAllowance, default, default);
 
     private async Task<CliProcess> RunAsync(string[] arguments)
     {

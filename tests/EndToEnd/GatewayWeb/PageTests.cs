@@ -46,7 +46,7 @@ public sealed class PageTests
 
     private string Url(string path) => new Uri(_network.Gateway.Api.Url, path).ToString();
 
-    private IEnumerable<string> Paths => ["/", "/devices", $"/devices/{Id}", $"/devices/{Id}/frames/1", "/batches", "/batches/1", "/peers", "/chain", "/disputes", "/system", "/settings", "/verify"];
+    private IEnumerable<string> Paths => ["/", "/devices", $"/devices/{Id}", $"/devices/{Id}/frames/1", "/batches", "/batches/1", "/peers", "/chain", "/disputes", "/rewards", "/system", "/settings", "/verify"];
 
     [TestCase(Phone)]
     [TestCase(Desktop)]

@@ -29,7 +29,9 @@ internal sealed class RewardSide : IPeerTransport, IAsyncDisposable
     /// <param name="index">Which gateway.</param>
     /// <param name="folder">Where its chain.db is.</param>
     /// <param name="all">Where the sides find each other; this one puts itself in.</param>
-    public RewardSide(LocalNetwork network, AnvilNode node, int index, string folder, RewardSide?[] all)
+    /// <param name="endpoints">What rewards are read with; null: the node.</param>
+    /// <param name="agree">How many of them must say the same.</param>
+    public RewardSide(LocalNetwork network, AnvilNode node, int index, string folder, RewardSide?[] all, IReadOnlyList<Uri>? endpoints = null, int agree = 1)
     {
         _key = network.GatewayKeys[index];
         _all = all;
@@ -39,15 +41,21 @@ internal sealed class RewardSide : IPeerTransport, IAsyncDisposable
         Health = new HealthBoard(TimeProvider.System, NullLogger.Instance);
         DeploymentRecord record = network.Record;
         ChainAddresses at = new(record.ChainId, record.DeviceRegistry, record.GatewayRegistry, record.Ledger, record.EpochSeconds, record.DeployedAtBlock);
-        JsonRpc rpc = new(_http, new JsonRpcSettings(node.RpcUrl) { RoundsMax = 1 }, TimeProvider.System, new Random(1));
-        ContractErrors.AddTo(rpc.Reverts);
-        EthereumClient client = new(rpc);
+        ChainSettings settings = new() { PollIntervalMs = 50, EpochSeconds = (long)at.EpochSeconds, RpcUrls = [.. (endpoints ?? [node.RpcUrl]).Select(url => url.ToString())], RpcAgree = agree };
+        EthereumClient client = Single(node.RpcUrl.ToString());
         RegistryLog log = new(_database);
-        _registry = new ChainRegistry(new ChainSettings { PollIntervalMs = 50, EpochSeconds = (long)at.EpochSeconds }, at.DeployedAtBlock, new ChainReader(client, at), log, new LedgerRange(log),
+        _registry = new ChainRegistry(settings, at.DeployedAtBlock, new ChainReader(client, at), log, new LedgerRange(log),
             _ => ValueTask.FromResult(true), Health, TimeProvider.System);
         _stage = new RewardStage(new RewardOptions(_key.Address, at, 1, TimeSpan.FromMilliseconds(50), LeaderTimeout, System.Numerics.BigInteger.Pow(10, 12), true),
-            _key, client, _registry, Network, Log, this, () => false, Health, TimeProvider.System);
+            _key, client, AgreeingRewardChain.Over(Single(settings.RpcUrls[0]), Single, settings, Health, TimeProvider.System), _registry, Network, Log, this, () => false, Health, TimeProvider.System);
         all[index] = this;
+
+        EthereumClient Single(string url)
+        {
+            JsonRpc rpc = new(_http, new JsonRpcSettings(new Uri(url)) { RoundsMax = 1 }, TimeProvider.System, new Random(1));
+            ContractErrors.AddTo(rpc.Reverts);
+            return new EthereumClient(rpc);
+        }
     }
 
     public NetworkLog Network { get; }
@@ -60,6 +68,8 @@ internal sealed class RewardSide : IPeerTransport, IAsyncDisposable
 
     /// <summary>What it said of rewards last.</summary>
     public PartStatus? Part => Health.Find("reward");
+
+    public RewardState State => _stage.State;
 
     string IPeerTransport.OwnTrouble => "";
 

@@ -7,15 +7,17 @@ using DePIN.Gateway.Operate;
 using DePIN.Gateway.Peer;
 using DePIN.Gateway.Reward;
 using DePIN.Gateway.Store;
+using DePIN.Gateway.Tests.Registry;
 using DePIN.Tests.Harness;
 
 namespace DePIN.Gateway.Tests.Reward;
 
-/// <summary>Four gateways' reward stages on a real chain: one transaction for all, restarts, and one that computes something else.</summary>
+/// <summary>Four gateways' reward stages on a real chain: one transaction for all, restarts, one that computes something else, a wrong root on the chain, an endpoint that lies.</summary>
 [TestFixture]
 public sealed class RewardStageTests
 {
     private const int Gateways = 4;
+    private const string EscrowS = "escrow";
     private static readonly TimeSpan Epoch = TimeSpan.FromSeconds(60);
 
     private readonly RewardSide?[] _sides = new RewardSide?[Gateways];
@@ -31,7 +33,8 @@ public sealed class RewardStageTests
         _folder = new TempFolder();
         _anchors.Clear();
         _node = await AnvilNode.StartAsync(new AnvilOptions { FirstTimestamp = 1_800_000_005 });
-        _network = await LocalNetwork.DeployAsync(_node, Gateways, plan: NetworkPlan.Default.With(Parameter.EscrowSeconds, 1));
+        int escrowS = TestContext.CurrentContext.Test.Properties.Get(EscrowS) as int? ?? 1;
+        _network = await LocalNetwork.DeployAsync(_node, Gateways, plan: NetworkPlan.Default.With(Parameter.EscrowSeconds, escrowS));
         foreach (GatewaySigner key in _network.GatewayKeys) await _node.CallAsync("anvil_setBalance", new JsonArray(key.Address.ToString(), "0xde0b6b3a7640000"));
         _device = new SampleDevice();
         await _network.RegisterAsync(_device, _network.Sender.Account);
@@ -99,6 +102,96 @@ public sealed class RewardStageTests
     }
 
     [Test]
+    [Property(EscrowS, 3_600)]
+    public async Task A_wrong_root_that_a_quorum_published_is_replaced_by_one_that_computes_another()
+    {
+        await AnchorAsync(2);
+        await AnchorAsync(3);
+        await _node.AdvanceAsync(2 * Epoch);
+        Rewards.Payout wrong = await PublishWrongAsync();
+        for (int i = 0; i < 2; i++) Start(i);
+        await Eventually.TrueAsync(() => _sides.Take(2).All(side => side!.Part is { State: PartState.Degraded } part
+            && part.Reason.Contains("not what this gateway computes", StringComparison.Ordinal) && part.Reason.Contains("2 of 3 signatures", StringComparison.Ordinal)), "two know better, and are no quorum", Words);
+        Assert.That(_sides[0]!.State.Agrees, Is.False);
+        Assert.That(await PublishedAsync(), Has.Count.EqualTo(1), "two of four replace nothing");
+
+        Start(2);
+        Rewards.PayoutPublishedEvent right = (await UntilPublishedAsync(2))[1];
+        Assert.That((right.Epoch, right.Previous), Is.EqualTo((wrong.Epoch, wrong.Previous)), "it is for the same epochs");
+        Assert.That(right.Root, Is.Not.EqualTo(wrong.Root));
+        Assert.That(right.Total, Is.LessThan(wrong.Total), "what the wrong one took in more is not owed");
+        await Eventually.TrueAsync(() => _sides.Take(3).All(side => side!.Part is { State: PartState.Ok } && side.State is { Agrees: true, Published.Count: 1 }), "all see it, and one root", Words);
+        foreach (RewardSide? side in _sides.Take(3)) Assert.That(side!.Log.All().Select(one => one.Payout.Root), Is.EqualTo(new[] { right.Root }));
+
+        await _node.AdvanceAsync(TimeSpan.FromHours(1));
+        await AnchorAsync(4);
+        await _node.AdvanceAsync(2 * Epoch);
+        List<Rewards.PayoutPublishedEvent> all = await UntilPublishedAsync(3);
+        Assert.That(all[2].Previous, Is.EqualTo(right.Root), "the next one follows the right one, which came in force");
+        Assert.That(all, Has.Count.EqualTo(3), "and nothing was published twice");
+    }
+
+    [Test]
+    [Property(EscrowS, 3_600)]
+    public async Task A_wrong_root_whose_escrow_is_over_is_told_and_left_and_the_next_one_is_right_again()
+    {
+        await AnchorAsync(2);
+        await AnchorAsync(3);
+        await _node.AdvanceAsync(2 * Epoch);
+        Rewards.Payout wrong = await PublishWrongAsync();
+        await _node.AdvanceAsync(TimeSpan.FromHours(1) + Epoch);
+        for (int i = 0; i < 3; i++) Start(i);
+        await Eventually.TrueAsync(() => _sides.Take(3).All(side => side!.Part is { State: PartState.Degraded } part && part.Reason.Contains("not what this gateway computes", StringComparison.Ordinal)), "all say so", Words);
+        foreach (int frames in new[] { 4, 5, 6 }) await AnchorAsync(frames);
+        await _node.AdvanceAsync(2 * Epoch);
+        List<Rewards.PayoutPublishedEvent> all = await UntilPublishedAsync(2);
+        Assert.That(all[1].Previous, Is.EqualTo(wrong.Root), "it was not replaced");
+        await Eventually.TrueAsync(() => _sides.Take(3).All(side => side!.Part?.State == PartState.Ok && side.Log.All()[0].Payout.Root == all[1].Root), "the next one is what all compute", Words);
+    }
+
+    [TestCase(1)]
+    [TestCase(2)]
+    public async Task One_endpoint_that_lies_makes_a_gateway_sign_a_wrong_root_only_where_it_alone_is_believed(int agree)
+    {
+        await AnchorAsync(2);
+        await AnchorAsync(3);
+        await using DoubtfulEndpoint liar = new(_node.RpcUrl), honest = new(_node.RpcUrl), other = new(_node.RpcUrl);
+        foreach (DoubtfulEndpoint endpoint in new[] { liar, honest, other }) await endpoint.StartAsync();
+        // Says that a gateway sent the anchors, which is paid for it then.
+        liar.Lie = (method, _, result) =>
+        {
+            if (method == "eth_getTransactionByHash") result!["from"] = _network.GatewayKeys[3].Address.ToString();
+            return result;
+        };
+        Start(0, endpoints: [liar.Url(), honest.Url(), other.Url()], agree: agree);
+        Start(1);
+        await _node.AdvanceAsync(2 * Epoch);
+        await Eventually.TrueAsync(() => _sides.Take(2).All(side => side!.Log.All().Count == 1), "both have signed", Words);
+        Hash32 fooled = _sides[0]!.Log.All()[0].Payout.Root, right = _sides[1]!.Log.All()[0].Payout.Root;
+        if (agree == 1)
+        {
+            Assert.That(fooled, Is.Not.EqualTo(right), "the lie is one");
+            return;
+        }
+
+        Assert.That(fooled, Is.EqualTo(right));
+        Assert.That(_sides[0]!.Health.Find(AgreeingRewardChain.Part), Is.Not.Null);
+        Assert.That(_sides[0]!.Health.Find(AgreeingRewardChain.Part)!.State, Is.EqualTo(PartState.Degraded));
+        Assert.That(_sides[0]!.Health.Find(AgreeingRewardChain.Part)!.Reason, Does.Contain($":{liar.Url().Port}").And.Contain("transaction"), "the liar");
+
+        // Now two lie, each in its own way: one withholds events, one gives them with another transaction.
+        honest.Lie = (method, _, result) => method == "eth_getLogs" ? new JsonArray() : result;
+        liar.Lie = (method, _, result) =>
+        {
+            if (method == "eth_getLogs")
+                foreach (JsonNode? log in (JsonArray)result!) log!["transactionHash"] = "0x" + new string('1', 64);
+            return result;
+        };
+        await AnchorAsync(4);
+        await Eventually.TrueAsync(() => _sides[0]!.Part is { State: PartState.Degraded } part && part.Reason.Contains("say the same about the events", StringComparison.Ordinal), "nothing is computed without two that agree", Words);
+    }
+
+    [Test]
     public void A_peer_speaks_for_itself_only_and_with_its_own_signature()
     {
         List<(Address Peer, string Reason)> blamed = [];
@@ -147,9 +240,23 @@ public sealed class RewardStageTests
         foreach (RewardSide side in _sides.OfType<RewardSide>()) Learn(side, lies: false);
     }
 
-    private void Start(int index, bool learns = true, bool lies = false)
+    /// <summary>Three of four sign a root that nobody computes, with more in it than was earned.</summary>
+    private async Task<Rewards.Payout> PublishWrongAsync()
     {
-        RewardSide side = new(_network, _node, index, _folder.Sub($"gateway-{index}"), _sides);
+        Address rewards = _network.Record.Community!.Rewards;
+        Block head = (await _network.Client.GetBlockAsync(BlockTag.Latest))!;
+        ulong epoch = (await _network.Ledger.ReadEpochsAsync()).EpochAt(head.Timestamp) - 1;
+        RewardSums sums = new([KeyValuePair.Create(_network.Sender.Account, 10 * BigInteger.Pow(10, 18))]);
+        Rewards.Payout wrong = new(epoch, Hash32.Zero, sums.Root(), sums.Total);
+        Hash32 digest = RewardPayout.Digest(wrong, new Eip712Domain(_network.Record.ChainId, rewards));
+        (BigInteger signers, byte[] signatures) = _network.Active.Pack(_network.GatewayKeys.Take(3).Select(key => Attestation.Sign(key, digest)));
+        await _network.Sender.SendAsync(rewards, Rewards.EncodePublish(wrong, signers, signatures));
+        return wrong;
+    }
+
+    private void Start(int index, bool learns = true, bool lies = false, IReadOnlyList<Uri>? endpoints = null, int agree = 1)
+    {
+        RewardSide side = new(_network, _node, index, _folder.Sub($"gateway-{index}"), _sides, endpoints, agree);
         if (learns) Learn(side, lies);
         side.Run();
     }

@@ -15,16 +15,20 @@ public static class AuditCommand
         NetworkOptions network = new();
         Option<string[]> gateways = GatewayOption.CreateMany();
         Option<ulong?> epoch = new("--epoch") { Description = "Ends with the payout that counts this epoch. Default: the last one published.", HelpName = "N" };
+        Option<ulong?> from = new("--from")
+        {
+            Description = "Starts after the payout that counts this epoch, from the accounts that gateways keep of it (the newest 8 payouts) and that give its root on chain. Default: with the very first epoch.", HelpName = "N",
+        };
         Option<bool> bodies = new("--bodies") { Description = "Also fetch every batch's frames and check each signature; without it what a quorum certified of a batch (which frames) is taken." };
         Option<string?> authority = new("--ca") { Description = "The only authority that gateways' certificates may be by (PEM). Default: those of this computer.", HelpName = "FILE" };
         Option<string?> token = new("--token-file") { Description = "A file with the token that the gateways' API asks for.", HelpName = "FILE" };
-        Command command = new("audit", "Recomputes rewards and roots from chain and gateways; ends with 0 when all agree, with 1 at the first difference.") { gateways, epoch, bodies, authority, token };
+        Command command = new("audit", "Recomputes rewards and roots from chain and gateways; ends with 0 when all agree, with 1 at the first difference.") { gateways, from, epoch, bodies, authority, token };
         network.AddTo(command, acts: false);
-        command.SetAction((parsed, cancel) => RunAsync(network, parsed, parsed.GetValue(gateways)!, parsed.GetValue(epoch), parsed.GetValue(bodies), parsed.GetValue(authority), parsed.GetValue(token), cancel));
+        command.SetAction((parsed, cancel) => RunAsync(network, parsed, parsed.GetValue(gateways)!, parsed.GetValue(from), parsed.GetValue(epoch), parsed.GetValue(bodies), parsed.GetValue(authority), parsed.GetValue(token), cancel));
         return command;
     }
 
-    private static async Task<int> RunAsync(NetworkOptions options, ParseResult parsed, string[] gateways, ulong? epoch, bool bodies, string? authorityFile, string? tokenFile, CancellationToken cancel)
+    private static async Task<int> RunAsync(NetworkOptions options, ParseResult parsed, string[] gateways, ulong? from, ulong? epoch, bool bodies, string? authorityFile, string? tokenFile, CancellationToken cancel)
     {
         string? authority = authorityFile is null ? null : Read("--ca", authorityFile), token = tokenFile is null ? null : Read("--token-file", tokenFile).Trim();
         IReadOnlyList<GatewayApi> apis = GatewayOption.OpenMany(gateways, everyOfUp: true);
@@ -36,10 +40,10 @@ public static class AuditCommand
         try
         {
             using Auditor auditor = new(network, sources, bodies, text => Console.Error.WriteLine(text));
-            AuditReport report = await ChainClient.AskAsync(() => auditor.RunAsync(epoch, cancel)).ConfigureAwait(false);
+            AuditReport report = await ChainClient.AskAsync(() => auditor.RunAsync(from, epoch, cancel)).ConfigureAwait(false);
             foreach (string line in report.Lines) Console.WriteLine(line);
             return report.Difference is null ? ExitCode.Ok
-                : throw new CliError(ExitCode.Failed, report.Difference, "keep this output; a root that is not good for claims yet can be replaced by a quorum until its escrow ends");
+                : throw new CliError(ExitCode.Failed, report.Difference, "keep this output; a quorum of gateways that computes another root replaces it by itself until its escrow ends");
         }
         finally
         {

@@ -49,13 +49,13 @@ public static class StakeCommand
             if (stake.Operator.IsZero) await CheckLeastAsync(network, tokens, cancel).ConfigureAwait(false);
             byte[] call = stake.Operator.IsZero ? await JoinAsync(network, gateway, tokens, signerFile, endpoint, tls is null ? null : hash, cancel).ConfigureAwait(false) : GatewayRegistry.EncodeAddStake(gateway, tokens);
             await ApproveAsync(network, registry, tokens, cancel).ConfigureAwait(false);
-            await network.SendAsync(registry, call, cancel).ConfigureAwait(false);
+            await SendAsync(network, call, $"the approval of {TokenAmount.Format(tokens)} tokens stays, and only a call of {network.Account.ToChecksumString()} itself can use it", "the same amount needs no second approval", cancel).ConfigureAwait(false);
             stake = await StakeOfAsync(network, gateway, cancel).ConfigureAwait(false);
         }
 
         if (!stake.Active)
         {
-            await network.SendAsync(registry, GatewayRegistry.EncodeRejoin(gateway), cancel).ConfigureAwait(false);
+            await SendAsync(network, GatewayRegistry.EncodeRejoin(gateway), $"{TokenAmount.Format(stake.Amount)} tokens are at stake", $"come back with 'depin stake {gateway.ToChecksumString()}', without AMOUNT", cancel).ConfigureAwait(false);
             stake = await StakeOfAsync(network, gateway, cancel).ConfigureAwait(false);
         }
 
@@ -89,6 +89,19 @@ public static class StakeCommand
         }
 
         return GatewayRegistry.EncodeJoin(record, amount, consent);
+    }
+
+    /// <summary>The second transaction of two: a failure says what the first one left, and that nothing is paid twice.</summary>
+    private static async Task SendAsync(NetworkAccess network, byte[] call, string left, string next, CancellationToken cancel)
+    {
+        try
+        {
+            await network.SendAsync(network.Record.GatewayRegistry, call, cancel).ConfigureAwait(false);
+        }
+        catch (CliError error)
+        {
+            throw new CliError(error.ExitCode, $"{error.Message}; {left}", $"{error.Remedy}; {next}", error.Code);
+        }
     }
 
     /// <summary>Exactly what is needed, and nothing that stays open.</summary>
