@@ -50,14 +50,14 @@ internal sealed class Body
     {
         if (FramesHash != batch.FramesHash) return BodyVerdict.NotTheBody;
         if (batch.Header.Root != Root || batch.Header.Frames != Frames.Count || batch.Header.Samples != Frames.Count) return BodyVerdict.BadFrame;
-        if (FrameSpans.From(Frames.Select(f => new FrameKey(f.Device, f.Sequence))) is not { } spans || spans.Hash() != batch.Spans.Hash()) return BodyVerdict.BadFrame;
+        if (FrameSpans.From(Frames.Select(f => new Evidence.FrameKey(f.Device, f.Sequence))) is not { } spans || spans.Hash() != batch.Spans.Hash()) return BodyVerdict.BadFrame;
         return Frames.All(f => f.IsSigned) ? BodyVerdict.Good : BodyVerdict.BadFrame;
     }
 
     /// <summary>The batch with this body.</summary>
     public BatchSummary ToBatch(Address gateway, ulong number, Hash32 previous, ulong firstMs, ulong lastMs, Hash32? root = null)
     {
-        FrameSpans spans = FrameSpans.From(Frames.Select(f => new FrameKey(f.Device, f.Sequence)))!;
+        FrameSpans spans = FrameSpans.From(Frames.Select(f => new Evidence.FrameKey(f.Device, f.Sequence)))!;
         return new BatchSummary(new BatchHeader(gateway, number, previous, root ?? Root, (uint)Frames.Count, (uint)Frames.Count, firstMs, lastMs,
             BatchBody.Commitment(spans.Hash(), FramesHash)), FramesHash, spans);
     }
