@@ -137,7 +137,7 @@ internal sealed class SimulatedLogTests
 
         for (int d = 0; d < Devices; d++)
             for (ulong s = 1; s <= Sequences; s++)
-                Assert.That(left.IsAnchored(FrameSpans.From([new Evidence.FrameKey(Device(d), s)])!), Is.EqualTo(right.IsAnchored(FrameSpans.From([new FrameKey(Device(d), s)])!)), $"{when}: frame {d}:{s}");
+                Assert.That(left.IsAnchored(FrameSpans.From([new Evidence.FrameKey(Device(d), s)])!), Is.EqualTo(right.IsAnchored(FrameSpans.From([new Evidence.FrameKey(Device(d), s)])!)), $"{when}: frame {d}:{s}");
         for (ulong o = 0; o < left.KnownEntries; o++)
         {
             Assert.That(left.EntryHash(o), Is.EqualTo(right.EntryHash(o)), when);
