@@ -60,16 +60,23 @@ const frameBytes = frames.valid.map((f) => '0x' + f.frame);
 const sealed = (frame) => (parseInt(frame.slice(8, 10), 16) & 2) !== 0;
 const length = (frame) => (frame.length - 2) / 2;
 const bodyBytes = concat(frameBytes.flatMap((frame) => [numberToHex(length(frame), { size: 2 }), frame]));
-// Spans: every vector frame is of the next sequence or of another device; runs ascending by device, then sequence.
-const spanKeys = frameBytes.map((frame) => ({ device: slice(frame, 8, 28), sequence: BigInt(slice(frame, 32, 40)) }))
+// Spans: every vector frame is of the next sequence or of another device; runs of one profile ascending by device, then sequence. A frame is
+// doubtful when a sample's quality, its fourth byte, is not 0, or it has no sample and is not sealed.
+const doubtful = (frame) => {
+  if (sealed(frame)) return 0;
+  const samples = Array.from({ length: (length(frame) - 144) / 16 }, (_, i) => slice(frame, 80 + i * 16 + 3, 80 + i * 16 + 4));
+  return samples.length === 0 || samples.some((quality) => quality !== '0x00') ? 1 : 0;
+};
+const spanKeys = frameBytes.map((frame) => ({ device: slice(frame, 8, 28), sequence: BigInt(slice(frame, 32, 40)), profile: slice(frame, 4, 6), doubtful: doubtful(frame) }))
   .sort((a, b) => (a.device === b.device ? (a.sequence < b.sequence ? -1 : 1) : a.device < b.device ? -1 : 1));
 const runs = [];
-for (const { device, sequence } of spanKeys) {
+for (const { device, sequence, profile, doubtful } of spanKeys) {
   const last = runs.at(-1);
-  if (last?.device === device && last.last + 1n === sequence) last.last = sequence;
-  else runs.push({ device, first: sequence, last: sequence });
+  if (last?.device === device && last.last + 1n === sequence && last.profile === profile) [last.last, last.doubtful] = [sequence, last.doubtful + doubtful];
+  else runs.push({ device, first: sequence, last: sequence, profile, doubtful });
 }
-const spanBytes = concat(runs.flatMap((run) => [run.device, numberToHex(run.first, { size: 8 }), numberToHex(run.last, { size: 8 })]));
+const spanBytes = concat(runs.flatMap((run) => [run.device, numberToHex(run.first, { size: 8 }), numberToHex(run.last, { size: 8 }),
+  run.profile, numberToHex(run.doubtful, { size: 4 })]));
 const batchTree = tree(frameBytes.map((frame) => keccak256(keccak256(frame))));
 
 const keys = [1, 2, 3, 4].map((n) => hash(`gateway ${n}`));
