@@ -102,7 +102,7 @@ public static class ContractsCoverage
     /// <summary>The table as it is committed.</summary>
     public static string Write(IReadOnlyList<ContractCoverage> all)
     {
-        StringBuilder text = new("# Coverage of the contracts\n\nWritten by `depin contracts coverage`; a test compares it. Unit, fuzz and attack tests, without the campaigns.\n\n");
+        StringBuilder text = new("# Coverage of the contracts\n\nWritten by `depin contracts coverage`. Unit, fuzz and attack tests, without the campaigns.\n\n");
         text.Append("| contract | lines | branches | functions |\n|---|---|---|---|\n");
         foreach (ContractCoverage contract in all)
             text.Append(CultureInfo.InvariantCulture, $"| {contract.Name} | {contract.Lines} | {contract.Branches} | {contract.Functions} |\n");

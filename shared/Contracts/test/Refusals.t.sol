@@ -242,14 +242,15 @@ contract RefusalsTest is Network {
 
     /// @dev A frame of an unregistered device is not judged at once; one of a registered device, or a malformed one, is no case.
     function test_what_is_a_case_is_not_judged_and_what_is_judged_is_no_case() public {
+        bytes20 device = deviceOf(DEVICE_KEY);
         Disputes.BadFrame memory e = badFrame(buildFrame(DEVICE_KEY, 2, 1));
         commit(evidenceOf(e));
         vm.prank(_reporter);
-        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceNotRegistered.selector, deviceOf(DEVICE_KEY)));
+        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceNotRegistered.selector, device));
         disputes.reportFrame(e, SALT);
 
         bytes32 id = accuse(e);
-        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceNotRegistered.selector, deviceOf(DEVICE_KEY)));
+        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceNotRegistered.selector, device));
         disputes.refute(id);
         vm.roll(block.number + 1);
         commit(evidenceOf(e));
@@ -259,10 +260,10 @@ contract RefusalsTest is Network {
 
         register(DEVICE_KEY);
         vm.prank(_reporter);
-        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceRegistered.selector, deviceOf(DEVICE_KEY)));
+        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceRegistered.selector, device));
         disputes.accuse(e, SALT);
         vm.warp(block.timestamp + 1 days + 1);
-        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceRegistered.selector, deviceOf(DEVICE_KEY)));
+        vm.expectRevert(abi.encodeWithSelector(Disputes.Disputes_DeviceRegistered.selector, device));
         disputes.uphold(id);
 
         e = badFrame("no frame");
