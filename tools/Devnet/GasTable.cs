@@ -14,7 +14,7 @@ namespace DePIN.Devnet;
 /// <param name="Prove">Ledger.verify of a frame of 208 bytes among 2^17 of its anchor, among 2^20 anchors.</param>
 /// <param name="Register">DeviceRegistry.register, the owner's first device.</param>
 /// <param name="RegisterBatchEach">DeviceRegistry.registerBatch of 1,000 devices, for each.</param>
-/// <param name="Claim">Rewards.claim among 2^10 accounts, by an account that claimed before.</param>
+/// <param name="Claim">Rewards.claim among 2^17 accounts, by an account that claimed before.</param>
 /// <param name="PerFrameAt10000">An anchor of four gateways over 10,000 frames, for each.</param>
 public sealed record GasFigures(
     IReadOnlyDictionary<int, ulong> Anchor,
@@ -38,7 +38,7 @@ public static class GasTable
     // A frame among 2^17: 2^16, the most of a batch, in each of two batches.
     private const int BatchPath = 16;
     private const int AnchorPath = 1;
-    private const int AccountPath = 10;
+    private const int AccountPath = 17;
     private const int BatchDevices = 1000;
     private const int FrameSamples = 4;
     // Ledger's storage: the packed state, whose lowest 40 bits count the anchors, then the peaks.

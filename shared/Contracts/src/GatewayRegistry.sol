@@ -12,8 +12,9 @@ import {Quorum} from "./Quorum.sol";
 /// @title GatewayRegistry
 /// @notice Which gateways may attest: their signing addresses (the active set), TLS keys and endpoints, and what they staked.
 /// @dev Anyone joins who stakes; the set holds at most `GatewaysMax`, and a higher stake displaces the lowest. A stake leaves after an
-/// unbonding delay, during which evidence still takes it; only Disputes slashes. Until `bootstrapUntil` a quorum of the set may
-/// also change it (`change`), so that a network begins before its tokens are spread; afterwards who has no stake can be removed.
+/// unbonding delay, during which evidence still takes it; only Disputes slashes. Who was slashed is in jail: out, however it left, and
+/// its stake leaves no sooner, so that it does not come back under another key. Until `bootstrapUntil` a quorum of the set may also
+/// change it (`change`), so that a network begins before its tokens are spread; afterwards who has no stake can be removed.
 ///
 /// Each version of the set is stored as code (ActiveSet), stays readable for ever, and is never empty and never longer than 256.
 /// It is in force from the epoch after the one it was made in. This contract creates nothing but those lists: their addresses are
@@ -35,7 +36,7 @@ contract GatewayRegistry is EvidenceDomain {
     /// @param amount Tokens, of 18 decimals
     /// @param active Whether it is in the newest version of the set
     /// @param withdrawableAt When the stake may leave, seconds; 0 while it is not leaving
-    /// @param jailedUntil When it may come back after a slashing, seconds; 0 if it never was slashed
+    /// @param jailedUntil When it may come back after a slashing, seconds; 0 if it never was slashed. Outlasts its membership
     struct Stake {
         address operator;
         uint96 amount;
@@ -163,6 +164,7 @@ contract GatewayRegistry is EvidenceDomain {
         Record storage record = _records[gateway.signer];
         if (gateway.signer == address(0)) revert GatewayRegistry_SignerZero();
         if (record.operator != address(0)) revert GatewayRegistry_AlreadyStaked(gateway.signer);
+        if (!record.active) _checkJail(gateway.signer, record);
         _checkEndpoint(bytes(gateway.endpoint).length);
         _checkStake(amount);
         uint256 nonce = nonces[gateway.signer]++;
@@ -209,20 +211,20 @@ contract GatewayRegistry is EvidenceDomain {
     function rejoin(address signer) external {
         Record storage record = _operated(signer);
         if (record.active) revert GatewayRegistry_AlreadyActive(signer);
-        if (block.timestamp < record.jailedUntil) revert GatewayRegistry_Jailed(signer, record.jailedUntil);
+        _checkJail(signer, record);
         _checkStake(record.stake);
         record.withdrawableAt = 0;
         _admit(signer);
     }
 
     /// @notice Pays a stake back to its operator once it is unbonded. Anyone may call.
-    /// @param signer The gateway that left; it is forgotten
+    /// @param signer The gateway that left; it is forgotten, but for a jail
     function withdraw(address signer) external {
         Record storage record = _known(signer);
         uint64 at = record.withdrawableAt;
         if (at == 0 || block.timestamp < at) revert GatewayRegistry_NotWithdrawable(signer, at);
         (address operator, uint256 amount) = (record.operator, record.stake);
-        delete _records[signer];
+        _forget(signer);
         totalStake -= amount;
         emit StakeWithdrawn(signer, operator, amount);
         token.safeTransfer(operator, amount);
@@ -236,7 +238,7 @@ contract GatewayRegistry is EvidenceDomain {
         if (!record.active) revert GatewayRegistry_NotActive(signer);
         if (record.stake >= parameters.valueOf(Parameter.StakeMin)) revert GatewayRegistry_StakeEnough(signer);
         if (!_remove(signer)) revert GatewayRegistry_SetEmpty();
-        if (record.operator == address(0)) delete _records[signer];
+        if (record.operator == address(0)) _forget(signer);
         else _unbond(signer, record);
     }
 
@@ -251,7 +253,10 @@ contract GatewayRegistry is EvidenceDomain {
         record.stake -= uint96(amount);
         totalStake -= amount;
         uint64 until = uint64(block.timestamp + parameters.valueOf(Parameter.JailSeconds));
+        // A shorter term that governance set since does not shorten the one before.
+        if (until < record.jailedUntil) until = record.jailedUntil;
         record.jailedUntil = until;
+        _postpone(signer, record, until);
         // The last gateway of a set stays: a network of one has nobody to go on without it.
         if (record.active) _remove(signer);
         emit GatewaySlashed(signer, amount, until);
@@ -265,14 +270,11 @@ contract GatewayRegistry is EvidenceDomain {
         if (msg.sender != disputes) revert GatewayRegistry_NotDisputes(msg.sender);
         Record storage record = _known(signer);
         if (record.heldUntil < until) record.heldUntil = until;
-        if (record.withdrawableAt != 0 && record.withdrawableAt < until) {
-            record.withdrawableAt = until;
-            emit Unbonding(signer, until);
-        }
+        _postpone(signer, record, until);
     }
 
     /// @notice Changes the active set during the bootstrap: removes first, then adds at the end. The others keep their order.
-    /// @param added Gateways to add, none active once the removals are done, none with a stake
+    /// @param added Gateways to add, none active once the removals are done, none with a stake or in jail
     /// @param removed Signers to remove, all active
     /// @param signers Bit i set: signer i of the newest set signed
     /// @param signatures One 64-byte EIP-2098 signature a bit, ascending, over EIP-712
@@ -288,7 +290,7 @@ contract GatewayRegistry is EvidenceDomain {
             if (!record.active) revert GatewayRegistry_NotActive(removed[i]);
             record.active = false;
             emit GatewayRemoved(removed[i]);
-            if (record.operator == address(0)) delete _records[removed[i]];
+            if (record.operator == address(0)) _forget(removed[i]);
             else _unbond(removed[i], record);
         }
         bytes memory packed = _packActive(list);
@@ -350,7 +352,7 @@ contract GatewayRegistry is EvidenceDomain {
         return _records[signer].active;
     }
 
-    /// @notice What a gateway has at stake. All zero when it is not known.
+    /// @notice What a gateway has at stake. All zero when it is not known, but for a jail that still runs.
     /// @param signer The gateway's signing address
     function stakeOf(address signer) external view returns (Stake memory) {
         Record storage record = _records[signer];
@@ -367,6 +369,7 @@ contract GatewayRegistry is EvidenceDomain {
         Record storage record = _records[gateway.signer];
         if (record.active) revert GatewayRegistry_AlreadyActive(gateway.signer);
         if (record.operator != address(0)) revert GatewayRegistry_AlreadyStaked(gateway.signer);
+        _checkJail(gateway.signer, record);
         _checkEndpoint(bytes(gateway.endpoint).length);
         record.tlsKeyHash = gateway.tlsKeyHash;
         record.endpoint = gateway.endpoint;
@@ -398,7 +401,7 @@ contract GatewayRegistry is EvidenceDomain {
         if (record.stake >= stake) revert GatewayRegistry_SetFull(lowest, record.stake);
         record.active = false;
         emit GatewayRemoved(lowest);
-        if (record.operator == address(0)) delete _records[lowest];
+        if (record.operator == address(0)) _forget(lowest);
         else _unbond(lowest, record);
     }
 
@@ -415,8 +418,23 @@ contract GatewayRegistry is EvidenceDomain {
     function _unbond(address signer, Record storage record) private {
         uint64 at = uint64(block.timestamp + parameters.valueOf(Parameter.UnbondingSeconds));
         if (at < record.heldUntil) at = record.heldUntil;
+        if (at < record.jailedUntil) at = record.jailedUntil;
         record.withdrawableAt = at;
         emit Unbonding(signer, at);
+    }
+
+    /// @dev A stake that is leaving leaves not before `until`.
+    function _postpone(address signer, Record storage record, uint64 until) private {
+        if (record.withdrawableAt == 0 || record.withdrawableAt >= until) return;
+        record.withdrawableAt = until;
+        emit Unbonding(signer, until);
+    }
+
+    /// @dev Nothing remains of who is gone but a jail that still runs.
+    function _forget(address signer) private {
+        uint64 until = _records[signer].jailedUntil;
+        delete _records[signer];
+        if (block.timestamp < until) _records[signer].jailedUntil = until;
     }
 
     function _packActive(address list) private view returns (bytes memory packed) {
@@ -434,6 +452,10 @@ contract GatewayRegistry is EvidenceDomain {
         address list = SSTORE2.write(bytes.concat(bytes8(epoch), packed));
         assert(list == ActiveSet.addressOf(address(this), next));
         emit ActiveSetChanged(next, list, count);
+    }
+
+    function _checkJail(address signer, Record storage record) private view {
+        if (block.timestamp < record.jailedUntil) revert GatewayRegistry_Jailed(signer, record.jailedUntil);
     }
 
     function _checkStake(uint256 amount) private view {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {MerkleProofLib} from "solady/utils/MerkleProofLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {ActiveSet} from "./ActiveSet.sol";
 import {EvidenceDomain} from "./EvidenceDomain.sol";
@@ -49,6 +49,14 @@ contract Rewards is EvidenceDomain {
         uint128 total;
     }
 
+    /// @dev All a claim reads or writes here but root and account, in one slot: that saves each 4,200 gas. `total` is the sum of the root in
+    /// force; `maturesAt` is when the waiting one comes in force, 0 while none waits. 104 bits hold the greatest supply 20,000 times over.
+    struct Tally {
+        uint104 claimed;
+        uint104 total;
+        uint48 maturesAt;
+    }
+
     /// @dev What was minted since the root of `lastEpoch` came in force: a root that waits may be replaced, and the schedule holds for
     /// all of them together.
     struct Minted {
@@ -68,8 +76,7 @@ contract Rewards is EvidenceDomain {
     /// @notice Who pays bounties.
     address public immutable disputes;
 
-    /// @notice What was claimed or has lapsed, of all accounts.
-    uint256 public totalClaimed;
+    Tally private _tally;
     Published private _current;
     Published private _pending;
     Minted private _minted;
@@ -140,9 +147,9 @@ contract Rewards is EvidenceDomain {
     /// @param path From its leaf to the root in force
     /// @return amount What it got
     function claim(address account, uint256 cumulative, bytes32[] calldata path) external returns (uint256 amount) {
-        _mature();
+        Tally memory tally = _mature();
         _checkLeaf(_current.root, account, cumulative, path);
-        amount = _settle(account, cumulative, _current.total);
+        amount = _settle(tally, account, cumulative);
         emit Claimed(account, amount, cumulative);
         address(token).safeTransfer(account, amount);
     }
@@ -154,12 +161,12 @@ contract Rewards is EvidenceDomain {
     /// @param path From its leaf to that root
     /// @return amount What lapsed
     function lapse(bytes32 root, address account, uint256 cumulative, bytes32[] calldata path) external returns (uint256 amount) {
-        _mature();
+        Tally memory tally = _mature();
         uint64 from = _claimableFrom[root];
         uint64 at = from + uint64(parameters.valueOf(Parameter.ClaimWindowSeconds));
         if (from == 0 || block.timestamp < at) revert Rewards_NotLapsed(root, at);
         _checkLeaf(root, account, cumulative, path);
-        amount = _settle(account, cumulative, _current.total);
+        amount = _settle(tally, account, cumulative);
         emit Lapsed(account, amount, cumulative);
     }
 
@@ -194,9 +201,14 @@ contract Rewards is EvidenceDomain {
         if (block.timestamp < _pending.claimableFrom) waiting = _pending;
     }
 
+    /// @notice What was claimed or has lapsed, of all accounts.
+    function totalClaimed() public view returns (uint256) {
+        return _tally.claimed;
+    }
+
     /// @notice What all accounts together may still claim under the last root; never more than this contract has.
     function owed() public view returns (uint256) {
-        return (_pending.root != 0 ? _pending.total : _current.total) - totalClaimed;
+        return (_pending.root != 0 ? _pending.total : _current.total) - totalClaimed();
     }
 
     function _checkQuorum(Payout calldata payout, uint64 setVersion, uint256 signers, bytes calldata signatures) private view {
@@ -208,49 +220,54 @@ contract Rewards is EvidenceDomain {
         uint256 minted = _fund(payout, lastEpoch);
         uint64 from = uint64(block.timestamp + parameters.valueOf(Parameter.EscrowSeconds));
         _pending = Published(payout.root, payout.epoch, from, uint128(payout.total));
+        _tally.maturesAt = uint48(from);
         emit PayoutPublished(payout.epoch, payout.root, payout.previous, payout.total, minted, from);
         if (minted != 0) token.mint(address(this), minted);
     }
 
     /// @dev What must be minted so that `payout` is covered: what is here pays first.
     function _fund(Payout calldata payout, uint64 lastEpoch) private returns (uint256 minted) {
-        uint256 covered = totalClaimed + token.balanceOf(address(this));
+        uint256 covered = totalClaimed() + token.balanceOf(address(this));
         uint256 span = ledger.timeOf(payout.epoch + 1) - ledger.timeOf(lastEpoch + 1);
         uint256 allowed = parameters.valueOf(Parameter.EmissionPerDay) * span / 1 days;
         uint256 before = _minted.lastEpoch == lastEpoch ? _minted.amount : 0;
         allowed = allowed > before ? allowed - before : 0;
         if (payout.total > covered) {
             minted = payout.total - covered;
-            // Also a bound on what fees may add: the sum fits 128 bits for ever.
-            if (minted > allowed || payout.total > type(uint128).max) revert Rewards_TotalTooHigh(payout.total, covered + allowed);
+            if (minted > allowed) revert Rewards_TotalTooHigh(payout.total, covered + allowed);
             _minted = Minted(lastEpoch, uint192(before + minted));
         }
+        // Fees come round again and again: this bounds what they may add.
+        if (payout.total > type(uint104).max) revert Rewards_TotalTooHigh(payout.total, type(uint104).max);
     }
 
     /// @dev Puts the waiting root in force once its escrow is over.
-    function _mature() private {
-        uint64 from = _pending.claimableFrom;
-        if (from == 0 || block.timestamp < from) return;
+    function _mature() private returns (Tally memory tally) {
+        tally = _tally;
+        if (tally.maturesAt == 0 || block.timestamp < tally.maturesAt) return tally;
         _current = _pending;
-        _claimableFrom[_pending.root] = from;
+        _claimableFrom[_pending.root] = tally.maturesAt;
+        (tally.total, tally.maturesAt) = (uint104(_pending.total), 0);
+        _tally = tally;
         delete _pending;
     }
 
-    function _settle(address account, uint256 cumulative, uint256 total) private returns (uint256 amount) {
+    function _settle(Tally memory tally, address account, uint256 cumulative) private returns (uint256 amount) {
         uint256 before = claimed[account];
         if (cumulative <= before) revert Rewards_NothingToClaim(account, before);
         amount = cumulative - before;
-        uint256 sum = totalClaimed + amount;
+        uint256 sum = tally.claimed + amount;
         // A quorum that signs leaves beyond their sum pays the first who come, never more than the sum.
-        if (sum > total) revert Rewards_TotalTooHigh(sum, total);
+        if (sum > tally.total) revert Rewards_TotalTooHigh(sum, tally.total);
         claimed[account] = cumulative;
-        totalClaimed = sum;
+        tally.claimed = uint104(sum);
+        _tally = tally;
     }
 
     /// @dev A leaf is hashed twice, so that no pair of nodes can pose as one.
     function _checkLeaf(bytes32 root, address account, uint256 cumulative, bytes32[] calldata path) private pure {
         bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(account, cumulative))));
-        if (root == 0 || path.length > PATH_MAX || MerkleProof.processProofCalldata(path, leaf) != root) {
+        if (root == 0 || path.length > PATH_MAX || !MerkleProofLib.verifyCalldata(path, root, leaf)) {
             revert Rewards_NotInRoot(account, cumulative);
         }
     }

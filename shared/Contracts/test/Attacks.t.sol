@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
+import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {ActiveSet} from "../src/ActiveSet.sol";
 import {DeviceRegistry} from "../src/DeviceRegistry.sol";
 import {Disputes} from "../src/Disputes.sol";
@@ -428,6 +431,83 @@ contract AttacksTest is Network {
         refuse(address(ledger), abi.encodeCall(ledger.verify, (proof)), Ledger.Ledger_MalformedFrame.selector);
     }
 
+    /// @dev Strings end at 256 bytes; the one stored, the endpoint, costs its gateway.
+    function test_huge_strings_end_at_their_limit() public {
+        string memory most = string(new bytes(256));
+        string memory more = string(new bytes(257));
+        devices.registerBatch("root", 1, _owner, 1, most);
+        refuse(address(devices), abi.encodeCall(devices.registerBatch, ("root", 1, _owner, 1, more)), DeviceRegistry.DeviceRegistry_UriTooLong.selector);
+        vm.startPrank(vm.addr(keyOf(0)));
+        registry.update("tls", most);
+        vm.expectRevert(abi.encodeWithSelector(GatewayRegistry.GatewayRegistry_EndpointTooLong.selector, 257, 256));
+        registry.update("tls", more);
+        vm.stopPrank();
+    }
+
+    /// @dev The governor takes arrays of any length, but only from who has the weight to propose, for that one's gas: what it stores and
+    /// what a vote costs is the same. What no transaction can carry out (EIP-7825) harms only its proposer.
+    function test_huge_proposals_cost_their_proposer_and_nobody_else() public {
+        bytes memory huge = new bytes(1 << 20);
+        (address[] memory targets, uint256[] memory values, bytes[] memory many) = thousands(4_000);
+        refuseAny(address(governor), abi.encodeCall(governor.propose, (targets, values, many, "why")), IGovernor.GovernorInsufficientProposerVotes.selector);
+        refuseAny(
+            address(governor),
+            abi.encodeCall(governor.propose, (only(address(ledger)), only(uint256(0)), calls(huge), "why")),
+            IGovernor.GovernorInsufficientProposerVotes.selector
+        );
+
+        vm.startPrank(treasury);
+        vm.expectRevert(abi.encodeWithSelector(IGovernor.GovernorInvalidProposalLength.selector, 4_000, 1, 4_000));
+        governor.propose(targets, values, calls(""), "why");
+        (uint256 small, uint256 written) = propose(only(address(ledger)), only(uint256(0)), calls(abi.encodeCall(Ledger.pause, (1))), "why");
+        (uint256 long, uint256 writtenLong) = propose(targets, values, many, "why");
+        (uint256 wide, uint256 writtenWide) = propose(only(address(ledger)), only(uint256(0)), calls(huge), string(huge));
+        vm.assertEq(writtenLong, written, "what is stored does not grow with the arrays");
+        vm.assertEq(writtenWide, written, "nor with a description");
+        vm.warp(block.timestamp + VOTING_DELAY + 1);
+        uint256 cost = vote(small);
+        vm.assertApproxEqAbs(vote(long), cost, 100, "nor what a vote costs");
+        vm.assertApproxEqAbs(vote(wide), cost, 100);
+        vm.stopPrank();
+    }
+
+    function test_huge_votes_and_executions_are_refused_or_their_senders_own() public {
+        bytes memory huge = new bytes(1 << 20);
+        (address[] memory targets, uint256[] memory values, bytes[] memory many) = thousands(4_000);
+        vm.prank(treasury);
+        uint256 id = governor.propose(only(address(ledger)), only(uint256(0)), calls(abi.encodeCall(Ledger.pause, (1))), "why");
+        vm.warp(block.timestamp + VOTING_DELAY + 1);
+        refuseAny(address(governor), abi.encodeCall(governor.castVoteBySig, (id, 1, treasury, huge)), IGovernor.GovernorInvalidSignature.selector);
+        vm.record();
+        vm.prank(treasury);
+        governor.castVoteWithReasonAndParams(id, 1, string(huge), huge);
+        (, bytes32[] memory writes) = vm.accesses(address(governor));
+        vm.assertLe(writes.length, 2, "the vote, and that it was cast");
+
+        // Anybody executes at the timelock, but only what the governor scheduled.
+        refuseAny(
+            address(timelock),
+            abi.encodeCall(timelock.executeBatch, (targets, values, many, bytes32(0), SALT)),
+            TimelockController.TimelockUnexpectedOperationState.selector
+        );
+        refuseAny(
+            address(timelock),
+            abi.encodeCall(timelock.execute, (address(ledger), 0, huge, bytes32(0), SALT)),
+            TimelockController.TimelockUnexpectedOperationState.selector
+        );
+        refuseAny(
+            address(timelock),
+            abi.encodeCall(timelock.scheduleBatch, (targets, values, many, bytes32(0), SALT, TIMELOCK_DELAY)),
+            IAccessControl.AccessControlUnauthorizedAccount.selector
+        );
+        // The one that was proposed first is not in their way.
+        vm.warp(block.timestamp + VOTING_PERIOD + 1);
+        governor.queue(only(address(ledger)), only(uint256(0)), calls(abi.encodeCall(Ledger.pause, (1))), keccak256("why"));
+        vm.warp(block.timestamp + TIMELOCK_DELAY);
+        governor.execute(only(address(ledger)), only(uint256(0)), calls(abi.encodeCall(Ledger.pause, (1))), keccak256("why"));
+        vm.assertEq(ledger.pausedUntil(), block.timestamp + 1);
+    }
+
     /// @dev Each join or return makes a version of the set that the next anchor must pass. One stake makes 32 an epoch; after 3 days of
     /// a stop these are more than a transaction's 2^24 gas (EIP-7825) can pass, so anybody may pass them in parts.
     function test_griefing_by_versions_of_the_set_does_not_stop_the_ledger() public {
@@ -496,7 +576,7 @@ contract AttacksTest is Network {
         ledger.verify(proof);
     }
 
-    // What the campaign found.
+    // Faults that were found by reading (the first two) and by the campaign (the last).
 
     function test_replacing_a_waiting_root_mints_no_second_time() public {
         vm.warp(block.timestamp + 1 days);
@@ -544,6 +624,40 @@ contract AttacksTest is Network {
         vm.assertFalse(success);
         vm.assertEq(bytes4(reason), error_);
         vm.assertLt(used, 150_000);
+    }
+
+    /// @dev Refused with this error, whatever the sender pays for his own arrays.
+    function refuseAny(address target, bytes memory call, bytes4 error_) private {
+        vm.prank(_reporter);
+        (bool success, bytes memory reason) = target.call(call);
+        vm.assertFalse(success);
+        vm.assertEq(bytes4(reason), error_);
+    }
+
+    function thousands(uint256 count) private view returns (address[] memory targets, uint256[] memory values, bytes[] memory many) {
+        (targets, values, many) = (new address[](count), new uint256[](count), new bytes[](count));
+        for (uint256 i = 0; i < count; ++i) {
+            (targets[i], many[i]) = (address(ledger), abi.encodeCall(Ledger.pause, (1)));
+        }
+    }
+
+    /// @dev The proposal and how many slots of the governor it wrote.
+    function propose(address[] memory targets, uint256[] memory values, bytes[] memory many, string memory description)
+        private
+        returns (uint256 id, uint256 written)
+    {
+        vm.record();
+        id = governor.propose(targets, values, many, description);
+        (, bytes32[] memory writes) = vm.accesses(address(governor));
+        written = writes.length;
+        vm.assertGt(written, 0);
+    }
+
+    function vote(uint256 id) private returns (uint256 used) {
+        vm.cool(address(governor));
+        vm.cool(address(token));
+        governor.castVote(id, 1);
+        used = vm.lastCallGas().gasTotalUsed;
     }
 
     function pass(address target, bytes memory call) private {

@@ -38,6 +38,8 @@ abstract contract Books is Network {
 
     /// @dev What each gateway has at stake, by what was moved in, taken and paid back.
     mapping(address signer => uint256) internal stakes;
+    /// @dev Until when evidence keeps each gateway out.
+    mapping(address signer => uint256) internal jails;
     /// @dev Tokens sent to a contract by nobody's leave.
     mapping(address to => uint256) internal donated;
     /// @dev Rewards: what came in and what went out.
@@ -143,11 +145,13 @@ abstract contract GatewayActs is Books {
         );
         bytes memory consent = signer == operator ? bytes("") : signOne(keys[signer], digestOf(address(registry), hash));
         uint256 stakeMin = parameters.valueOf(Parameter.StakeMin);
+        bool inside = registry.isActive(signer);
         vm.prank(operator);
         try registry.join(gatewayOf(g), uint96(amount), consent) {
             require(!forged, "joined without consent");
             require(stakes[signer] == 0, "staked twice");
             require(amount >= stakeMin, "joined below the least stake");
+            require(inside || block.timestamp >= jails[signer], "joined out of jail");
             stakes[signer] = amount;
             ++done["join"];
         } catch {}
@@ -177,10 +181,9 @@ abstract contract GatewayActs is Books {
 
     function rejoin(uint256 g) external {
         g %= GATEWAYS;
-        uint64 jailed = registry.stakeOf(signers[g]).jailedUntil;
         vm.prank(operators[g]);
         try registry.rejoin(signers[g]) {
-            require(block.timestamp >= jailed, "came back from jail");
+            require(block.timestamp >= jails[signers[g]], "came back out of jail");
             require(stakes[signers[g]] >= parameters.valueOf(Parameter.StakeMin), "came back below the least stake");
             ++done["rejoin"];
         } catch {}
@@ -192,6 +195,7 @@ abstract contract GatewayActs is Books {
         uint256 before = token.balanceOf(operators[g]);
         try registry.withdraw(signers[g]) {
             require(at != 0 && block.timestamp >= at, "withdrawn while bonded");
+            require(block.timestamp >= jails[signers[g]], "withdrawn out of jail");
             require(token.balanceOf(operators[g]) - before == stakes[signers[g]], "paid back other than the stake");
             stakes[signers[g]] = 0;
             ++done["withdraw"];
@@ -217,6 +221,7 @@ abstract contract GatewayActs is Books {
         try registry.change(added, removed, bits, signatures) {
             require(isQuorum(count, active.length), "changed without a quorum");
             require(block.timestamp < registry.bootstrapUntil(), "changed after the bootstrap");
+            require(added.length == 0 || block.timestamp >= jails[added[0].signer], "added out of jail");
             ++done["change"];
         } catch {}
     }
@@ -608,6 +613,7 @@ abstract contract DisputeActs is Books {
         Disputes.Case memory c = disputes.caseOf(id);
         bool due = c.reporter != address(0) && block.timestamp > c.deadline && devices.deviceOf(c.device).registeredAt == 0;
         uint256 taken = stakes[c.offender] * parameters.valueOf(Parameter.BadFrameSlash) / 10_000;
+        bool known = stakes[c.offender] != 0 || registry.isActive(c.offender);
         uint256 before = token.balanceOf(c.reporter);
         try disputes.uphold(id) returns (uint256 got) {
             require(due, "upheld early, twice or wrongly");
@@ -615,6 +621,7 @@ abstract contract DisputeActs is Books {
             stakes[c.offender] -= taken;
             burnt += taken - got;
             bonds[id] = 0;
+            if (known) jail(c.offender);
             ++done["uphold"];
         } catch {
             require(!due, "a case that is due does not end");
@@ -649,7 +656,14 @@ abstract contract DisputeActs is Books {
         require(2 * got <= taken, "the reporter got more than half");
         stakes[signers[g]] -= taken;
         burnt += taken - got;
+        jail(signers[g]);
         ++done["slash"];
+    }
+
+    /// @dev A second offence never shortens the jail for the first.
+    function jail(address offender) private {
+        uint256 until = block.timestamp + parameters.valueOf(Parameter.JailSeconds);
+        if (until > jails[offender]) jails[offender] = until;
     }
 
     function expected(uint256 g, Parameter share) private view returns (uint256) {
@@ -855,6 +869,7 @@ abstract contract Invariants is Books {
             address signer = signers[i];
             GatewayRegistry.Stake memory found = registry.stakeOf(signer);
             require(found.amount == stakes[signer], "a stake changed without cause");
+            require(jails[signer] <= block.timestamp || found.jailedUntil == jails[signer], "a jail is another, or forgotten");
             sum += found.amount;
             if (found.active) ++recorded;
         }

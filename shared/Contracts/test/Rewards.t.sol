@@ -119,6 +119,23 @@ contract RewardsTest is Network {
     }
 
     function test_a_claim_in_steady_state_is_cheap() public {
+        // The transaction's 21,000 and its call data come on top.
+        vm.assertLt(secondClaim(), 40_000);
+    }
+
+    function test_delegated_votes_cost_a_claim_a_checkpoint_more() public {
+        uint256 before = vm.snapshotState();
+        uint256 without = secondClaim();
+        vm.revertToState(before);
+        vm.prank(_alice);
+        token.delegate(_alice);
+        uint256 more = secondClaim() - without;
+        vm.assertGt(more, 25_000);
+        vm.assertLt(more, 33_000);
+    }
+
+    /// @dev Gas of Alice's second claim; Bob's puts the root in force.
+    function secondClaim() private returns (uint256 used) {
         publish(100 * ONE, 200 * ONE);
         vm.warp(block.timestamp + 1 hours);
         claim(_alice, 100 * ONE, 200 * ONE);
@@ -130,8 +147,20 @@ contract RewardsTest is Network {
         vm.cool(address(token));
         uint256 before = gasleft();
         rewards.claim(_alice, 200 * ONE, path);
-        // The transaction's 21,000 and its call data come on top.
-        vm.assertLt(before - gasleft(), 44_000);
+        used = before - gasleft();
+    }
+
+    /// @dev The sums share a slot with each other: beyond its 104 bits nothing is published, however much is there.
+    function test_a_sum_beyond_its_bits_is_refused() public {
+        vm.mockCall(address(token), abi.encodeCall(token.balanceOf, (address(rewards))), abi.encode(uint256(type(uint112).max)));
+        Rewards.Payout memory p = payout(1, 1);
+        p.total = uint256(type(uint104).max) + 1;
+        bytes memory signatures = signAll(digestOf(address(rewards), hashOf(p)), 0x7);
+        vm.expectRevert(abi.encodeWithSelector(Rewards.Rewards_TotalTooHigh.selector, p.total, type(uint104).max));
+        rewards.publish(p, 0x7, signatures);
+        p.total = type(uint104).max;
+        rewards.publish(p, 0x7, signAll(digestOf(address(rewards), hashOf(p)), 0x7));
+        vm.assertEq(rewards.pending().total, type(uint104).max);
     }
 
     function publish(uint256 alice, uint256 bob) private {

@@ -171,6 +171,102 @@ contract StakeTest is Network {
         vm.assertTrue(registry.isActive(signer));
     }
 
+    function test_a_jail_longer_than_the_unbonding_keeps_the_stake_too() public {
+        govern(Parameter.JailSeconds, 30 days);
+        stake(4, uint96(3_000 * ONE));
+        stake(5, uint96(3_000 * ONE));
+        (address first, address second) = (vm.addr(keyOf(4)), vm.addr(keyOf(5)));
+        slash(first);
+        vm.prank(first);
+        registry.exit(first);
+        vm.prank(second);
+        registry.exit(second);
+        vm.expectEmit(true, true, true, true);
+        emit GatewayRegistry.Unbonding(second, uint64(block.timestamp + 30 days));
+        slash(second);
+        uint64 until = uint64(block.timestamp + 30 days);
+        vm.assertEq(registry.stakeOf(first).withdrawableAt, until);
+        vm.assertEq(registry.stakeOf(second).withdrawableAt, until);
+        vm.warp(until - 1);
+        vm.expectRevert(abi.encodeWithSelector(GatewayRegistry.GatewayRegistry_NotWithdrawable.selector, first, until));
+        registry.withdraw(first);
+        vm.warp(until);
+        registry.withdraw(first);
+        registry.withdraw(second);
+        vm.assertEq(registry.stakeOf(first).jailedUntil, 0, "nothing is left");
+        vm.startPrank(first);
+        token.approve(address(registry), 1_500 * ONE);
+        registry.join(gateway(4), uint96(1_500 * ONE), "");
+        vm.stopPrank();
+    }
+
+    function test_a_second_offence_never_shortens_the_jail_of_the_first() public {
+        stake(1, uint96(3_000 * ONE));
+        slash(vm.addr(keyOf(1)));
+        uint64 until = registry.stakeOf(vm.addr(keyOf(1))).jailedUntil;
+        govern(Parameter.JailSeconds, 2 days);
+        slash(vm.addr(keyOf(1)));
+        vm.assertEq(registry.stakeOf(vm.addr(keyOf(1))).jailedUntil, until);
+    }
+
+    function test_a_founder_without_stake_comes_back_out_of_jail_neither_by_stake_nor_by_a_quorum() public {
+        slash(vm.addr(keyOf(3)));
+        refuseOutOfJail(3);
+        GatewayRegistry.Gateway[] memory added = new GatewayRegistry.Gateway[](1);
+        added[0] = gateway(3);
+        bytes memory signatures = signAll(digestOf(address(registry), changeHash(added[0])), 7);
+        uint64 until = registry.stakeOf(vm.addr(keyOf(3))).jailedUntil;
+        vm.expectRevert(abi.encodeWithSelector(GatewayRegistry.GatewayRegistry_Jailed.selector, vm.addr(keyOf(3)), until));
+        registry.change(added, new address[](0), 7, signatures);
+        vm.warp(until);
+        registry.change(added, new address[](0), 7, signatures);
+        vm.assertTrue(registry.isActive(vm.addr(keyOf(3))));
+    }
+
+    /// @dev The last of a set stays in it, jailed; once others are there it goes, and its jail is not forgotten with it.
+    function test_a_jail_outlasts_a_removal() public {
+        startNetwork(1);
+        vm.warp(registry.bootstrapUntil());
+        slash(vm.addr(keyOf(0)));
+        vm.assertTrue(registry.isActive(vm.addr(keyOf(0))), "the last one stays");
+        stake(1, uint96(1_000 * ONE));
+        uint256 before = vm.snapshotState();
+        registry.removeUnderstaked(vm.addr(keyOf(0)));
+        refuseOutOfJail(0);
+        vm.revertToState(before);
+        govern(Parameter.GatewaysMax, 4);
+        for (uint256 i = 2; i < 5; ++i) {
+            stake(i, uint96(1_000 * ONE));
+        }
+        vm.assertFalse(registry.isActive(vm.addr(keyOf(0))), "displaced");
+        refuseOutOfJail(0);
+    }
+
+    function slash(address signer) private {
+        vm.prank(address(disputes));
+        registry.slash(signer, 5_000);
+    }
+
+    function refuseOutOfJail(uint256 index) private {
+        address signer = vm.addr(keyOf(index));
+        uint64 until = registry.stakeOf(signer).jailedUntil;
+        vm.assertGt(until, block.timestamp);
+        vm.prank(signer);
+        vm.expectRevert(abi.encodeWithSelector(GatewayRegistry.GatewayRegistry_Jailed.selector, signer, until));
+        registry.join(gateway(index), uint96(1_000 * ONE), "");
+    }
+
+    function changeHash(GatewayRegistry.Gateway memory added) private view returns (bytes32) {
+        bytes32 endpoint = keccak256(bytes(added.endpoint));
+        bytes32 one = keccak256(
+            abi.encode(keccak256("Gateway(address signer,bytes32 tlsKeyHash,string endpoint)"), added.signer, added.tlsKeyHash, endpoint)
+        );
+        bytes32 typehash = keccak256(
+            "Change(uint64 version,Gateway[] added,address[] removed)Gateway(address signer,bytes32 tlsKeyHash,string endpoint)"
+        );
+        return keccak256(abi.encode(typehash, registry.version(), keccak256(abi.encodePacked(one)), keccak256("")));
+    }
+
     function leave(uint256 index, address operator) private {
         address signer = vm.addr(keyOf(index));
         vm.prank(operator);

@@ -8,19 +8,27 @@ using DePIN.Evidence;
 
 namespace DePIN.Cli.Contracts;
 
-/// <summary>`depin contracts`: compiles the Solidity sources into the committed artifacts, and deploys them to a chain.</summary>
+/// <summary>`depin contracts`: compiles the Solidity sources into the committed artifacts, says what the tests reach of them, and deploys them to a chain.</summary>
 public static class ContractsCommand
 {
     private const ulong EpochSecondsDefault = 300;
     private const ulong EpochSecondsMax = 86_400;
 
-    public static Command Create() => new("contracts", "Builds and deploys the contracts.") { CreateBuild(), CreateDeploy() };
+    public static Command Create() => new("contracts", "Builds and deploys the contracts.") { CreateBuild(), CreateCoverage(), CreateDeploy() };
 
     private static Command CreateBuild()
     {
         Option<bool> check = new("--check") { Description = "Change nothing; fail when the committed artifacts are not what the sources compile to." };
         Command command = new("build", "Compiles reproducibly into shared/Contracts/artifacts and writes the C# callers.") { check };
         command.SetAction((parsed, cancel) => BuildAsync(parsed.GetValue(check), cancel));
+        return command;
+    }
+
+    private static Command CreateCoverage()
+    {
+        Option<bool> check = new("--check") { Description = "Change nothing; fail when the committed table is not what the tests reach." };
+        Command command = new("coverage", "Runs the contracts' tests and writes what they reach into shared/Contracts/coverage.md; names the lines they do not. Some minutes.") { check };
+        command.SetAction((parsed, cancel) => CoverAsync(parsed.GetValue(check), cancel));
         return command;
     }
 
@@ -61,6 +69,35 @@ public static class ContractsCommand
         catch (DevnetException error)
         {
             throw new CliError(ExitCode.Failed, error.Message, "mend what it names and build again");
+        }
+    }
+
+    private static async Task<int> CoverAsync(bool check, CancellationToken cancel)
+    {
+        try
+        {
+            IReadOnlyList<ContractCoverage> all = await ContractsCoverage.MeasureAsync(cancel).ConfigureAwait(false);
+            foreach (string place in all.SelectMany(contract => contract.Missed))
+            {
+                Console.WriteLine($"not reached: {place}");
+            }
+
+            if (check && !await ContractsCoverage.IsCommittedAsync(all, cancel).ConfigureAwait(false))
+            {
+                throw new CliError(ExitCode.Failed, $"shared/Contracts/{ContractsCoverage.FileName} is stale", "run 'depin contracts coverage' and commit what it writes");
+            }
+
+            if (!check)
+            {
+                await ContractsCoverage.WriteAsync(all, cancel).ConfigureAwait(false);
+            }
+
+            Console.Write(ContractsCoverage.Write(all));
+            return ExitCode.Ok;
+        }
+        catch (DevnetException error)
+        {
+            throw new CliError(ExitCode.Failed, error.Message, "mend what it names and run it again");
         }
     }
 
