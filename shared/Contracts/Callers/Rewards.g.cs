@@ -258,6 +258,21 @@ public static partial class Rewards
         return d.Fault == AbiFault.None;
     }
 
+    /// <summary>Selector of <c>wasPublished(bytes32)</c>.</summary>
+    public const uint WasPublishedSelector = 0x3bd7e816;
+
+    /// <summary>Call data of <c>wasPublished(bytes32)</c>.</summary>
+    public static byte[] EncodeWasPublished(Hash32 payout) =>
+        new AbiEncoder().Bytes32(payout).ToCall(WasPublishedSelector);
+
+    /// <summary>Reads what <c>wasPublished(bytes32)</c> returned; false when that is not its encoding.</summary>
+    public static bool TryDecodeWasPublished(ReadOnlyMemory<byte> data, [MaybeNullWhen(false)] out bool result)
+    {
+        AbiDecoder d = new(data);
+        result = d.Bool();
+        return d.Fault == AbiFault.None;
+    }
+
     /// <summary>Event <c>BountyPaid(address,uint256)</c>.</summary>
     public sealed record BountyPaidEvent(Address Reporter, BigInteger Amount)
     {
@@ -382,6 +397,8 @@ public static partial class Rewards
         public const uint QuorumTooFewSigners = 0x2ab699de;
         /// <summary><c>Quorum_UnknownSigner(uint256,uint256)</c></summary>
         public const uint QuorumUnknownSigner = 0x61b00d24;
+        /// <summary><c>Rewards_AlreadyPublished(bytes32)</c></summary>
+        public const uint AlreadyPublished = 0x00ffaa4d;
         /// <summary><c>Rewards_EpochNotAfter(uint64,uint64)</c></summary>
         public const uint EpochNotAfter = 0x4f9e10f9;
         /// <summary><c>Rewards_EpochNotOver(uint64,uint64)</c></summary>
@@ -413,6 +430,7 @@ public static partial class Rewards
         reverts.Add("Quorum_SignatureBytes(uint256,uint256)");
         reverts.Add("Quorum_TooFewSigners(uint256,uint256)");
         reverts.Add("Quorum_UnknownSigner(uint256,uint256)");
+        reverts.Add("Rewards_AlreadyPublished(bytes32)");
         reverts.Add("Rewards_EpochNotAfter(uint64,uint64)");
         reverts.Add("Rewards_EpochNotOver(uint64,uint64)");
         reverts.Add("Rewards_NotDisputes(address)");

@@ -82,6 +82,9 @@ contract Rewards is EvidenceDomain {
     Minted private _minted;
     /// @notice What an account was paid, or let lapse, since the beginning.
     mapping(address account => uint256) public claimed;
+    /// @notice Whether a payout (EIP-712 struct hash) was published: each once, or whoever copied its signatures could begin its escrow anew
+    /// for ever, and bring a root back that was replaced.
+    mapping(bytes32 payout => bool) public wasPublished;
     mapping(bytes32 root => uint64) private _claimableFrom;
 
     event PayoutPublished(
@@ -97,6 +100,7 @@ contract Rewards is EvidenceDomain {
     error Rewards_EpochNotOver(uint64 epoch, uint64 current);
     error Rewards_WrongPrevious(bytes32 given, bytes32 current);
     error Rewards_RootZero();
+    error Rewards_AlreadyPublished(bytes32 payout);
     error Rewards_TotalTooLow(uint256 total, uint256 least);
     error Rewards_TotalTooHigh(uint256 total, uint256 most);
     error Rewards_NotInRoot(address account, uint256 cumulative);
@@ -137,7 +141,10 @@ contract Rewards is EvidenceDomain {
         if (payout.root == 0) revert Rewards_RootZero();
         if (payout.total < current.total) revert Rewards_TotalTooLow(payout.total, current.total);
 
-        _checkQuorum(payout, setVersion, signers, signatures);
+        bytes32 hash = keccak256(abi.encode(PAYOUT_TYPEHASH, payout.epoch, payout.previous, payout.root, payout.total));
+        if (wasPublished[hash]) revert Rewards_AlreadyPublished(hash);
+        wasPublished[hash] = true;
+        Quorum.check(ActiveSet.addressOf(address(gateways), setVersion), _typedDigest(hash), signers, signatures);
         _accept(payout, current.epoch);
     }
 
@@ -209,11 +216,6 @@ contract Rewards is EvidenceDomain {
     /// @notice What all accounts together may still claim under the last root; never more than this contract has.
     function owed() public view returns (uint256) {
         return (_pending.root != 0 ? _pending.total : _current.total) - totalClaimed();
-    }
-
-    function _checkQuorum(Payout calldata payout, uint64 setVersion, uint256 signers, bytes calldata signatures) private view {
-        bytes32 hash = keccak256(abi.encode(PAYOUT_TYPEHASH, payout.epoch, payout.previous, payout.root, payout.total));
-        Quorum.check(ActiveSet.addressOf(address(gateways), setVersion), _typedDigest(hash), signers, signatures);
     }
 
     function _accept(Payout calldata payout, uint64 lastEpoch) private {

@@ -576,6 +576,25 @@ contract AttacksTest is Network {
         ledger.verify(proof);
     }
 
+    function test_whoever_copies_the_signatures_of_a_payout_neither_starts_its_escrow_anew_nor_brings_a_replaced_root_back() public {
+        vm.warp(block.timestamp + 1 days);
+        uint64 epoch = ledger.epochNow() - 1;
+        Rewards.Payout memory wrong = Rewards.Payout(epoch, 0, "wrong", 1);
+        Rewards.Payout memory right = Rewards.Payout(epoch, 0, "right", 1);
+        bytes memory wrongly = signAll(digestOf(address(rewards), hashOf(wrong)), 7);
+        bytes memory rightly = signAll(digestOf(address(rewards), hashOf(right)), 7);
+        rewards.publish(wrong, 7, wrongly);
+        rewards.publish(right, 7, rightly);
+        uint64 from = rewards.pending().claimableFrom;
+        vm.warp(from - 1);
+        vm.expectRevert(abi.encodeWithSelector(Rewards.Rewards_AlreadyPublished.selector, hashOf(wrong)));
+        rewards.publish(wrong, 7, wrongly);
+        vm.expectRevert(abi.encodeWithSelector(Rewards.Rewards_AlreadyPublished.selector, hashOf(right)));
+        rewards.publish(right, 7, rightly);
+        vm.warp(from);
+        vm.assertEq(rewards.inForce().root, "right");
+    }
+
     // Faults that were found by reading (the first two) and by the campaign (the last).
 
     function test_replacing_a_waiting_root_mints_no_second_time() public {

@@ -38,7 +38,7 @@ contract RefusalsTest is Network {
         uint256[] memory values = firstParameters();
         vm.expectRevert(Parameters.Parameters_GovernanceZero.selector);
         new Parameters(address(0), values);
-        vm.expectRevert(abi.encodeWithSelector(Parameters.Parameters_Count.selector, 1, 17));
+        vm.expectRevert(abi.encodeWithSelector(Parameters.Parameters_Count.selector, 1, 18));
         new Parameters(address(timelock), only(ONE));
         values[uint256(Parameter.GatewaysMax)] = 3;
         vm.expectRevert(abi.encodeWithSelector(Parameters.Parameters_OutOfBounds.selector, Parameter.GatewaysMax, 3, 4, 256));
