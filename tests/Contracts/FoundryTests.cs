@@ -55,8 +55,7 @@ public sealed class FoundryTests
         Assert.That(result.ExitCode, Is.Zero, () => $"make it anew (shared/Contracts/README.md, Commands):\n{result.Output}\n{result.Error}");
     }
 
-    // Compiled anew without the optimiser's help: minutes of the compiler alone.
-    [Test, Category("ByHand")]
+    [Test]
     public async Task The_committed_coverage_is_what_the_tests_reach()
     {
         IReadOnlyList<ContractCoverage> all = await ContractsCoverage.MeasureAsync().ConfigureAwait(false);

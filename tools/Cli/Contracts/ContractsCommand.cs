@@ -27,7 +27,7 @@ public static class ContractsCommand
     private static Command CreateCoverage()
     {
         Option<bool> check = new("--check") { Description = "Change nothing; fail when the committed table is not what the tests reach." };
-        Command command = new("coverage", "Runs the contracts' tests and writes what they reach into shared/Contracts/coverage.md; names the lines they do not. Some minutes.") { check };
+        Command command = new("coverage", "Runs the contracts' tests and writes what they reach into shared/Contracts/coverage.md; names the lines they do not.") { check };
         command.SetAction((parsed, cancel) => CoverAsync(parsed.GetValue(check), cancel));
         return command;
     }
