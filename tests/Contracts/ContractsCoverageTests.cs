@@ -53,4 +53,12 @@ public sealed class ContractsCoverageTests
         Assert.That(text, Does.Contain("| Second | 50 % (1 of 2) | 33.3 % (1 of 3) | 100 % (1 of 1) |\n| **all** | 66.6 % (2 of 3) | 33.3 % (1 of 3) | 66.6 % (2 of 3) |"));
         Assert.That(new CoverageCount(9_999, 10_000).ToString(), Does.StartWith("99.9 %"));
     }
+
+    [Test]
+    public void The_committed_table_has_a_row_for_every_file_of_src()
+    {
+        string table = File.ReadAllText(Path.Combine(Repository.ContractsFolder, ContractsCoverage.FileName));
+        IEnumerable<string> names = Directory.EnumerateFiles(Path.Combine(Repository.ContractsFolder, "src"), "*.sol").Select(file => Path.GetFileNameWithoutExtension(file)!);
+        Assert.That(names.Where(name => !table.Contains($"| {name} |", StringComparison.Ordinal)), Is.Empty, "run 'depin contracts coverage' and commit what it writes");
+    }
 }
