@@ -34,7 +34,7 @@ public sealed class ContractsCoverageTests
     public void Lines_branches_and_functions_are_counted_for_each_file_of_src()
     {
         IReadOnlyList<ContractCoverage> all = ContractsCoverage.Read(Report);
-        Assert.That(all.Select(contract => contract.Name), Is.EqualTo(["First", "Second"]));
+        Assert.That(all.Select(contract => contract.Name), Is.EqualTo(new[] { "First", "Second" }));
         Assert.Multiple(() =>
         {
             Assert.That(all[0].Lines, Is.EqualTo(new CoverageCount(1, 1)));
@@ -42,7 +42,7 @@ public sealed class ContractsCoverageTests
             Assert.That(all[0].Functions, Is.EqualTo(new CoverageCount(1, 2)));
             Assert.That(all[1].Lines, Is.EqualTo(new CoverageCount(1, 2)));
             Assert.That(all[1].Branches, Is.EqualTo(new CoverageCount(1, 3)));
-            Assert.That(all[1].Missed, Is.EqualTo(["src/Second.sol:11", "src/Second.sol:11 (a branch)", "src/Second.sol:12 (a branch)"]));
+            Assert.That(all[1].Missed, Is.EqualTo(new[] { "src/Second.sol:11", "src/Second.sol:11 (a branch)", "src/Second.sol:12 (a branch)" }));
         });
     }
 

@@ -55,7 +55,8 @@ public sealed class FoundryTests
         Assert.That(result.ExitCode, Is.Zero, () => $"make it anew (shared/Contracts/README.md, Commands):\n{result.Output}\n{result.Error}");
     }
 
-    [Test]
+    // Compiled anew, without the optimiser: minutes.
+    [Test, Category("ByHand")]
     public async Task The_committed_coverage_is_what_the_tests_reach()
     {
         IReadOnlyList<ContractCoverage> all = await ContractsCoverage.MeasureAsync().ConfigureAwait(false);

@@ -27,7 +27,8 @@ public sealed record ContractCoverage(string Name, CoverageCount Lines, Coverage
 /// <summary>
 /// Coverage of src by the unit, fuzz and attack tests, without the campaigns, which are slow without the optimiser. forge turns that off,
 /// and OpenZeppelin's P-256 does not compile so: the profile `coverage` (foundry.toml) puts the precompile in its place, so suites of
-/// the Solidity fallback are left out.
+/// the Solidity fallback are left out. So are tests with megabytes, which are slow; and what is bound in gas may fail here: whether
+/// tests pass is asked of the code that is deployed.
 /// </summary>
 public static class ContractsCoverage
 {
@@ -37,7 +38,7 @@ public static class ContractsCoverage
     private static string TablePath => Path.Combine(Repository.ContractsFolder, FileName);
 
     /// <summary>Runs the tests and measures.</summary>
-    /// <exception cref="DevnetException">A test fails or the sources do not compile.</exception>
+    /// <exception cref="DevnetException">The sources do not compile.</exception>
     public static async Task<IReadOnlyList<ContractCoverage>> MeasureAsync(CancellationToken ct = default)
     {
         DirectoryInfo scratch = Directory.CreateTempSubdirectory("depin-coverage-");
@@ -46,7 +47,7 @@ public static class ContractsCoverage
             string report = Path.Combine(scratch.FullName, "lcov.info");
             ToolResult result = await Foundry.RunForgeAsync(
                 [
-                    "coverage", "--no-match-contract", "Invariant|Fallback", "--report", "lcov", "--report-file", report,
+                    "coverage", "--allow-failure", "--no-match-contract", "Invariant|Fallback", "--no-match-test", "test_huge_(call|proposals|votes)", "--report", "lcov", "--report-file", report,
                     "--out", Path.Combine(scratch.FullName, "out"), "--cache-path", Path.Combine(scratch.FullName, "cache"),
                 ],
                 new Dictionary<string, string> { ["FOUNDRY_PROFILE"] = "coverage" }, ct).ConfigureAwait(false);
