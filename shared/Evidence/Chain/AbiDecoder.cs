@@ -21,9 +21,6 @@ public enum AbiFault
 
     /// <summary>A value has bits that its type has not, or padding that is not zero.</summary>
     ValueOutOfRange,
-
-    /// <summary>A string is not UTF-8.</summary>
-    NotUtf8,
 }
 
 /// <summary>
@@ -88,13 +85,9 @@ public sealed class AbiDecoder
         return _data.Span.Slice(start + Hash32.Bytes, length).ToArray();
     }
 
-    /// <summary>string.</summary>
+    /// <summary>string. The chain does not check that it is UTF-8 and anybody may put one there, so what is not is read as U+FFFD: a fault would stop whoever follows the contract.</summary>
     /// <param name="bytesMax">Longest that is accepted, in UTF-8 bytes.</param>
-    public string String(int bytesMax)
-    {
-        byte[] bytes = Bytes(bytesMax);
-        return System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : Fail(AbiFault.NotUtf8, "");
-    }
+    public string String(int bytesMax) => Encoding.UTF8.GetString(Bytes(bytesMax));
 
     /// <summary>A tuple with a dynamic member: read from the decoder given. A static tuple is read member by member from this one.</summary>
     public T DynamicTuple<T>(Func<AbiDecoder, T> members)

@@ -39,9 +39,10 @@ public sealed class MemberTests
 
         LoadingDevice member = new(fleet[^1], () => network.Gateways[0].MqttPort, () => network.Links.Host(0), TimeSpan.FromMilliseconds(500));
         network.Devices.Add(member);
-        network.StartLoad(3);
         Directory.CreateDirectory(Path.Combine(folder, "members"));
         File.Copy(list, Path.Combine(folder, "members", "fleet.members")); // to one gateway only
+        await network.UntilAsync(() => Task.FromResult(File.ReadAllText(network.LogFile(0)).Contains($"{Fleet} members", StringComparison.Ordinal)), "the list is taken: before that its members are strangers");
+        network.StartLoad(3);
         await network.UntilAsync(() => Task.FromResult(member.Acknowledged >= 30), "the member's frames are taken");
         await network.StopLoadAsync();
         await network.UntilAsync(async () =>
