@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ERC721} from "solady/tokens/ERC721.sol";
 import {DeviceRegistry} from "../src/DeviceRegistry.sol";
 import {Ledger} from "../src/Ledger.sol";
 import {Network} from "./Network.sol";
@@ -72,6 +73,73 @@ contract DeviceKeysTest is Network {
         devices.acceptKey(device);
         vm.stopPrank();
         vm.assertEq(devices.deviceOf(device).x, x);
+    }
+
+    function test_a_proposed_key_is_withdrawn_by_its_owner_only_and_once() public {
+        bytes20 device = register(DEVICE_KEY);
+        (bytes32 x, bytes32 y) = keyOfDevice(DEVICE_KEY + 1);
+        vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_NotOwner.selector, device, address(this)));
+        devices.proposeKey(device, x, y);
+        vm.startPrank(_owner);
+        devices.proposeKey(device, x, y);
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_NotOwner.selector, device, address(this)));
+        devices.withdrawKey(device);
+        vm.startPrank(_owner);
+        devices.withdrawKey(device);
+        vm.assertEq(devices.detailsOf(device).pendingAt, 0);
+        vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_NoKeyPending.selector, device));
+        devices.withdrawKey(device);
+        vm.warp(block.timestamp + 7 days);
+        vm.expectRevert(abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_NoKeyPending.selector, device));
+        devices.acceptKey(device);
+        vm.stopPrank();
+    }
+
+    function test_nothing_is_done_with_a_device_that_nobody_registered_or_that_is_revoked() public {
+        bytes20 nobody = bytes20(address(0xdead));
+        (bytes32 x, bytes32 y) = keyOfDevice(DEVICE_KEY + 1);
+        bytes memory notRegistered = abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_NotRegistered.selector, nobody);
+        vm.expectRevert(notRegistered);
+        devices.rotate(nobody, x, y, x, y);
+        vm.expectRevert(notRegistered);
+        devices.proposeKey(nobody, x, y);
+        vm.expectRevert(notRegistered);
+        devices.describe(nobody, 1, 0);
+        vm.prank(address(disputes));
+        vm.expectRevert(notRegistered);
+        devices.suspend(nobody);
+        vm.assertEq(devices.keysOf(nobody).length, 0);
+        vm.assertTrue(!devices.isKeyOf(nobody, x, y));
+        vm.expectRevert(ERC721.TokenDoesNotExist.selector);
+        devices.tokenURI(uint256(uint160(nobody)));
+
+        bytes20 device = register(DEVICE_KEY);
+        vm.startPrank(_owner);
+        devices.revoke(device);
+        bytes memory revoked = abi.encodeWithSelector(DeviceRegistry.DeviceRegistry_AlreadyRevoked.selector, device);
+        vm.expectRevert(revoked);
+        devices.rotate(device, x, y, x, y);
+        vm.expectRevert(revoked);
+        devices.proposeKey(device, x, y);
+        vm.expectRevert(revoked);
+        devices.acceptKey(device);
+        vm.stopPrank();
+    }
+
+    function test_a_rotation_keeps_every_former_key() public {
+        bytes20 device = register(DEVICE_KEY);
+        for (uint256 i = 0; i < 3; ++i) {
+            (bytes32 r, bytes32 s) = signRotation(DEVICE_KEY + i, device, DEVICE_KEY + i + 1, uint32(i));
+            (bytes32 x, bytes32 y) = keyOfDevice(DEVICE_KEY + i + 1);
+            devices.rotate(device, x, y, r, s);
+        }
+        for (uint256 i = 0; i < 4; ++i) {
+            (bytes32 x, bytes32 y) = keyOfDevice(DEVICE_KEY + i);
+            vm.assertTrue(devices.isKeyOf(device, x, y));
+        }
+        (bytes32 other, bytes32 otherY) = keyOfDevice(DEVICE_KEY + 4);
+        vm.assertTrue(!devices.isKeyOf(device, other, otherY));
     }
 
     function test_a_key_off_the_curve_is_never_put_in_force() public {

@@ -286,4 +286,19 @@ contract StakeTest is Network {
         bytes32 hash = keccak256(abi.encode(keccak256("Join(address operator,uint256 nonce)"), operator, nonce));
         return signOne(keyOf(index), digestOf(address(registry), hash));
     }
+
+    function test_more_is_staked_for_a_gateway_by_its_operator() public {
+        stake(0, uint96(1_000 * ONE));
+        address signer = vm.addr(keyOf(0));
+        uint256 before = registry.totalStake();
+        vm.prank(treasury);
+        token.transfer(signer, 5 * ONE);
+        vm.startPrank(signer);
+        token.approve(address(registry), 5 * ONE);
+        registry.addStake(signer, uint96(5 * ONE));
+        vm.stopPrank();
+        vm.assertEq(registry.stakeOf(signer).amount, 1_005 * ONE);
+        vm.assertEq(registry.totalStake(), before + 5 * ONE);
+        vm.assertEq(token.balanceOf(address(registry)), registry.totalStake());
+    }
 }
