@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using DePIN.Devnet;
 using DePIN.Evidence;
 using DePIN.Protocol;
@@ -176,10 +175,9 @@ public sealed class RewardsOnChainTests
     /// <summary>As if a vote had decided: the node lets the timelock send.</summary>
     private async Task GovernAsync(Address to, byte[] call)
     {
-        string timelock = _network.Record.Community!.Timelock.ToString();
-        await _node.CallAsync("anvil_setBalance", new JsonArray(timelock, "0xde0b6b3a7640000")).ConfigureAwait(false);
-        await _node.CallAsync("anvil_impersonateAccount", new JsonArray(timelock)).ConfigureAwait(false);
-        await _node.CallAsync("eth_sendTransaction", new JsonArray(new JsonObject { ["from"] = timelock, ["to"] = to.ToString(), ["data"] = HexText.Encode(call) })).ConfigureAwait(false);
+        Address timelock = _network.Record.Community!.Timelock;
+        await _node.CallAsync("anvil_setBalance", [timelock.ToString(), "0xde0b6b3a7640000"]).ConfigureAwait(false);
+        await _node.SendAsAsync(timelock, to, call).ConfigureAwait(false);
     }
 
     private static Address Someone(byte number) => new([.. new byte[19], number]);

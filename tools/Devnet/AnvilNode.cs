@@ -54,6 +54,7 @@ public sealed partial class AnvilNode : IAsyncDisposable
     private const int LinesKept = 40;
     private const int SignalInterrupt = 2;
     private const int StopWaitMs = 10_000;
+    private static readonly TimeSpan ReceiptInterval = TimeSpan.FromMilliseconds(20);
 
     private readonly AnvilOptions _options;
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(60) };
@@ -163,6 +164,17 @@ public sealed partial class AnvilNode : IAsyncDisposable
         if (answer?["error"] is JsonNode error)
             throw new DevnetException($"{method} failed: {error.ToJsonString()}");
         return answer?["result"]?.DeepClone();
+    }
+
+    /// <summary>Sends a call from any account, a contract too, and waits until it is mined: no key is needed on a node of one's own. The account pays the gas.</summary>
+    /// <exception cref="DevnetException">The node refuses it, or it reverted.</exception>
+    public async Task SendAsAsync(Address from, Address to, byte[] call, CancellationToken ct = default)
+    {
+        await CallAsync("anvil_impersonateAccount", [from.ToString()], ct).ConfigureAwait(false);
+        JsonNode hash = (await CallAsync("eth_sendTransaction", [new JsonObject { ["from"] = from.ToString(), ["to"] = to.ToString(), ["data"] = HexText.Encode(call) }], ct).ConfigureAwait(false))!;
+        JsonNode? receipt;
+        while ((receipt = await CallAsync("eth_getTransactionReceipt", [hash.DeepClone()], ct).ConfigureAwait(false)) is null) await Task.Delay(ReceiptInterval, ct).ConfigureAwait(false);
+        if (receipt["status"]?.GetValue<string>() != "0x1") throw new DevnetException($"transaction {hash} from {from} to {to} reverted.");
     }
 
     /// <summary>A client of this node, as the gateway and the CLI use, that names our contracts' errors.</summary>

@@ -90,10 +90,8 @@ internal sealed class TestNetwork : IAsyncDisposable
     /// <summary>What a vote would carry out: a call by the timelock, mined at once.</summary>
     public async Task GovernAsync(Address to, byte[] call)
     {
-        string timelock = Deployment.Community!.Timelock.ToString();
         await SetBalanceAsync(Deployment.Community!.Timelock, BigInteger.Pow(10, 18));
-        await Node.CallAsync("anvil_impersonateAccount", [timelock]);
-        await Node.CallAsync("eth_sendTransaction", [new JsonObject { ["from"] = timelock, ["to"] = to.ToString(), ["data"] = "0x" + Convert.ToHexString(call) }]);
+        await Node.SendAsAsync(Deployment.Community!.Timelock, to, call);
     }
 
     /// <summary>Gives a device another key, signed by the one it has.</summary>

@@ -82,8 +82,8 @@ internal sealed class IdentityTests
         Assert.That(() => ChainDatabase.Open(_folder), Throws.TypeOf<SettingsException>().With.Message.Contains("in use by another process"));
     }
 
-    [TestCase(2, "DROP TABLE replaced_headers; DROP TABLE epoch_segments; DROP TABLE disputes;")]
-    [TestCase(3, "DROP TABLE epoch_segments; DROP TABLE disputes;")]
+    [TestCase(2, "DROP TABLE replaced_headers; DROP TABLE epoch_segments; DROP TABLE device_batches; DROP TABLE disputes; DROP TABLE cases;")]
+    [TestCase(3, "DROP TABLE epoch_segments; DROP TABLE device_batches; DROP TABLE disputes; DROP TABLE cases;")]
     public void The_records_of_versions_before_are_upgraded_and_kept(int version, string without)
     {
         using (ChainDatabase before = ChainDatabase.Open(_folder))
@@ -97,6 +97,7 @@ internal sealed class IdentityTests
         Assert.That(new DePIN.Gateway.Peer.NetworkLog(now).Replaced(new DePIN.Gateway.Peer.BatchId(default, 1)), Is.Null);
         Assert.That(new DePIN.Gateway.Registry.RegistryLog(now).Epochs(), Is.Null);
         Assert.That(new DePIN.Gateway.Dispute.DisputeLog(now).All(1), Is.Empty);
+        Assert.That(new DePIN.Gateway.Dispute.CaseLog(now).All(1), Is.Empty);
     }
 
     [Test]
