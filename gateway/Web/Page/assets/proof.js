@@ -174,7 +174,7 @@ const batchFault = (b) => isZero(b.gateway) ? "no gateway" : b.number === 0n ? "
   b.frames === 0n || b.frames > 65_536n ? "its count of frames" : isZero(b.root) || isZero(b.body) ? "a hash is zero" : b.firstReceivedMs > b.lastReceivedMs ? "its times are reversed" : "";
 const anchorFault = (a) => isZero(a.root) ? "its root is zero" : a.batches === 0n ? "it has no batch" : a.frames < a.batches || a.frames > a.batches * 65_536n ? "its count of frames" : "";
 
-/** The steps of the check, as `depin verify` names them: [name, holds or null where what it builds on failed, detail]. */
+/** The steps of the check, as `depin verify` names them: [name, holds or null where it cannot be said, detail]. */
 export function check(proof) {
   const frame = bytes(proof.frame), key = bytes(proof.publicKey), steps = [];
   const step = (name, holds, good, bad) => steps.push([name, holds, holds ? good : bad]);
@@ -184,7 +184,9 @@ export function check(proof) {
     for (const name of ["device", "signature"]) steps.push([name, null, "not checked: there is no frame to check"]);
   } else {
     const named = hex(frame.slice(8, 28));
-    step("device", hex(sha256(key).slice(12)) === named, named.slice(2), "the public key is another device's");
+    // An id is the hash of the device's first key: whether it changed to this one, only the chain can say.
+    const first = hex(sha256(key).slice(12)) === named;
+    steps.push(["device", first || null, first ? named.slice(2) : `the frame names ${named.slice(2)}, whose first key is another one: 'depin verify FILE --rpc URL' asks the chain whether it changed to this key`]);
     step("signature", verifyP256(key, sha256(frame.slice(0, -64)), frame.slice(-64)), "the device's key signed this frame", "the device's key did not sign this frame");
   }
   const path = (name, what, leaf, nodes, rootHash, leaves) => {
