@@ -77,9 +77,9 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
                 {
                     events.Add(new DeviceKeyRotated(log.BlockNumber, position, new DeviceIdValue(rotated.Device), [.. rotated.X.ToArray(), .. rotated.Y.ToArray()]));
                 }
-                else if (DeviceBatchOf(log, position) is { } batch)
+                else if (DeviceRegistry.BatchRegisteredEvent.TryDecode(log.Topics, log.Data, out var batch) && batch.Batch <= long.MaxValue)
                 {
-                    events.Add(batch with { AtS = await TimeAsync(log.BlockNumber).ConfigureAwait(false) });
+                    events.Add(new DeviceBatchRegistered(log.BlockNumber, position, (ulong)batch.Batch, batch.Owner, batch.Root, batch.Count, batch.Profile, await TimeAsync(log.BlockNumber).ConfigureAwait(false)));
                 }
                 else
                 {
@@ -146,15 +146,6 @@ public sealed class ChainReader(EthereumClient client, ChainAddresses at) : ICha
         if (bytes.Length > id.Length) throw Misshapen("token id");
         bytes.CopyTo(id, id.Length - bytes.Length);
         return new DeviceIdValue(id);
-    }
-
-    /// <summary>Without the address of the list: anyone may put any bytes there, and what is no text must not keep the chain from being followed.</summary>
-    private static DeviceBatchRegistered? DeviceBatchOf(EventLog log, uint position)
-    {
-        if (log.Topics.Count != 3 || log.Topics[0] != DeviceRegistry.BatchRegisteredEvent.Topic) return null;
-        (AbiDecoder number, AbiDecoder owner, AbiDecoder data) = (new(log.Topics[1].ToArray()), new(log.Topics[2].ToArray()), new(log.Data));
-        DeviceBatchRegistered batch = new(log.BlockNumber, position, number.UInt64(), owner.Address(), data.Bytes32(), (uint)data.UInt64(32), (ushort)data.UInt64(16), 0);
-        return number.Fault == AbiFault.None && owner.Fault == AbiFault.None && data.Fault == AbiFault.None && batch.Number <= long.MaxValue ? batch : null;
     }
 
     private static BlockMark? Mark(Block? block) => block is null ? null : new BlockMark(block.Number, block.Hash, block.Timestamp);

@@ -267,7 +267,7 @@ public sealed class RewardStage : IDisposable
             return;
         }
 
-        // The contract takes the same payout twice, and its escrow would begin anew.
+        // Another gateway was first: the contract takes each payout once.
         Rewards.Published waiting = await ContractCall.ReadAsync<Rewards.Published>(_chain, at.Rewards, "pending()", Rewards.EncodePending(), Rewards.TryDecodePending, default, stopping).ConfigureAwait(false);
         if (waiting.Epoch == payout.Epoch && waiting.Root == payout.Root && waiting.Total == payout.Total)
         {
