@@ -44,7 +44,8 @@ public sealed class NetworkOptions
         return new NetworkAccess(record, parsed.GetValue(Rpc)!, PrivateKeyFile.Read(parsed.GetValue(Key)!, parsed.GetValue(Passphrase)));
     }
 
-    private static DeploymentRecord ReadRecord(string path)
+    /// <summary>The record of a network that has the contracts of stake, rewards and votes.</summary>
+    internal static DeploymentRecord ReadRecord(string path)
     {
         string text;
         try

@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Numerics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DePIN.Cli.Contracts;
 using DePIN.Cli.Gateway;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Verify;
@@ -58,7 +58,7 @@ public static class DisputesCommand
     private static async Task<int> ChainAsync(string rpc, string? file, bool json, CancellationToken cancel)
     {
         if (file is null) throw new CliError(ExitCode.BadInput, "--rpc needs --deployment", "name the file that 'depin contracts deploy' wrote");
-        DeploymentRecord record = Read(file);
+        DeploymentRecord record = NetworkOptions.ReadRecord(file);
         using ChainClient chain = new(rpc);
         JsonArray judged = [];
         await ChainClient.AskAsync(async () =>
@@ -84,37 +84,14 @@ public static class DisputesCommand
     private static JsonObject Describe(EventLog log)
     {
         if (Contract.OffenceProvenEvent.TryDecode(log.Topics, log.Data, out Contract.OffenceProvenEvent? proven))
-            return new() { ["state"] = "judged", ["kind"] = Kinds.ElementAtOrDefault(proven.Kind), ["accused"] = proven.Offender.ToString(), ["reporter"] = proven.Reporter.ToString(), ["slashed"] = Tokens(proven.Slashed), ["paid"] = Tokens(proven.Paid), ["block"] = log.BlockNumber };
+            return new() { ["state"] = "judged", ["kind"] = Kinds.ElementAtOrDefault(proven.Kind), ["accused"] = proven.Offender.ToString(), ["reporter"] = proven.Reporter.ToString(), ["slashed"] = TokenAmount.Format(proven.Slashed), ["paid"] = TokenAmount.Format(proven.Paid), ["block"] = log.BlockNumber };
         if (Contract.DeviceOffenceProvenEvent.TryDecode(log.Topics, log.Data, out Contract.DeviceOffenceProvenEvent? device))
-            return new() { ["state"] = "judged", ["kind"] = Kinds[4], ["accused"] = new Address(device.Device).ToString(), ["reporter"] = device.Reporter.ToString(), ["paid"] = Tokens(device.Paid), ["block"] = log.BlockNumber };
+            return new() { ["state"] = "judged", ["kind"] = Kinds[4], ["accused"] = new Address(device.Device).ToString(), ["reporter"] = device.Reporter.ToString(), ["paid"] = TokenAmount.Format(device.Paid), ["block"] = log.BlockNumber };
         if (Contract.CaseOpenedEvent.TryDecode(log.Topics, log.Data, out Contract.CaseOpenedEvent? opened))
             return new() { ["state"] = "case open", ["kind"] = Kinds[3], ["accused"] = opened.Offender.ToString(), ["reporter"] = opened.Reporter.ToString(), ["case"] = opened.Id.ToString(), ["block"] = log.BlockNumber };
         if (Contract.CaseRefutedEvent.TryDecode(log.Topics, log.Data, out Contract.CaseRefutedEvent? refuted))
             return new() { ["state"] = "case refuted", ["kind"] = Kinds[3], ["reporter"] = refuted.By.ToString(), ["case"] = refuted.Id.ToString(), ["block"] = log.BlockNumber };
         throw new RpcAnswerException("result", $"a log of block {log.BlockNumber} is no event of the Disputes contract");
-    }
-
-    /// <summary>Tokens of 18 decimals, without the zeros at the end.</summary>
-    private static string Tokens(BigInteger units)
-    {
-        string digits = units.ToString(System.Globalization.CultureInfo.InvariantCulture).PadLeft(19, '0');
-        return $"{digits[..^18]}.{digits[^18..]}".TrimEnd('0').TrimEnd('.');
-    }
-
-    private static DeploymentRecord Read(string path)
-    {
-        string text;
-        try
-        {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new CliError(ExitCode.BadInput, $"--deployment: {path} cannot be read: {error.Message}", "name the file that 'depin contracts deploy' wrote");
-        }
-
-        DeploymentRecord record = DeploymentRecord.FromJson(text, out string problem) ?? throw new CliError(ExitCode.BadInput, $"--deployment: {path}: {problem}", "name the file that 'depin contracts deploy' wrote");
-        return record.Community is not null ? record : throw new CliError(ExitCode.BadInput, $"--deployment: {path} names no Disputes contract", "name the record of a network that has one");
     }
 
     private static string Row(string accused, string kind, string state, string by, string text) => $"{accused,-42}  {kind,-18}  {state,-12}  {by,-42}  {text}".TrimEnd();

@@ -15,8 +15,8 @@ namespace DePIN.Cli.Provision;
 /// </summary>
 public static class BatchCommand
 {
-    /// <summary>Blocks asked for at a time.</summary>
-    private const ulong RangeBlocks = 1_000;
+    /// <summary>Longest address of a published list, as DeviceRegistry.URI_BYTES_MAX.</summary>
+    private const int UriBytesMax = 256;
 
     public static Command Create()
     {
@@ -32,7 +32,7 @@ public static class BatchCommand
         {
             Address? only = parsed.GetValue(owner) is { } text ? StakeCommand.Parse(text) : null;
             string published = parsed.GetValue(uri)!;
-            if (System.Text.Encoding.UTF8.GetByteCount(published) > 256) throw new CliError(ExitCode.BadInput, "--uri has more than 256 bytes", "give a shorter address, or none");
+            if (System.Text.Encoding.UTF8.GetByteCount(published) > UriBytesMax) throw new CliError(ExitCode.BadInput, $"--uri has more than {UriBytesMax} bytes", "give a shorter address, or none");
             List<CollectedClaim> collected = ClaimCollector.Read(parsed.GetValue(claims)!);
             using NetworkAccess access = network.Act(parsed);
             (Address of, MemberList members) = Members(collected, access.Record, only);
@@ -104,20 +104,14 @@ public static class BatchCommand
     {
         Hash32 topic = new([.. new byte[Hash32.Bytes - Address.Bytes], .. owner.ToArray()]);
         ulong head = await ChainClient.AskAsync(() => network.Client.GetBlockNumberAsync(cancel)).ConfigureAwait(false);
-        for (ulong from = network.Record.DeployedAtBlock; from <= head; from += RangeBlocks)
+        LogFilter filter = new([network.Record.DeviceRegistry], [[DeviceRegistry.BatchRegisteredEvent.Topic], null, [topic]], network.Record.DeployedAtBlock, head);
+        return await ChainClient.AskAsync(async () =>
         {
-            LogFilter filter = new([network.Record.DeviceRegistry], [[DeviceRegistry.BatchRegisteredEvent.Topic], null, [topic]], from, Math.Min(head, from + RangeBlocks - 1));
-            ulong? found = await ChainClient.AskAsync(async () =>
-            {
-                await foreach (EventLog log in network.Client.GetLogsAsync(filter, cancel).ConfigureAwait(false))
-                    if (DeviceRegistry.BatchRegisteredEvent.TryDecode(log.Topics, log.Data, out DeviceRegistry.BatchRegisteredEvent? one) && one.Root == members.Root && one.Count == members.Count && one.Profile == profile)
-                        return (ulong?)one.Batch;
-                return null;
-            }).ConfigureAwait(false);
-            if (found is not null) return found;
-        }
-
-        return null;
+            await foreach (EventLog log in network.Client.GetLogsAsync(filter, cancel).ConfigureAwait(false))
+                if (DeviceRegistry.BatchRegisteredEvent.TryDecode(log.Topics, log.Data, out DeviceRegistry.BatchRegisteredEvent? one) && one.Root == members.Root && one.Count == members.Count && one.Profile == profile)
+                    return (ulong?)one.Batch;
+            return null;
+        }).ConfigureAwait(false);
     }
 
     private static async Task<int> RegisterMembersAsync(NetworkAccess network, MemberList members, ulong number, int[] which, CancellationToken cancel)
