@@ -613,7 +613,8 @@ abstract contract DisputeActs is Books {
         Disputes.Case memory c = disputes.caseOf(id);
         bool due = c.reporter != address(0) && block.timestamp > c.deadline && devices.deviceOf(c.device).registeredAt == 0;
         uint256 taken = stakes[c.offender] * parameters.valueOf(Parameter.BadFrameSlash) / 10_000;
-        bool known = stakes[c.offender] != 0 || registry.isActive(c.offender);
+        // Known even when nothing is left of its stake: until it is withdrawn it still has an operator.
+        bool known = registry.isActive(c.offender) || registry.stakeOf(c.offender).operator != address(0);
         uint256 before = token.balanceOf(c.reporter);
         try disputes.uphold(id) returns (uint256 got) {
             require(due, "upheld early, twice or wrongly");
