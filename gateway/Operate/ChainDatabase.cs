@@ -54,12 +54,15 @@ public abstract class ChainDatabase : IDisposable
         {Dispute.CaseLog.Schema}
         """;
 
+    /// <summary>Seconds that a process which is ending may still have the file; nobody else has it later.</summary>
+    private const int BusyS = 5;
+
     /// <summary>Opens or creates the file. Throws <see cref="SettingsException"/> when it is damaged, newer, or another program's.</summary>
     public static ChainDatabase Open(string folder)
     {
         string path = System.IO.Path.Combine(folder, FileName);
         SQLitePCL.Batteries_V2.Init();
-        SqliteConnection connection = new(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ConnectionString);
+        SqliteConnection connection = new(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = BusyS }.ConnectionString);
         try
         {
             connection.Open();

@@ -12,6 +12,7 @@ namespace DePIN.Gateway.Tests.Web;
 internal sealed class PostgresGatewayTests
 {
     private const int FramesPerDevice = 120;
+    private const int TurnsAway = 40; // a process that failed is left alone for so many attempts, as boards do: a paused one costs 5 s each
 
     [Test]
     public async Task Processes_of_one_identity_share_its_work_and_a_killed_or_paused_leader_is_replaced()
@@ -78,6 +79,7 @@ internal sealed class PostgresGatewayTests
     private static async Task SendAsync(TestDevice device, GatewayProcess[] processes, int first, Action acknowledged)
     {
         MqttClient?[] clients = new MqttClient?[processes.Length];
+        int[] away = new int[processes.Length];
         int at = first;
         for (int i = 0; i < FramesPerDevice; i++)
         {
@@ -85,6 +87,12 @@ internal sealed class PostgresGatewayTests
             for (int copies = i % 4 == 0 ? 2 : 1; copies > 0;)
             {
                 at = (at + 1) % processes.Length;
+                if (away[at] > 0)
+                {
+                    away[at]--;
+                    continue;
+                }
+
                 if (await TrySendAsync(at, frame)) copies--;
                 else await Task.Delay(20);
             }
@@ -113,6 +121,7 @@ internal sealed class PostgresGatewayTests
             {
                 if (clients[process] is { } gone) _ = gone.DisposeAsync().AsTask();
                 clients[process] = null;
+                away[process] = TurnsAway;
                 return false;
             }
         }
