@@ -34,6 +34,8 @@ public sealed class RewardTests
         List<Rewards.PayoutPublishedEvent> published = [];
         int last = 0; // of the payouts before the new share rules alone
         await network.UntilAsync(async () => (last = (published = await PublishedAsync(network)).FindIndex(one => one.Epoch >= since)) >= 0 && published.Count > Math.Max(last + 1, 2), "a payout of epochs after the vote is published");
+        CliProcess claim = await ClaimBetweenRootsAsync(network, folder, ["--deployment", deployment, "--rpc", rpc, "--key", ownerKey, "--gateway", network.Gateways[1].Api.Url.ToString()]);
+        Assert.That(claim.ExitCode, Is.Zero, claim.Output + claim.Errors);
         await network.StopLoadAsync();
         RewardSums before = await EarnedAsync(network, 1, published[last].Epoch), after = await EarnedAsync(network, 1, published[last + 1].Epoch);
         Assert.That(after.Root(), Is.EqualTo(published[last + 1].Root), "as every gateway computed it");
@@ -46,8 +48,6 @@ public sealed class RewardTests
             return page.Contains($"title=\"{published[last + 1].Root}\"", StringComparison.Ordinal) && page.Contains("data-label=\"Accounts\">4</td><td data-label=\"State\">claimable<", StringComparison.Ordinal);
         }, "the gateway's page shows it");
 
-        CliProcess claim = await CliProcess.RunAsync(folder, "claim", "--deployment", deployment, "--rpc", rpc, "--key", ownerKey, "--gateway", network.Gateways[1].Api.Url.ToString());
-        Assert.That(claim.ExitCode, Is.Zero, claim.Output + claim.Errors);
         BigInteger balance = await ContractCall.ReadAsync<BigInteger>(network.Chain.Client, network.Chain.Deployment.Community!.Token, "balanceOf()",
             NetworkToken.EncodeBalanceOf(network.Chain.Owner), NetworkToken.TryDecodeBalanceOf, default, default);
         Assert.That(balance, Is.GreaterThan(BigInteger.Zero), "it was paid");
@@ -101,6 +101,30 @@ public sealed class RewardTests
         Block head = (await network.Chain.Client.GetBlockAsync(BlockTag.Latest))!;
         return (await new LedgerReader(network.Chain.Client, network.Chain.Deployment.Ledger).ReadEpochsAsync()).EpochAt(head.Timestamp);
     }
+
+    /// <summary>
+    /// Claims while the newest block still says that one root is good and the next block's time that another one is: no block is made in between, long enough for the command to be refused once.
+    /// </summary>
+    private static async Task<CliProcess> ClaimBetweenRootsAsync(GatewayNetwork network, string folder, string[] access)
+    {
+        AnvilNode node = network.Chain.Node;
+        await network.UntilAsync(async () =>
+        {
+            if ((await WaitingAsync(network)).Root.IsZero) return false;
+            await node.CallAsync("evm_setIntervalMining", [0]);
+            if ((await WaitingAsync(network)).ClaimableFrom > (await network.Chain.Client.GetBlockAsync(BlockTag.Latest))!.Timestamp) return true;
+            await node.CallAsync("evm_setIntervalMining", [1]);
+            return false;
+        }, "a root waits and no block comes");
+        Task<CliProcess> claiming = CliProcess.RunAsync(folder, ["claim", .. access]);
+        await Task.WhenAny(claiming, Task.Delay(TimeSpan.FromSeconds(6)));
+        await node.CallAsync("evm_setIntervalMining", [1]);
+        return await claiming;
+    }
+
+    /// <summary>The root that is not good for claims yet; zero when there is none.</summary>
+    private static Task<Rewards.Published> WaitingAsync(GatewayNetwork network) => ContractCall.ReadAsync<Rewards.Published>(
+        network.Chain.Client, network.Chain.Deployment.Community!.Rewards, "pending()", Rewards.EncodePending(), Rewards.TryDecodePending, default, default);
 
     /// <summary>What a gateway says of a payout.</summary>
     private static async Task<RewardSums> EarnedAsync(GatewayNetwork network, int gateway, ulong epoch) =>

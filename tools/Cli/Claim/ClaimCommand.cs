@@ -16,6 +16,8 @@ namespace DePIN.Cli.Claim;
 public static class ClaimCommand
 {
     private const int AttemptsMax = 4;
+    private const int NextBlockS = 60; // the longest a chain's next block is waited for
+    private const ulong ClockErrorS = 5; // a chain's clock may be ahead by as much
 
     public static Command Create()
     {
@@ -43,7 +45,7 @@ public static class ClaimCommand
             catch (CliError error) when (error.ExitCode == ExitCode.Failed && attempts < AttemptsMax)
             {
                 // The next root may have become good for claims in between; then, and only then, it is worth another attempt.
-                if ((await RootAsync(network, cancel).ConfigureAwait(false)).Root == good.Root) throw;
+                if (!await IsReplacedAsync(network, good, cancel).ConfigureAwait(false)) throw;
             }
         }
     }
@@ -51,7 +53,7 @@ public static class ClaimCommand
     private static async Task<int> ClaimAsync(NetworkAccess network, GatewayApi gateway, Address account, Rewards.Published good, CancellationToken cancel)
     {
         Address rewards = network.Contracts.Rewards;
-        Rewards.Published waiting = await network.ReadAsync<Rewards.Published>(rewards, "pending()", Rewards.EncodePending(), Rewards.TryDecodePending, cancel).ConfigureAwait(false);
+        Rewards.Published waiting = await PendingAsync(network, cancel).ConfigureAwait(false);
         string later = waiting.Root.IsZero ? "" : $"; the root up to epoch {waiting.Epoch} is good for claims from {UnstakeCommand.Time(waiting.ClaimableFrom)} on";
         if (good.Root.IsZero) throw new CliError(ExitCode.Failed, $"no root is good for claims yet{later}", "claim then: nothing is lost by waiting");
         BigInteger paid = await network.ReadAsync<BigInteger>(rewards, "claimed()", Rewards.EncodeClaimed(account), Rewards.TryDecodeClaimed, cancel).ConfigureAwait(false);
@@ -65,6 +67,27 @@ public static class ClaimCommand
         Console.WriteLine($"{account.ToChecksumString()} was paid {TokenAmount.Format(cumulative - paid)} tokens: all it earned up to epoch {good.Epoch}{later}");
         return ExitCode.Ok;
     }
+
+    /// <summary>
+    /// Whether another root is good for claims now. What is read is as of the newest block, what is sent is judged at the time of the next one: a root that is good by the clock
+    /// is waited for until a block says so.
+    /// </summary>
+    private static async Task<bool> IsReplacedAsync(NetworkAccess network, Rewards.Published good, CancellationToken cancel)
+    {
+        for (int looks = 0; looks < NextBlockS; looks++)
+        {
+            if ((await RootAsync(network, cancel).ConfigureAwait(false)).Root != good.Root) return true;
+            Rewards.Published waiting = await PendingAsync(network, cancel).ConfigureAwait(false);
+            ulong now = Math.Max((ulong)TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(), await network.TimeAsync(cancel).ConfigureAwait(false));
+            if (waiting.Root.IsZero || waiting.ClaimableFrom > now + ClockErrorS) return false;
+            await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, cancel).ConfigureAwait(false);
+        }
+
+        return false;
+    }
+
+    private static Task<Rewards.Published> PendingAsync(NetworkAccess network, CancellationToken cancel) =>
+        network.ReadAsync<Rewards.Published>(network.Contracts.Rewards, "pending()", Rewards.EncodePending(), Rewards.TryDecodePending, cancel);
 
     private static Task<Rewards.Published> RootAsync(NetworkAccess network, CancellationToken cancel) =>
         network.ReadAsync<Rewards.Published>(network.Contracts.Rewards, "inForce()", Rewards.EncodeInForce(), Rewards.TryDecodeInForce, cancel);
