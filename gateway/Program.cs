@@ -106,8 +106,9 @@ try
     using RewardStage rewards = new(settings.Rewards(key.Address), key, chain, rewarded, registry, networkLog, payouts, speaks, () => network.Task.Anchor is not null, health, time); // everybody's rewards, agreed with the peers
     network.Payouts = rewards.Received;
     DisputeLog disputes = new(database);
+    CaseLog caseLog = new(database);
     DisputeChain court = new(chain, contracts.GatewayRegistry, contracts.DeviceRegistry, key, time);
-    CaseDesk cases = new(settings.Disputes(key.Address), contracts.DeployedAtBlock, new CaseLog(database), court, members, time, log); // accusations that somebody must answer
+    CaseDesk cases = new(settings.Disputes(key.Address), contracts.DeployedAtBlock, caseLog, court, members, time, log); // accusations that somebody must answer
     Suspicions suspicions = new();
     network.Suspected = (header, author, frame) => suspicions.Add(header, author, frame.Span, registry.Head?.Number ?? 0);
     using DisputeStage dispute = new(settings.Disputes(key.Address), disputes, cases, members, suspicions, court, networkLog, frames, registry, devices.KeysOf, () => network.Task.Anchor is not null, health, time); // evidence, to the contract
@@ -119,9 +120,9 @@ try
     using GatewayFacts facts = new(settings, key.Address, frames, verifier, networkLog, registryLog, registry, anchorer, ingest, transport, rpc, health, time);
     ReadApi api = new(settings.Web, contracts, settings.Chain.Confirmations, key.Address, frames, devices, batches, networkLog, anchors, registryLog, ledger, facts);
     NetworkApi networkApi = new(key.Address, network.StateAsync, transport, time, leadership);
-    EvidenceApi evidence = new(settings.Web, networkLog, registryLog, disputes, [bodyStore, .. sources]);                // for who is no member: `depin index`
+    EvidenceApi evidence = new(settings.Web, networkLog, registryLog, disputes, caseLog, [bodyStore, .. sources]);       // for who is no member: `depin index`
     RewardApi rewardApi = new(settings.Web, payouts);                                                         // claims and their paths
-    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, disputes, payouts, () => rewards.State, time, log); // for people
+    using WebPage page = WebPage.Open(settings, tls, api, networkApi, facts, devices, frames, disputes, caseLog, payouts, () => rewards.State, time, log); // for people
     WebServer web = new(settings.Web, api, networkApi, facts, metrics, logs, updates?.Api, evidence, page, rewardApi);
     RunningFile running = new(settings.Data.Folder, key.Address.ToString(), web, ingest, provision);          // tells local tools the ports
     using ServiceManager manager = new(Environment.GetEnvironmentVariable, log);

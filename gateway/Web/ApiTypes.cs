@@ -162,8 +162,8 @@ public sealed record ClaimsJson(string Account, IReadOnlyList<ClaimJson> Claims)
 /// <summary>What the Rewards contract's claim takes, for one root.</summary>
 public sealed record ClaimJson(ulong Epoch, string Root, string Cumulative, IReadOnlyList<string> Path);
 
-/// <summary>/api/disputes: what this gateway brought before the Disputes contract, the newest first.</summary>
-public sealed record DisputesJson(IReadOnlyList<DisputeJson> Disputes)
+/// <summary>/api/disputes: what this gateway brought before the Disputes contract, and the contract's cases, whoever opened them; the newest first.</summary>
+public sealed record DisputesJson(IReadOnlyList<DisputeJson> Disputes, IReadOnlyList<CaseJson> Cases)
 {
     /// <summary>Reads an answer; throws <see cref="System.Text.Json.JsonException"/> when it is none.</summary>
     public static DisputesJson Read(ReadOnlySpan<byte> json) =>
@@ -180,6 +180,18 @@ public sealed record DisputesJson(IReadOnlyList<DisputeJson> Disputes)
 /// <param name="Transactions">Sent for it.</param>
 /// <param name="Text">In words.</param>
 public sealed record DisputeJson(string Kind, string Accused, string Offence, string State, string? Reporter, long MadeMs, int Transactions, string Text);
+
+/// <summary>A case: a gateway is accused of signing the frame of a device that is not registered.</summary>
+/// <param name="Case">The contract's name for it.</param>
+/// <param name="Device">The device id, as an address.</param>
+/// <param name="Accused">The gateway.</param>
+/// <param name="Reporter">Who accuses, with a bond.</param>
+/// <param name="DeadlineS">Last second of the answer, chain time.</param>
+/// <param name="Block">It was opened in.</param>
+/// <param name="State">open, refuted, upheld, or refused: left to others.</param>
+/// <param name="Transactions">This gateway sent for it.</param>
+/// <param name="Text">What stood in its way; empty when nothing did.</param>
+public sealed record CaseJson(string Case, string Device, string Accused, string Reporter, ulong DeadlineS, ulong Block, string State, int Transactions, string Text);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(Problem))]

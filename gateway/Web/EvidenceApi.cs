@@ -12,7 +12,7 @@ namespace DePIN.Gateway.Web;
 /// their SHA-256; and what this gateway made of evidence. Nobody needs to believe it: an anchor's root is over its batches' hashes, a batch's header commits to its body. Bodies are up to 76 MB and
 /// read from the disk, so only a few are sent at once.
 /// </summary>
-public sealed class EvidenceApi(WebSettings settings, NetworkLog network, RegistryLog registry, DisputeLog disputes, IReadOnlyList<IBodySource> bodies)
+public sealed class EvidenceApi(WebSettings settings, NetworkLog network, RegistryLog registry, DisputeLog disputes, CaseLog cases, IReadOnlyList<IBodySource> bodies)
 {
     /// <summary>Bodies sent at once; who comes then is told to come again.</summary>
     public const int BodiesAtOnceMax = 4;
@@ -34,12 +34,16 @@ public sealed class EvidenceApi(WebSettings settings, NetworkLog network, Regist
     {
         ApiRequest.Allow(context, "limit");
         int limit = (int)ApiRequest.Number(context, "limit", (ulong)Math.Min(ReadApi.PageDefault, settings.PageMax), 1, (ulong)settings.PageMax);
-        return ApiRequest.WriteAsync(context, new DisputesJson([.. disputes.All(limit).Select(Json)]), ApiJsonContext.Default.DisputesJson);
+        return ApiRequest.WriteAsync(context, new DisputesJson([.. disputes.All(limit).Select(Json)], [.. cases.All(limit).Select(Json)]), ApiJsonContext.Default.DisputesJson);
     }
 
     /// <summary>A dispute without what must stay secret until it is reported.</summary>
     internal static DisputeJson Json(DisputeRecord dispute) => new(
         ApiRequest.Name(dispute.Kind), dispute.Accused.ToString(), dispute.Id.ToString(), ApiRequest.Name(dispute.State), dispute.Reporter?.ToString(), dispute.MadeMs, dispute.Attempts, dispute.Text);
+
+    /// <summary>A case, whoever opened it.</summary>
+    internal static CaseJson Json(CaseRecord one) => new(
+        one.Id.ToString(), one.Device.ToString(), one.Accused.ToString(), one.Reporter.ToString(), one.DeadlineS, one.Block, ApiRequest.Name(one.State), one.Attempts, one.Text);
 
     private Task Batches(HttpContext context)
     {

@@ -18,7 +18,7 @@ namespace DePIN.Gateway.Web.Page;
 /// assets/ add live values, plots and the proof's check. Strict Content-Security-Policy: no inline script or style, nothing from elsewhere.
 /// </summary>
 internal sealed class PageSite(
-    ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, DisputeLog disputes, RewardLog payouts, Func<RewardState> rewards,
+    ReadApi api, NetworkApi network, GatewayFacts facts, GatewaySettings settings, DeviceTable devices, IFrameStore frames, DisputeLog disputes, CaseLog cases, RewardLog payouts, Func<RewardState> rewards,
     PageDoor door, TimeProvider time, ILogger log)
 {
     /// <summary>Rows of a table at most.</summary>
@@ -315,7 +315,7 @@ internal sealed class PageSite(
         ApiRequest.Allow(context, "from");
         long from = (long)ApiRequest.Number(context, "from", 0);
         Html html = Begin(context, "Disputes", "/disputes");
-        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here, and what it brought before the contract. Disputes that others opened are shown by <code>depin disputes</code>.</p>");
+        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here, what it brought before the contract, and the cases that wait for an answer, whoever opened them. All that the contract has judged is shown by <code>depin disputes --rpc</code>.</p>");
         Table(html, $"Gateways, the newest {RowsMax} at most", "Gateway", "What", "Height", "In words");
         foreach (EvidenceJson evidence in now.Evidence.Take(RowsMax))
             html.Add($"""<tr><th scope="row" data-label="Gateway" class="id">{evidence.Gateway}</th><td data-label="What">{evidence.Kind}</td><td data-label="Height">{evidence.Height}</td><td data-label="In words">{evidence.Text}</td></tr>""");
@@ -325,6 +325,11 @@ internal sealed class PageSite(
         foreach (DisputeJson one in brought.Select(EvidenceApi.Json))
             html.Add($"""<tr><th scope="row" data-label="Accused" class="id">{one.Accused}</th><td data-label="What">{one.Kind}</td><td data-label="State">{one.State}</td><td data-label="By" class="id">{one.Reporter ?? "unknown"}</td><td data-label="In words">{one.Text}</td></tr>""");
         EndTable(html, brought.Count, "None.");
+        IReadOnlyList<CaseRecord> accused = cases.All(RowsMax);
+        Table(html, $"Cases: batches with frames of devices that are not registered, the newest {RowsMax} at most", "Accused", "Device", "State", "By", "Answer until", "In words");
+        foreach (CaseJson one in accused.Select(EvidenceApi.Json))
+            html.Add($"""<tr><th scope="row" data-label="Accused" class="id">{one.Accused}</th><td data-label="Device" class="id">{one.Device}</td><td data-label="State">{one.State}</td><td data-label="By" class="id">{one.Reporter}</td><td data-label="Answer until">{Instant((long)one.DeadlineS * 1000)}</td><td data-label="In words">{one.Text}</td></tr>""");
+        EndTable(html, accused.Count, "None.");
         List<StoredEquivocation> twice = frames.Equivocations(from, RowsMax + 1);
         Dictionary<int, string> names = devices.All.ToDictionary(device => device.Log.Device, device => device.Registration.Id.ToString());
         Table(html, "Devices that signed two frames under one sequence, the oldest first", "Device", "Sequence", "Received");

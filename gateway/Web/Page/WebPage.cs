@@ -20,12 +20,12 @@ public sealed class WebPage : IDisposable
 
     /// <summary>Makes the parts. Throws <see cref="Settings.SettingsException"/> when the operator's token cannot be used.</summary>
     public static WebPage Open(
-        GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, DisputeLog disputes, RewardLog payouts, Func<RewardState> rewards,
+        GatewaySettings settings, GatewayTls tls, ReadApi api, NetworkApi network, GatewayFacts facts, DeviceTable devices, IFrameStore frames, DisputeLog disputes, CaseLog cases, RewardLog payouts, Func<RewardState> rewards,
         TimeProvider time, ILogger log)
     {
         ArgumentNullException.ThrowIfNull(settings);
         PageDoor door = new(settings.Web, () => settings.WebUsers, settings.Data.Folder, time);
-        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, disputes, payouts, rewards, door, time, log), () => tls.Presented);
+        return new WebPage(door, new PageSite(api, network, facts, settings, devices, frames, disputes, cases, payouts, rewards, door, time, log), () => tls.Presented);
     }
 
     /// <inheritdoc/>

@@ -4,6 +4,7 @@ using DePIN.Cli.Up;
 using DePIN.Contracts;
 using DePIN.Devnet;
 using DePIN.Evidence;
+using DePIN.Gateway.Web;
 
 namespace DePIN.EndToEnd.Tests.Peers;
 
@@ -42,8 +43,10 @@ public sealed class ByzantineTests
         await network.UntilAnchoredAsync(Enumerable.Range(0, Liar));
 
         long honest = network.Devices.Take(Liar).Sum(device => device.Acknowledged);
+        // A batch before the last one may be the later to be certified, when its attesters changed meanwhile.
+        await network.UntilAsync(async () => (await network.AnchorsAsync()).Sum(anchor => (long)anchor.Header.Frames) >= honest, "everything of the others is anchored");
         long anchored = (await network.AnchorsAsync()).Sum(anchor => (long)anchor.Header.Frames);
-        Assert.That(anchored, Is.EqualTo(honest), "nothing of the liar's was certified, everything of the others is anchored once");
+        Assert.That(anchored, Is.EqualTo(honest), "and once, and nothing of the liar's was certified");
         for (int i = 0; i < Liar; i++)
             Assert.That((await network.EvidenceAsync(i)).Select(e => e.Gateway).Distinct(), Is.EqualTo(new[] { liar }), "nobody else is accused");
         Cli.CliProcess shown = await Cli.CliProcess.RunAsync(network.Folder(0), "network", "--gateway", network.Gateways[0].Api.Url.ToString());
@@ -116,9 +119,20 @@ public sealed class ByzantineTests
         await network.UntilAsync(async () => await StakeAsync(network) is { Active: false, JailedUntil: > 0 }, "nobody answers, it is upheld: slashed, jailed and out of the set");
         Assert.That((await StakeAsync(network)).Amount, Is.LessThanOrEqualTo(amount - amount * 1_000 / 10_000));
         await network.UntilAnchorsAsync(1, "the honest three go on");
+        for (int i = 0; i < Liar; i++)
+        {
+            int at = i;
+            await network.UntilAsync(async () => (await CasesAsync(network, at)).Any(one => one == (opened.Id.ToString(), opened.Offender.ToString(), opened.Reporter.ToString(), "upheld")), $"gateway {i} says how the case ended");
+        }
+
+        Cli.CliProcess shown = await Cli.CliProcess.RunAsync(network.Folder(0), "disputes", "--gateway", network.Gateways[0].Api.Url.ToString());
+        Assert.That(shown.Output, Does.Contain("case upheld").And.Contain(new Address(opened.Device).ToString()), $"and so does depin disputes (exit {shown.ExitCode}: {shown.Errors})");
         await network.StopLoadAsync();
         Assert.That((await OpenedAsync(network)).Select(one => one.Offender).Distinct(), Is.EqualTo(new[] { opened.Offender }), "nobody else is accused");
     }
+
+    private static async Task<List<(string Case, string Accused, string Reporter, string State)>> CasesAsync(GatewayNetwork network, int gateway) =>
+        [.. DisputesJson.Read(await network.Gateways[gateway].Api.GetBytesAsync("/api/disputes", "application/json", CancellationToken.None)).Cases.Select(one => (one.Case, one.Accused, one.Reporter, one.State))];
 
     private static async Task<List<Disputes.CaseOpenedEvent>> OpenedAsync(GatewayNetwork network)
     {

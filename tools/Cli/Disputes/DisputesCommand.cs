@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Contracts;
@@ -22,8 +23,8 @@ public static class DisputesCommand
         Option<string?> gateway = GatewayOption.Create();
         Option<string?> deployment = new("--deployment") { Description = "With --rpc: the network's deployment record, as gateways have it.", HelpName = "FILE" };
         Option<string?> rpc = new("--rpc") { Description = "Ask the chain what was judged, through this endpoint, in place of the gateway.", HelpName = "URL" };
-        Option<bool> json = new("--json") { Description = "One JSON line: disputes, or with --rpc judged." };
-        Command command = new("disputes", "Offences: what a gateway brings before the contract, or with --rpc what the contract has judged.") { gateway, deployment, rpc, json };
+        Option<bool> json = new("--json") { Description = "One JSON line: disputes and cases, or with --rpc judged." };
+        Command command = new("disputes", "Offences: what a gateway brings before the contract and the cases it follows, or with --rpc what the contract has judged.") { gateway, deployment, rpc, json };
         command.SetAction((parsed, cancel) => parsed.GetValue(rpc) is { } url
             ? ChainAsync(url, parsed.GetValue(deployment), parsed.GetValue(json), cancel)
             : GatewayAsync(parsed.GetValue(gateway), parsed.GetValue(json), cancel));
@@ -50,8 +51,11 @@ public static class DisputesCommand
             return ExitCode.Ok;
         }
 
-        Console.WriteLine(disputes.Disputes.Count == 0 ? $"the gateway at {api.Url} has brought nothing before the contract" : Row("accused", "what", "state", "by", "in words"));
+        if (disputes.Disputes.Count == 0) Console.WriteLine($"the gateway at {api.Url} has brought nothing before the contract");
+        if (disputes.Disputes.Count + disputes.Cases.Count > 0) Console.WriteLine(Row("accused", "what", "state", "by", "in words"));
         foreach (DisputeJson one in disputes.Disputes) Console.WriteLine(Row(one.Accused, one.Kind, one.State, one.Reporter ?? "", one.Text));
+        foreach (CaseJson one in disputes.Cases)
+            Console.WriteLine(Row(one.Accused, Kinds[3], $"case {one.State}", one.Reporter, $"device {one.Device}, answer until {Instant(one.DeadlineS)}{(one.Text.Length > 0 ? $"; {one.Text}" : "")}"));
         return ExitCode.Ok;
     }
 
@@ -93,6 +97,8 @@ public static class DisputesCommand
             return new() { ["state"] = "case refuted", ["kind"] = Kinds[3], ["reporter"] = refuted.By.ToString(), ["case"] = refuted.Id.ToString(), ["block"] = log.BlockNumber };
         throw new RpcAnswerException("result", $"a log of block {log.BlockNumber} is no event of the Disputes contract");
     }
+
+    private static string Instant(ulong seconds) => seconds > 253_402_300_799 ? $"{seconds} s" : DateTimeOffset.FromUnixTimeSeconds((long)seconds).ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     private static string Row(string accused, string kind, string state, string by, string text) => $"{accused,-42}  {kind,-18}  {state,-12}  {by,-42}  {text}".TrimEnd();
 }
