@@ -108,7 +108,9 @@ public sealed class GatewayHostTests : OperatedGateway
     public async Task A_backup_opens_with_its_passphrase_and_unchanged_or_nothing_is_written()
     {
         await InitAsync();
-        await SucceedAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile);
+        await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(Data, "members")).FullName, "fleet.json"), "{}");
+        string said = (await SucceedAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile)).Output;
+        Assert.That(said, Does.Contain("device batches are NOT in it").And.Contain(Path.Combine(Data, "members")));
         Expect(await RunAsync("backup", "--config", Config, "--out", Backup, "--passphrase-file", PassphraseFile), "is there already");
         File.Delete(Config);
         Directory.Delete(Data, recursive: true);
