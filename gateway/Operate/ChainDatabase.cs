@@ -54,7 +54,7 @@ public abstract class ChainDatabase : IDisposable
         {Dispute.CaseLog.Schema}
         """;
 
-    /// <summary>Seconds that a process which is ending may still have the file; nobody else has it later.</summary>
+    /// <summary>Seconds that a gateway which is just ending is waited for at the start; while one runs, the file is its alone.</summary>
     private const int BusyS = 5;
 
     /// <summary>Opens or creates the file. Throws <see cref="SettingsException"/> when it is damaged, newer, or another program's.</summary>

@@ -315,7 +315,7 @@ internal sealed class PageSite(
         ApiRequest.Allow(context, "from");
         long from = (long)ApiRequest.Number(context, "from", 0);
         Html html = Begin(context, "Disputes", "/disputes");
-        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here, what it brought before the contract, and the cases that wait for an answer, whoever opened them. All that the contract has judged is shown by <code>depin disputes --rpc</code>.</p>");
+        html.Add($"<p>What this gateway can prove by itself: statements signed twice, or over what is false, with both kept here, what it brought before the contract, and the cases against gateways, whoever opened them. All that the contract has judged is shown by <code>depin disputes --rpc</code>.</p>");
         Table(html, $"Gateways, the newest {RowsMax} at most", "Gateway", "What", "Height", "In words");
         foreach (EvidenceJson evidence in now.Evidence.Take(RowsMax))
             html.Add($"""<tr><th scope="row" data-label="Gateway" class="id">{evidence.Gateway}</th><td data-label="What">{evidence.Kind}</td><td data-label="Height">{evidence.Height}</td><td data-label="In words">{evidence.Text}</td></tr>""");

@@ -1,5 +1,7 @@
 using System.Numerics;
+using System.Text;
 using System.Text.Json.Nodes;
+using DePIN.Cli.Gateway;
 using DePIN.Cli.Up;
 using DePIN.Contracts;
 using DePIN.Devnet;
@@ -121,18 +123,18 @@ public sealed class ByzantineTests
         await network.UntilAnchorsAsync(1, "the honest three go on");
         for (int i = 0; i < Liar; i++)
         {
-            int at = i;
-            await network.UntilAsync(async () => (await CasesAsync(network, at)).Any(one => one == (opened.Id.ToString(), opened.Offender.ToString(), opened.Reporter.ToString(), "upheld")), $"gateway {i} says how the case ended");
+            GatewayApi gateway = network.Gateways[i].Api;
+            await network.UntilAsync(async () => DisputesJson.Read(await gateway.GetBytesAsync("/api/disputes", "application/json", CancellationToken.None)).Cases.Any(
+                one => (one.Case, one.Accused, one.Reporter, one.State) == (opened.Id.ToString(), opened.Offender.ToString(), opened.Reporter.ToString(), "upheld")), $"gateway {i} says how the case ended");
         }
 
         Cli.CliProcess shown = await Cli.CliProcess.RunAsync(network.Folder(0), "disputes", "--gateway", network.Gateways[0].Api.Url.ToString());
         Assert.That(shown.Output, Does.Contain("case upheld").And.Contain(new Address(opened.Device).ToString()), $"and so does depin disputes (exit {shown.ExitCode}: {shown.Errors})");
+        string page = Encoding.UTF8.GetString(await network.Gateways[0].Api.GetBytesAsync("/disputes", "text/html", CancellationToken.None));
+        Assert.That(page, Does.Contain(new Address(opened.Device).ToString()).And.Contain("data-label=\"State\">upheld<"), "and the page");
         await network.StopLoadAsync();
         Assert.That((await OpenedAsync(network)).Select(one => one.Offender).Distinct(), Is.EqualTo(new[] { opened.Offender }), "nobody else is accused");
     }
-
-    private static async Task<List<(string Case, string Accused, string Reporter, string State)>> CasesAsync(GatewayNetwork network, int gateway) =>
-        [.. DisputesJson.Read(await network.Gateways[gateway].Api.GetBytesAsync("/api/disputes", "application/json", CancellationToken.None)).Cases.Select(one => (one.Case, one.Accused, one.Reporter, one.State))];
 
     private static async Task<List<Disputes.CaseOpenedEvent>> OpenedAsync(GatewayNetwork network)
     {

@@ -1,9 +1,9 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DePIN.Cli.Contracts;
 using DePIN.Cli.Gateway;
+using DePIN.Cli.Stake;
 using DePIN.Cli.Terminal;
 using DePIN.Cli.Verify;
 using DePIN.Contracts;
@@ -55,7 +55,7 @@ public static class DisputesCommand
         if (disputes.Disputes.Count + disputes.Cases.Count > 0) Console.WriteLine(Row("accused", "what", "state", "by", "in words"));
         foreach (DisputeJson one in disputes.Disputes) Console.WriteLine(Row(one.Accused, one.Kind, one.State, one.Reporter ?? "", one.Text));
         foreach (CaseJson one in disputes.Cases)
-            Console.WriteLine(Row(one.Accused, Kinds[3], $"case {one.State}", one.Reporter, $"device {one.Device}, answer until {Instant(one.DeadlineS)}{(one.Text.Length > 0 ? $"; {one.Text}" : "")}"));
+            Console.WriteLine(Row(one.Accused, Kinds[3], $"case {one.State}", one.Reporter, $"device {one.Device}, answer until {UnstakeCommand.Time(one.DeadlineS)}{(one.Text.Length > 0 ? $"; {one.Text}" : "")}"));
         return ExitCode.Ok;
     }
 
@@ -97,8 +97,6 @@ public static class DisputesCommand
             return new() { ["state"] = "case refuted", ["kind"] = Kinds[3], ["reporter"] = refuted.By.ToString(), ["case"] = refuted.Id.ToString(), ["block"] = log.BlockNumber };
         throw new RpcAnswerException("result", $"a log of block {log.BlockNumber} is no event of the Disputes contract");
     }
-
-    private static string Instant(ulong seconds) => seconds > 253_402_300_799 ? $"{seconds} s" : DateTimeOffset.FromUnixTimeSeconds((long)seconds).ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     private static string Row(string accused, string kind, string state, string by, string text) => $"{accused,-42}  {kind,-18}  {state,-12}  {by,-42}  {text}".TrimEnd();
 }

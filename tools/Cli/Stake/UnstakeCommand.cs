@@ -45,5 +45,6 @@ public static class UnstakeCommand
         return ExitCode.Ok;
     }
 
-    internal static string Time(ulong seconds) => DateTimeOffset.FromUnixTimeSeconds((long)seconds).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+    /// <summary>Chain time for a person; beyond the year 9999, which only a liar says, the number.</summary>
+    internal static string Time(ulong seconds) => seconds > 253_402_300_799 ? $"{seconds} s" : DateTimeOffset.FromUnixTimeSeconds((long)seconds).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 }

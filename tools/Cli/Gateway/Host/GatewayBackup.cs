@@ -65,9 +65,6 @@ public static class GatewayBackup
                 Frames, batches and what was signed are in PostgreSQL (store.postgres) and NOT in it. The database needs a copy of its own that loses nothing: a synchronous
                 standby or archived WAL. A dump of yesterday makes the gateway forget what it signed since, as an old frames.db would.
                 """);
-        string lists = Path.GetFullPath(settings.Chain.MemberLists, settings.Data.Folder);
-        if (Directory.Exists(lists) && Directory.EnumerateFiles(lists).Any())
-            Console.WriteLine($"Lists of device batches are NOT in it: peers give them back, or the devices' owner, who made them. A gateway without peers needs a copy of {lists}.");
         Console.WriteLine("Keep it on another machine, and its passphrase somewhere else again. Bring it back with: depin gateway restore " + output);
         return ExitCode.Ok;
     }
@@ -212,6 +209,9 @@ public static class GatewayBackup
             if (key is not null) files[settings.KeyUri is FileKeyUri named ? Path.GetFileName(named.Path) : GatewayKey.FileName] = key;
             foreach (string name in InFolder)
                 if (File.Exists(Path.Combine(folder, name))) files[name] = File.ReadAllBytes(Path.Combine(folder, name));
+            string lists = settings.Members().Folder;
+            if (Directory.Exists(lists) && Directory.EnumerateFiles(lists).Any())
+                note = $"{note}\nLists of device batches are NOT in it: peers give them back, or the devices' owner, who made them. A gateway without peers needs a copy of {lists}.".TrimStart();
             string deployment = settings.Chain.Deployment.Length == 0 ? "" : File.ReadAllText(Path.GetFullPath(settings.Chain.Deployment, Path.GetDirectoryName(Path.GetFullPath(config))!));
             return new BackupContent { Files = files, Named = Named(settings, Path.GetDirectoryName(Path.GetFullPath(config))!), Settings = File.ReadAllText(config), Deployment = deployment, DataFolder = folder };
         }
